@@ -1,0 +1,13 @@
+DROP TABLE external_reference;
+DROP TABLE timer;
+DROP TABLE record_text;
+DROP TABLE custom_value;
+DROP TABLE custom_field;
+DROP TABLE attachment_chunk;
+DROP TABLE attachment;
+DROP TABLE journal;
+DROP TABLE link;
+DROP TABLE record_tag;
+DROP TABLE participant;
+DROP TABLE record;
+DROP TABLE number_sequence;

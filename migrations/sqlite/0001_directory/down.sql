@@ -1,0 +1,10 @@
+DROP TABLE login_failure;
+DROP TABLE signing_key;
+DROP TABLE personal_token;
+DROP TABLE refresh_token;
+DROP TABLE user_role;
+DROP TABLE role;
+DROP TABLE team_member;
+DROP TABLE team;
+DROP TABLE user_account;
+DROP TABLE organisation;

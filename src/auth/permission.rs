@@ -1,0 +1,308 @@
+//! The table of permissions, and the roles that ship.
+//!
+//! A permission is `family.action`. The server's own are listed here; each kind of record brings its own, one for each of
+//! its actions and steps. Roles and scopes hold permissions, or
+//! patterns: `incident.*` for all of a family, `*` for everything.
+
+use std::collections::BTreeSet;
+
+use crate::error::{Error, FieldError, Result, did_you_mean};
+
+/// A permission and what it allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Permission {
+    /// Its name, `family.action`.
+    pub name: String,
+    /// What it allows, for who gives it to a role.
+    pub meaning: String,
+}
+
+/// What the table needs to know of a kind of record.
+#[derive(Clone, Debug)]
+pub struct KindActions {
+    /// The kind, such as `incident`.
+    pub kind: &'static str,
+    /// Every action that has a permission of its own: `read`, `create` and so on, and the steps of its lifecycle.
+    pub actions: Vec<&'static str>,
+}
+
+/// Permissions that belong to no kind of record.
+const SERVER: &[(&str, &str)] = &[
+    ("custom_field.edit", "Define, change and retire custom fields."),
+    ("custom_field.read", "Read the definitions of custom fields."),
+    ("decision.read", "Read why a policy decided as it did."),
+    ("directory.read", "Read users, teams, organisations, roles and permissions."),
+    ("lookup_table.read", "Read the tables that policies look things up in."),
+    ("lookup_table.write", "Change the tables that policies look things up in."),
+    ("organisation.manage", "Add, change, move and deactivate organisations."),
+    ("policy.publish", "Publish policies and roll them back."),
+    ("policy.read", "Read policies and their versions, run their tests, and rehearse them on records."),
+    ("policy.write", "Write policies and drafts of versions, and check and rehearse sources that are not stored."),
+    ("role.manage", "Add roles and change what they permit, within one's own permissions."),
+    ("stream.read", "Follow changes of visible records as they happen."),
+    ("team.manage", "Add and change teams and their members."),
+    ("token.create", "Make personal tokens for oneself."),
+    (
+        "user.manage",
+        "Add, change and disable users, give them roles, passwords and, to service accounts, tokens, within one's own permissions.",
+    ),
+];
+
+/// What an action on records of a kind allows.
+fn meaning(action: &str) -> String {
+    match action {
+        "read" => "Read visible records of this kind.".to_owned(),
+        "create" => "Create records of this kind.".to_owned(),
+        "update" => "Change visible records of this kind.".to_owned(),
+        "comment" => "Comment on visible records of this kind.".to_owned(),
+        "work_note" => {
+            "Read and write the work notes of visible records of this kind; requesters never see them.".to_owned()
+        }
+        step => format!("Take the step `{step}` with visible records of this kind."),
+    }
+}
+
+/// Every permission there is, by name.
+pub fn table(kinds: &[KindActions]) -> Vec<Permission> {
+    let server = SERVER.iter().map(|(name, meaning)| Permission { name: (*name).into(), meaning: (*meaning).into() });
+    let records = kinds
+        .iter()
+        .flat_map(|k| k.actions.iter().map(|a| Permission { name: format!("{}.{a}", k.kind), meaning: meaning(a) }));
+    let mut all: Vec<Permission> = server.chain(records).collect();
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    all.dedup_by(|a, b| a.name == b.name);
+    all
+}
+
+/// Refuses names that neither are in the table nor are a pattern for something in it. `pointer` names the list's place in
+/// the request.
+pub fn check<'a>(granted: impl IntoIterator<Item = &'a str>, kinds: &[KindActions], pointer: &str) -> Result<()> {
+    let known: BTreeSet<String> = table(kinds).into_iter().map(|p| p.name).collect();
+    let wrong: Vec<FieldError> = granted
+        .into_iter()
+        .enumerate()
+        .filter(|(_, name)| !is_known(name, &known))
+        .map(|(position, name)| {
+            let near = did_you_mean(name, known.iter().map(String::as_str));
+            let detail = format!("There is no permission `{name}`{near}");
+            FieldError::new(format!("{pointer}/{position}"), "unknown_permission", detail)
+        })
+        .collect();
+    if wrong.is_empty() { Ok(()) } else { Err(Error::invalid_all(wrong)) }
+}
+
+fn is_known(name: &str, known: &BTreeSet<String>) -> bool {
+    let family = || name.strip_suffix('*').filter(|f| f.ends_with('.'));
+    name == "*" || known.contains(name) || family().is_some_and(|f| known.iter().any(|k| k.starts_with(f)))
+}
+
+/// How far a role sees, narrowest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum View {
+    /// One's own records and those one watches.
+    Own,
+    /// One's own and those of one's organisation and all below it.
+    Organisation,
+    /// Everything.
+    All,
+}
+
+impl View {
+    /// As it is stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            View::Own => "own",
+            View::Organisation => "organisation",
+            View::All => "all",
+        }
+    }
+
+    /// Reads what is stored; anything unknown sees the least.
+    pub fn of(text: &str) -> View {
+        match text {
+            "all" => View::All,
+            "organisation" => View::Organisation,
+            _ => View::Own,
+        }
+    }
+}
+
+/// A role that ships with the server.
+#[derive(Clone, Copy, Debug)]
+pub struct ShippedRole {
+    /// Its name.
+    pub name: &'static str,
+    /// Whom it is for.
+    pub description: &'static str,
+    /// How far it sees.
+    pub view: View,
+    /// What it permits on each kind of record that there is.
+    pub each_kind: &'static [&'static str],
+    /// What else it permits.
+    pub permissions: &'static [&'static str],
+}
+
+/// The name of the role that may do everything.
+pub const ADMINISTRATOR: &str = "administrator";
+
+/// The roles that ship. Edited ones are left as they are.
+pub const SHIPPED: &[ShippedRole] = &[
+    ShippedRole {
+        name: ADMINISTRATOR,
+        description: "Runs the server: may do and see everything.",
+        view: View::All,
+        each_kind: &[],
+        permissions: &["*"],
+    },
+    ShippedRole {
+        name: "agent",
+        description: "Works on incidents and contacts of their organisation.",
+        view: View::Organisation,
+        each_kind: &[],
+        permissions: &[
+            "incident.*",
+            "interaction.*",
+            "service.read",
+            "configuration_item.read",
+            "decision.read",
+            "lookup_table.read",
+            "custom_field.read",
+            "directory.read",
+            "stream.read",
+            "token.create",
+        ],
+    },
+    ShippedRole {
+        name: "requester",
+        description: "Asks for help and follows their own records.",
+        view: View::Own,
+        each_kind: &[],
+        permissions: &[
+            "incident.create",
+            "incident.read",
+            "incident.comment",
+            "incident.cancel",
+            "incident.reopen",
+            "interaction.create",
+            "interaction.read",
+            "interaction.comment",
+            "service.read",
+            "stream.read",
+        ],
+    },
+    ShippedRole {
+        name: "service_owner",
+        description: "Keeps services and configuration items of their organisation, and reads what concerns them.",
+        view: View::Organisation,
+        each_kind: &["read", "comment", "work_note"],
+        permissions: &[
+            "service.*",
+            "configuration_item.*",
+            "decision.read",
+            "lookup_table.read",
+            "custom_field.read",
+            "directory.read",
+            "stream.read",
+            "token.create",
+        ],
+    },
+    ShippedRole {
+        name: "policy_administrator",
+        description: "Writes, tests and publishes policies and the tables that they use.",
+        view: View::All,
+        each_kind: &["read"],
+        permissions: &[
+            "policy.*",
+            "lookup_table.*",
+            "decision.read",
+            "custom_field.*",
+            "directory.read",
+            "stream.read",
+            "token.create",
+        ],
+    },
+    ShippedRole {
+        name: "auditor",
+        description: "Reads records with their history, and policies, and changes nothing.",
+        view: View::All,
+        each_kind: &["read"],
+        permissions: &["policy.read", "decision.read", "lookup_table.read", "custom_field.read", "directory.read"],
+    },
+    ShippedRole {
+        name: "integration",
+        description: "A machine that brings in and follows records of its organisation.",
+        view: View::Organisation,
+        each_kind: &["read", "create", "update", "comment", "work_note"],
+        permissions: &["incident.resolve", "custom_field.read", "directory.read", "stream.read"],
+    },
+];
+
+impl ShippedRole {
+    /// Everything that the role permits, with these kinds of record.
+    pub fn permits(&self, kinds: &[KindActions]) -> BTreeSet<String> {
+        let records =
+            kinds.iter().flat_map(|k| self.each_kind.iter().map(move |action| format!("{}.{action}", k.kind)));
+        self.permissions.iter().map(|p| (*p).to_owned()).chain(records).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::bench::kinds;
+
+    #[test]
+    fn the_table_has_each_name_once_and_a_meaning_for_it() {
+        let table = table(&kinds());
+        assert!(table.windows(2).all(|pair| pair[0].name < pair[1].name));
+        assert!(table.iter().all(|p| p.name.contains('.') && p.meaning.ends_with('.')));
+        assert!(table.iter().any(|p| p.name == "incident.resolve"));
+        assert!(!table.iter().any(|p| p.name == "service.resolve"));
+    }
+
+    #[test]
+    fn shipped_roles_permit_only_what_is_there() {
+        for role in SHIPPED {
+            check(role.permits(&kinds()).iter().map(String::as_str), &kinds(), role.name).unwrap();
+        }
+    }
+
+    #[test]
+    fn an_auditor_changes_nothing_and_a_requester_reads_no_work_notes() {
+        let by_name = |name: &str| SHIPPED.iter().find(|r| r.name == name).unwrap().permits(&kinds());
+        assert!(by_name("auditor").iter().all(|p| p.ends_with(".read")));
+        assert!(by_name("auditor").contains("configuration_item.read"));
+        assert!(!by_name("requester").iter().any(|p| p.ends_with(".work_note")));
+        assert!(!by_name("requester").iter().any(|p| p.contains('*')));
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused_with_the_one_meant() {
+        let cases = [
+            ("*", true),
+            ("incident.*", true),
+            ("incident.resolve", true),
+            ("incident.resolv", false),
+            ("incidents.*", false),
+            ("incident*", false),
+            ("", false),
+            ("incident", false),
+            (".*", false),
+        ];
+        for (name, known) in cases {
+            assert_eq!(check([name], &kinds(), "/permissions").is_ok(), known, "{name}");
+        }
+        let error = check(["policy.read", "incident.resolv"], &kinds(), "/permissions").unwrap_err();
+        assert_eq!(error.errors[0].pointer, "/permissions/1");
+        assert!(error.detail.contains("did you mean `incident.resolve`"), "{}", error.detail);
+    }
+
+    #[test]
+    fn views_are_ordered_and_an_unknown_one_sees_the_least() {
+        assert!(View::Own < View::Organisation && View::Organisation < View::All);
+        for view in [View::Own, View::Organisation, View::All] {
+            assert_eq!(View::of(view.as_str()), view);
+        }
+        assert_eq!(View::of("everything"), View::Own);
+    }
+}

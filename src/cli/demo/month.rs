@@ -1,0 +1,173 @@
+//! Lets the month happen: carries out the plan, act by act, through the one write path.
+//!
+//! A plan does not know what policies and other acts will have made of a record. An act that no longer fits (the outage
+//! above has resolved it already, say) is left out, as a person would leave it out.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use chrono::TimeDelta;
+use serde_json::{Map, Value, json};
+
+use super::{
+    plan::{Act, Deed, Who},
+    settle::{Company, cause},
+};
+use crate::{
+    auth::caller::Caller,
+    clock::Moment,
+    error::{Error, Result},
+    id::RecordId,
+    practice::interaction,
+    record::{
+        cause::{Cause, Via},
+        header::Header,
+        kernel::Kernel,
+        store::{Desk, StepChoice, Unit},
+        timer,
+    },
+};
+
+/// How many timers fire at once.
+const TIMERS: i64 = 100;
+
+/// A month that is happening.
+pub struct Month<'a, 'u> {
+    kernel: &'a Kernel,
+    unit: &'a mut Unit<'u>,
+    company: &'a Company,
+    made: Vec<Option<RecordId>>,
+    /// When timers that were set become due.
+    due: BTreeSet<Moment>,
+}
+
+impl<'a, 'u> Month<'a, 'u> {
+    /// A month in which nothing has happened.
+    pub fn new(kernel: &'a Kernel, unit: &'a mut Unit<'u>, company: &'a Company) -> Self {
+        Month { kernel, unit, company, made: Vec::new(), due: BTreeSet::new() }
+    }
+
+    /// Carries out the plan up to its end. `told` hears of every act.
+    pub fn happen(&mut self, acts: &[Act], until: Moment, told: impl Fn()) -> Result<()> {
+        self.made = vec![None; acts.iter().map(|act| act.on + 1).max().unwrap_or(0)];
+        for act in acts {
+            self.fire_timers(act.at)?;
+            self.carry_out(act)?;
+            told();
+        }
+        self.fire_timers(until)
+    }
+
+    fn carry_out(&mut self, act: &Act) -> Result<()> {
+        match act.deed {
+            Deed::Create(kind) => {
+                let Some(input) = self.company.resolve(act.input.clone(), &self.made)? else { return Ok(()) };
+                let caller = match act.who {
+                    Who::Named(user_name) => self.company.person(user_name)?,
+                    Who::Monitoring | Who::Requester | Who::Team => self.company.server(),
+                };
+                let practice = self.kernel.practice(kind)?;
+                let made = self.at(caller, act.at, |desk| practice.create(desk, input))?;
+                self.made[act.on] = Some(made.id);
+                Ok(())
+            }
+            Deed::Convert(contact) => self.convert(act, contact),
+            Deed::Change | Deed::Pass(_) | Deed::Step(_) => self.go_on(act),
+        }
+    }
+
+    fn convert(&mut self, act: &Act, contact: usize) -> Result<()> {
+        let Some(header) = self.header(contact)? else { return Ok(()) };
+        let Some(caller) = self.actor(act, &header)? else { return Ok(()) };
+        let (id, connection) = (header.id, self.unit.settled(header.id)?);
+        let practice = self.kernel.practice("interaction")?;
+        let contact = practice.render(connection, vec![header])?.pop().unwrap_or_default();
+        let input = act.input.clone();
+        let (_, made) = self.at(caller, act.at, |desk| interaction::convert(desk, contact, id, None, input))?;
+        self.made[act.on] = Some(made.id);
+        Ok(())
+    }
+
+    /// Something happens to a record that is there.
+    fn go_on(&mut self, act: &Act) -> Result<()> {
+        let Some(header) = self.header(act.on)? else { return Ok(()) };
+        let Some(caller) = self.actor(act, &header)? else { return Ok(()) };
+        let Some(mut input) = self.company.resolve(act.input.clone(), &self.made)? else { return Ok(()) };
+        let practice = self.kernel.practice(&header.kind)?;
+        match act.deed {
+            Deed::Step(name) => {
+                let step = practice.kind().lifecycle.step(name);
+                let step = step.ok_or_else(|| Error::internal(format!("no step `{name}`")))?;
+                if !step.from.contains(&header.state.as_str()) {
+                    return Ok(());
+                }
+                self.take_on(act, &header, &caller, &mut input);
+                self.at(caller, act.at, |desk| practice.step(desk, header.id, None, &StepChoice::Named(step), input))?;
+                if step.to == "resolved" && header.kind == "incident" {
+                    self.due.insert(act.at.plus(TimeDelta::days(self.kernel.auto_close_days)));
+                }
+            }
+            Deed::Pass(team) => {
+                let team = self.company.team(team).filter(|team| header.team_id != Some(*team));
+                let (Some(team), "new" | "in_progress") = (team, header.state.as_str()) else { return Ok(()) };
+                input.insert("team_id".to_owned(), json!(team));
+                self.at(caller, act.at, |desk| practice.change(desk, header.id, None, input))?;
+            }
+            Deed::Change | Deed::Create(_) | Deed::Convert(_) => {
+                self.at(caller, act.at, |desk| practice.change(desk, header.id, None, input))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whoever of the team takes a step takes the incident on, if nobody has.
+    fn take_on(&self, act: &Act, header: &Header, caller: &Caller, input: &mut Map<String, Value>) {
+        let starts = matches!(act.deed, Deed::Step("start" | "resolve"));
+        if act.who == Who::Team && header.assignee_id.is_none() && starts {
+            input.insert("assignee_id".to_owned(), json!(caller.user));
+        }
+    }
+
+    fn actor(&self, act: &Act, header: &Header) -> Result<Option<Arc<Caller>>> {
+        Ok(match act.who {
+            Who::Named(user_name) => Some(self.company.person(user_name)?),
+            Who::Monitoring => Some(self.company.server()),
+            Who::Requester => header.requester_id.and_then(|id| self.company.user(id)),
+            Who::Team => match header.assignee_id {
+                Some(assignee) => self.company.user(assignee),
+                None => header.team_id.and_then(|team| self.company.member(team, act.pick)),
+            },
+        })
+    }
+
+    fn header(&mut self, on: usize) -> Result<Option<Header>> {
+        match self.made.get(on).copied().flatten() {
+            Some(id) => Header::find(self.unit.settled(id)?, id),
+            None => Ok(None),
+        }
+    }
+
+    fn fire_timers(&mut self, up_to: Moment) -> Result<()> {
+        while let Some(at) = self.due.first().copied().filter(|at| *at <= up_to) {
+            self.due.pop_first();
+            let cause = cause(self.company.server(), at, Via::Timer("due".to_owned()));
+            for id in timer::due(&mut self.desk(&cause), TIMERS)? {
+                timer::fire(&mut self.desk(&cause), id)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn at<T>(
+        &mut self,
+        caller: Arc<Caller>,
+        at: Moment,
+        work: impl FnOnce(&mut Desk<'_, '_>) -> Result<T>,
+    ) -> Result<T> {
+        let cause = cause(caller, at, Via::Server);
+        work(&mut self.desk(&cause))
+    }
+
+    fn desk<'d>(&'d mut self, cause: &'d Cause) -> Desk<'d, 'u> {
+        Desk { kernel: self.kernel, unit: &mut *self.unit, cause }
+    }
+}

@@ -1,0 +1,181 @@
+//! What the demonstration has made, whom to sign in as and where to look first.
+
+use std::{collections::BTreeMap, fmt};
+
+use diesel::prelude::*;
+use serde::Serialize;
+
+use super::company::{A_REQUESTER, AN_AGENT, AUDITOR, COMPANY, ORGANISATIONS, PEOPLE, POLICY_ADMINISTRATOR, TEAMS};
+use crate::{
+    assembly::ADMINISTRATOR,
+    clock::Moment,
+    config::Secret,
+    db::AnyConnection,
+    error::Result,
+    schema::{audit, decision, incident, record},
+};
+
+/// Who is worth being for a while, and why.
+const ROLES: &[(&str, &str)] = &[
+    (AN_AGENT, "works at the service desk and sees all of Marlow Freight"),
+    (A_REQUESTER, "reports from the docks and sees what is theirs"),
+    ("eleanor.marlow", "is a VIP: compare how their incidents are ranked and routed"),
+    (POLICY_ADMINISTRATOR, "changes policies and rehearses the change on this month"),
+    (AUDITOR, "reads everything and changes nothing"),
+];
+
+/// What was made.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    /// The company.
+    pub company: &'static str,
+    /// When the month begins.
+    pub from: Moment,
+    /// When it ends.
+    pub until: Moment,
+    /// How many of what.
+    pub counts: Counts,
+    /// Whom to sign in as.
+    pub sign_in: Vec<SignIn>,
+    /// The password of all of them, where it was made up. It is shown here and never again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub one_time_password: Option<String>,
+    /// Where to look first.
+    pub look: Vec<Look>,
+}
+
+/// How many there are.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Counts {
+    /// Organisations.
+    pub organisations: usize,
+    /// Teams.
+    pub teams: usize,
+    /// People.
+    pub users: usize,
+    /// Records of each kind.
+    pub records: BTreeMap<String, usize>,
+    /// Incidents in each state.
+    pub incidents: BTreeMap<String, usize>,
+    /// Decisions of policies.
+    pub decisions: i64,
+    /// Rows of the audit trail.
+    pub audit_rows: i64,
+    /// The number of the latest outage.
+    pub outage: Option<String>,
+}
+
+/// Somebody to sign in as.
+#[derive(Debug, Serialize)]
+pub struct SignIn {
+    /// Their user name.
+    pub user_name: &'static str,
+    /// Their role.
+    pub role: &'static str,
+    /// Why one might.
+    pub because: &'static str,
+}
+
+/// Something to look at.
+#[derive(Debug, Serialize)]
+pub struct Look {
+    /// What there is to see.
+    pub what: &'static str,
+    /// Where.
+    pub at: String,
+}
+
+/// Counts what is there.
+pub fn count(c: &mut AnyConnection) -> Result<Counts> {
+    let rows: Vec<(String, String)> = record::table.select((record::kind, record::state)).load(c)?;
+    let parents =
+        incident::table.filter(incident::parent_id.is_not_null()).select(incident::parent_id.assume_not_null());
+    let outage = record::table.filter(record::id.eq_any(parents));
+    let mut counts = Counts {
+        organisations: ORGANISATIONS.len(),
+        teams: TEAMS.len(),
+        users: PEOPLE.len(),
+        decisions: decision::table.count().get_result(c)?,
+        audit_rows: audit::table.count().get_result(c)?,
+        outage: outage.order(record::opened_at.desc()).select(record::number).first(c).optional()?,
+        ..Counts::default()
+    };
+    for (kind, state) in rows {
+        if kind == "incident" {
+            *counts.incidents.entry(state).or_default() += 1;
+        }
+        *counts.records.entry(kind).or_default() += 1;
+    }
+    Ok(counts)
+}
+
+impl Summary {
+    /// What to tell whoever asked for it.
+    pub fn new(
+        base: &str,
+        (from, until): (Moment, Moment),
+        counts: Counts,
+        password: &Secret,
+        (one_time, administrator): (bool, bool),
+    ) -> Self {
+        let mut sign_in: Vec<SignIn> = ROLES
+            .iter()
+            .map(|(user_name, because)| {
+                let role = PEOPLE.iter().find(|p| p.user_name == *user_name).map_or("", |p| p.role);
+                SignIn { user_name, role, because }
+            })
+            .collect();
+        if administrator {
+            sign_in.push(SignIn { user_name: ADMINISTRATOR, role: "administrator", because: "may do everything" });
+        }
+        let look = |what, path: String| Look { what, at: format!("{base}{path}") };
+        let mut looks = vec![
+            look("the documentation, to try it out", "/docs".to_owned()),
+            look("what is most urgent now", "/api/v1/incidents?phase=open&sort=priority".to_owned()),
+        ];
+        let outage = counts.outage.as_ref();
+        looks.extend(outage.map(|n| look("the latest outage", format!("/api/v1/incidents/{n}"))));
+        Summary {
+            company: COMPANY,
+            from,
+            until,
+            counts,
+            sign_in,
+            one_time_password: one_time.then(|| password.expose().to_owned()),
+            look: looks,
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = &self.counts;
+        writeln!(f, "{} is there, with a month of records.", self.company)?;
+        writeln!(f)?;
+        writeln!(f, "  {:<20} {} to {}", "month", self.from.utc().date_naive(), self.until.utc().date_naive())?;
+        for (what, n) in [("organisations", counts.organisations), ("teams", counts.teams), ("people", counts.users)] {
+            writeln!(f, "  {what:<20} {n:>5}")?;
+        }
+        for (kind, n) in &counts.records {
+            writeln!(f, "  {:<20} {n:>5}", format!("{}s", kind.replace('_', " ")))?;
+            for (state, n) in counts.incidents.iter().filter(|_| kind == "incident") {
+                writeln!(f, "    {:<18} {n:>5}", state.replace('_', " "))?;
+            }
+        }
+        writeln!(f, "  {:<20} {:>5}", "policy decisions", counts.decisions)?;
+        writeln!(f, "  {:<20} {:>5}", "audit rows", counts.audit_rows)?;
+        writeln!(f, "\nSign in as")?;
+        for SignIn { user_name, role, because } in &self.sign_in {
+            writeln!(f, "  {user_name:<20} {role:<21} {because}")?;
+        }
+        match &self.one_time_password {
+            Some(password) => writeln!(
+                f,
+                "  with the one-time password {password}\n  (shown this once; it is the same for everybody, and each chooses their own at the first sign-in)"
+            )?,
+            None => writeln!(f, "  with the password that you gave")?,
+        }
+        write!(f, "\nLook at (after `pointsman serve`)")?;
+        self.look.iter().try_for_each(|Look { what, at }| write!(f, "\n  {what:<34} {at}"))
+    }
+}

@@ -1,0 +1,133 @@
+//! `pointsman serve`, and the API that it serves.
+
+use std::sync::{Arc, Mutex};
+
+use actix_web::web;
+use futures_util::{FutureExt, future::LocalBoxFuture};
+
+use crate::{
+    assembly::Assembly,
+    auth::{Gate, Hasher},
+    clock::Clock,
+    config::Config,
+    db::Database,
+    error::{Error, Result},
+    http::{
+        app::Parts,
+        auth_api,
+        authenticate::{Bearer, Identity},
+        desk::Service,
+        directory_api, docs,
+        limit::Limiter,
+        mount::{Api, Mounted},
+        policy_api::{self, Studio},
+        probe::{self, Ready},
+        record_api, server,
+        shutdown::Shutdown,
+    },
+    policy::runner::Runner,
+    practice, telemetry,
+};
+
+/// How many may wait to have a password hashed, for each that is being hashed.
+const WAITING_PER_SLOT: usize = 16;
+
+/// Threads on which scripts are compiled, tested and rehearsed.
+const SCRIPT_THREADS: usize = 2;
+
+/// Every endpoint of the server.
+pub fn api() -> Result<Arc<Mounted>> {
+    let mut api = Api::new();
+    record_api::mount(&mut api, practice::ALL);
+    policy_api::mount(&mut api);
+    auth_api::mount(&mut api);
+    directory_api::mount(&mut api);
+    probe::mount(&mut api);
+    docs::mount(&mut api);
+    Ok(api.build()?)
+}
+
+/// The OpenAPI document as it is checked in.
+pub fn openapi() -> Result<String> {
+    api()?.openapi().to_pretty_json().map_err(Error::internal)
+}
+
+/// Serves until it is told to stop.
+pub fn run(config: Config) -> Result<()> {
+    telemetry::init(&config.log)?;
+    let assembly = Assembly::open(config, Clock::System)?;
+    let parts = parts(&assembly)?;
+    let base = assembly.config.server.base_url();
+    greet(&assembly, &base);
+    let jobs = assembly.jobs();
+    let shutdown = parts.shutdown.clone();
+    actix_web::rt::System::new().block_on(async move {
+        let background = actix_web::rt::spawn(async move {
+            tokio::select! {
+                () = jobs.run() => {}
+                () = shutdown.begun() => {}
+            }
+        });
+        let ended = server::serve(parts, |addresses| tracing::info!(?addresses, "listening")).await;
+        background.abort();
+        ended
+    })
+}
+
+/// The application of an assembled server.
+pub fn parts(assembly: &Assembly) -> Result<Parts> {
+    let service = web::Data::new(Service {
+        kernel: assembly.kernel.clone(),
+        database: assembly.database.clone(),
+        writer: assembly.writer.clone(),
+        clock: assembly.clock.clone(),
+        in_flight: Mutex::default(),
+    });
+    let server = Arc::new(assembly.config.server.clone());
+    let slots = assembly.hashing_slots();
+    let identity = web::Data::new(Identity {
+        gate: Arc::new(Gate::new(assembly.mint.clone())),
+        mint: assembly.mint.clone(),
+        hasher: Hasher::new(slots, slots * WAITING_PER_SLOT),
+    });
+    let attachments = web::Data::new(assembly.config.attachments.clone());
+    let studio = web::Data::new(Studio { policies: assembly.policies.clone(), runner: Runner::start(SCRIPT_THREADS)? });
+    Ok(Parts {
+        api: api()?,
+        limiter: Arc::new(Limiter::new(&server)),
+        server,
+        authenticate: Arc::new(Bearer::new(identity.clone(), service.clone())),
+        ready: Arc::new(Store(assembly.database.clone())),
+        figures: telemetry::figures()?,
+        shutdown: Shutdown::new(),
+        state: Arc::new(move |config| {
+            config.app_data(service.clone());
+            config.app_data(identity.clone());
+            config.app_data(attachments.clone());
+            config.app_data(studio.clone());
+        }),
+    })
+}
+
+struct Store(Database);
+
+impl Ready for Store {
+    fn check(&self) -> LocalBoxFuture<'_, Result<()>> {
+        self.0.read(|_| Ok(())).boxed_local()
+    }
+}
+
+/// Tells whoever started the server where things are.
+fn greet(assembly: &Assembly, base: &str) {
+    println!("Pointsman is starting on {base}");
+    println!("  documentation   {base}/docs");
+    println!("  OpenAPI         {base}/openapi.json");
+    if let Some(password) = &assembly.first_password {
+        println!(
+            "  sign in as      {} with the one-time password {}",
+            crate::assembly::ADMINISTRATOR,
+            password.expose()
+        );
+        println!("                  (shown this once; you choose your own at the first sign-in)");
+    }
+}

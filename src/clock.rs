@@ -1,0 +1,152 @@
+//! The only clock, and the only type for a point in time.
+//!
+//! **Invariant:** nothing else in the server asks the system for the time; what happens "now" is handed in, so that tests,
+//! replays and imports run at any moment.
+
+use std::{
+    fmt,
+    str::FromStr,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use chrono::{DateTime, NaiveDateTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
+use diesel::{
+    backend::Backend,
+    deserialize::{self, FromSql, FromSqlRow},
+    expression::AsExpression,
+    serialize::{self, Output, ToSql},
+    sql_types::Timestamp,
+};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A point in time in UTC, to the microsecond (as fine as both databases keep).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, AsExpression, FromSqlRow)]
+#[diesel(sql_type = Timestamp)]
+pub struct Moment(NaiveDateTime);
+
+impl Moment {
+    /// From a date and time that is already UTC.
+    pub fn from_utc(at: NaiveDateTime) -> Self {
+        Moment(at.trunc_subsecs(6))
+    }
+    /// The date and time in UTC.
+    pub fn utc(self) -> DateTime<Utc> {
+        self.0.and_utc()
+    }
+    /// Seconds since 1970, for tokens.
+    pub fn unix_seconds(self) -> i64 {
+        self.0.and_utc().timestamp()
+    }
+    /// Later by `delta`; at the end of time it stays there.
+    #[must_use]
+    pub fn plus(self, delta: TimeDelta) -> Self {
+        Moment(self.0.checked_add_signed(delta).unwrap_or(if delta < TimeDelta::zero() {
+            NaiveDateTime::MIN
+        } else {
+            NaiveDateTime::MAX
+        }))
+    }
+    /// Earlier by `delta`.
+    #[must_use]
+    pub fn minus(self, delta: TimeDelta) -> Self {
+        self.plus(-delta)
+    }
+    /// How long after `earlier` this is; negative when before it.
+    pub fn since(self, earlier: Moment) -> TimeDelta {
+        self.0 - earlier.0
+    }
+}
+
+impl From<DateTime<Utc>> for Moment {
+    fn from(at: DateTime<Utc>) -> Self {
+        Moment::from_utc(at.naive_utc())
+    }
+}
+impl FromStr for Moment {
+    type Err = chrono::ParseError;
+    /// RFC 3339 with any offset.
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        Ok(DateTime::parse_from_rfc3339(s)?.with_timezone(&Utc).into())
+    }
+}
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.utc().to_rfc3339_opts(SecondsFormat::AutoSi, true))
+    }
+}
+impl fmt::Debug for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(d)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+impl<DB: Backend> ToSql<Timestamp, DB> for Moment
+where
+    NaiveDateTime: ToSql<Timestamp, DB>,
+{
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
+        self.0.to_sql(out)
+    }
+}
+impl<DB: Backend> FromSql<Timestamp, DB> for Moment
+where
+    NaiveDateTime: FromSql<Timestamp, DB>,
+{
+    fn from_sql(bytes: DB::RawValue<'_>) -> deserialize::Result<Self> {
+        NaiveDateTime::from_sql(bytes).map(Moment)
+    }
+}
+impl utoipa::PartialSchema for Moment {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+            .into()
+    }
+}
+impl utoipa::ToSchema for Moment {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "Moment".into()
+    }
+}
+
+/// Where "now" comes from.
+#[derive(Clone, Debug)]
+pub enum Clock {
+    /// The system's clock.
+    System,
+    /// A clock that stands still until it is set: for tests and replays.
+    Set(Arc<Mutex<Moment>>),
+}
+
+impl Clock {
+    /// A clock that stands at `at`.
+    pub fn set_to(at: Moment) -> Self {
+        Clock::Set(Arc::new(Mutex::new(at)))
+    }
+    /// The present moment.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the system")]
+    pub fn now(&self) -> Moment {
+        match self {
+            Clock::System => Utc::now().into(),
+            Clock::Set(at) => *at.lock().unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+    /// Moves a clock that stands still; the system's clock is left alone.
+    pub fn set(&self, to: Moment) {
+        if let Clock::Set(at) = self {
+            *at.lock().unwrap_or_else(PoisonError::into_inner) = to;
+        }
+    }
+}

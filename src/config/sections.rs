@@ -1,0 +1,178 @@
+//! The sections of the configuration, each with its defaults. A unit stands in the name of a value that has one.
+
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{DatabaseUrl, Secret};
+
+/// How the server listens and what it lets in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// Threads that answer requests; one for each core when not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workers: Option<usize>,
+    /// Where callers reach the server, for links in what it sends; `http://{listen}` when not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
+    /// The largest JSON body.
+    pub json_limit_bytes: usize,
+    /// How long a whole body may take to arrive.
+    pub body_deadline_seconds: u64,
+    /// How long requests in flight may take once the server is told to stop.
+    pub shutdown_timeout_seconds: u64,
+    /// Origins whose pages may call from a browser; `["*"]` for any. Cookies are never used, so no credentials are allowed.
+    pub cors_origins: Vec<String>,
+    /// Requests that one caller may send each second, in the long run.
+    pub rate_per_second: NonZeroU32,
+    /// Requests that one caller may send at once.
+    pub rate_burst: NonZeroU32,
+    /// What a scraper must send as a bearer token to read `/metrics`; open to all when not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics_token: Option<Secret>,
+}
+
+/// Where the records are.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Database {
+    /// A file, `sqlite://…` or `postgres://…`.
+    pub url: DatabaseUrl,
+    /// Connections that read.
+    pub readers: u32,
+    /// Connections that write on PostgreSQL; SQLite always has one.
+    pub writers: u32,
+    /// How many requests are written together at most.
+    pub batch_size: usize,
+}
+
+/// Tokens and passwords.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Auth {
+    /// How long an access token is good.
+    pub access_token_minutes: u32,
+    /// How long a session may go on without a password.
+    pub refresh_days: u32,
+    /// The `iss` of the tokens made here.
+    pub issuer: String,
+    /// The `aud` of the tokens made here.
+    pub audience: String,
+    /// Passwords that are hashed at once; one for each core when not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hashing_slots: Option<usize>,
+}
+
+/// Where attachments are kept.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Attachments {
+    /// In the database or in a directory.
+    pub storage: AttachmentStorage,
+    /// The directory, when they are in one.
+    pub directory: PathBuf,
+    /// The largest attachment.
+    pub max_bytes: u64,
+}
+
+/// Where attachments are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttachmentStorage {
+    /// With the records.
+    Database,
+    /// As files.
+    Directory,
+}
+
+/// What the server writes about its own doings.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// For people or for machines.
+    pub format: LogFormat,
+    /// What is logged, as `target=level,…`.
+    pub filter: String,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// One readable line each.
+    Text,
+    /// One JSON object each.
+    Json,
+}
+
+/// Rules of the incident practice that are no policy.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Incident {
+    /// Days after which a resolved incident closes by itself.
+    pub auto_close_days: u32,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Server {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            workers: None,
+            base_url: None,
+            json_limit_bytes: 1024 * 1024,
+            body_deadline_seconds: 10,
+            shutdown_timeout_seconds: 8,
+            cors_origins: Vec::new(),
+            rate_per_second: NonZeroU32::MIN.saturating_add(99),
+            rate_burst: NonZeroU32::MIN.saturating_add(499),
+            metrics_token: None,
+        }
+    }
+}
+impl Server {
+    /// Where callers reach the server, without a slash at the end.
+    pub fn base_url(&self) -> String {
+        match &self.base_url {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => format!("http://{}", self.listen),
+        }
+    }
+}
+impl Default for Database {
+    fn default() -> Self {
+        Database { url: DatabaseUrl::new("pointsman.db"), readers: 8, writers: 2, batch_size: 64 }
+    }
+}
+impl Default for Auth {
+    fn default() -> Self {
+        Auth {
+            access_token_minutes: 10,
+            refresh_days: 30,
+            issuer: "pointsman".into(),
+            audience: "pointsman".into(),
+            hashing_slots: None,
+        }
+    }
+}
+impl Default for Attachments {
+    fn default() -> Self {
+        Attachments {
+            storage: AttachmentStorage::Database,
+            directory: PathBuf::from("attachments"),
+            max_bytes: 25 * 1024 * 1024,
+        }
+    }
+}
+impl Default for Log {
+    fn default() -> Self {
+        Log { format: LogFormat::Text, filter: "info".into() }
+    }
+}
+impl Default for Incident {
+    fn default() -> Self {
+        Incident { auto_close_days: 7 }
+    }
+}

@@ -1,0 +1,332 @@
+//! Which database it is. Everything that differs between SQLite and PostgreSQL is in this file.
+
+use diesel::{
+    BoxableExpression, Connection as _, MultiConnection, PgConnection, RunQueryDsl, SqliteConnection,
+    connection::{AnsiTransactionManager, SimpleConnection, TransactionManager},
+    prelude::*,
+    result::{ConnectionError, DatabaseErrorKind},
+    sql_types::{Bool, Double, Text},
+};
+
+use super::Condition;
+use crate::{
+    error::{Code, Error, Result},
+    schema::record,
+};
+
+/// A connection to either database.
+#[derive(MultiConnection)]
+pub enum AnyConnection {
+    /// An SQLite file.
+    Sqlite(SqliteConnection),
+    /// A PostgreSQL server.
+    Postgres(PgConnection),
+}
+
+/// Keeps count of nested transactions, so that diesel's own fit in.
+type Transactions = <AnyConnection as diesel::Connection>::TransactionManager;
+
+/// Which database an address means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// SQLite, in this process.
+    Sqlite,
+    /// PostgreSQL, over the network.
+    Postgres,
+}
+
+impl Engine {
+    /// Reads the scheme: a plain path or `sqlite://` is SQLite, `postgres://` and `postgresql://` are PostgreSQL, and
+    /// anything else is refused, so that a typing mistake never becomes a file.
+    pub fn of(url: &str) -> Result<Engine> {
+        match url.split_once("://") {
+            None if !url.is_empty() => Ok(Engine::Sqlite),
+            Some(("sqlite", path)) if !path.is_empty() => Ok(Engine::Sqlite),
+            Some(("postgres" | "postgresql", _)) => Ok(Engine::Postgres),
+            _ => Err(Error::new(
+                Code::Malformed,
+                "The database address is neither a file path, `sqlite://…` nor `postgres://…`.",
+            )),
+        }
+    }
+}
+
+/// The file behind an SQLite address.
+pub fn sqlite_path(url: &str) -> &str {
+    url.strip_prefix("sqlite://").unwrap_or(url)
+}
+
+impl AnyConnection {
+    /// Opens a connection and sets what durability and referential integrity need.
+    pub fn open(url: &str) -> std::result::Result<Self, ConnectionError> {
+        let engine = Engine::of(url).map_err(|e| ConnectionError::InvalidConnectionUrl(e.detail))?;
+        let mut connection = match engine {
+            Engine::Sqlite => {
+                keep_private(sqlite_path(url));
+                AnyConnection::Sqlite(SqliteConnection::establish(sqlite_path(url))?)
+            }
+            Engine::Postgres => AnyConnection::Postgres(PgConnection::establish(url)?),
+        };
+        let settings = match connection {
+            AnyConnection::Sqlite(_) => {
+                "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                 PRAGMA foreign_keys = ON; PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY;"
+            }
+            AnyConnection::Postgres(_) => "SET synchronous_commit = on; SET TIME ZONE 'UTC'; SET jit = off;",
+        };
+        connection.batch_execute(settings).map_err(ConnectionError::CouldntSetupConfiguration)?;
+        Ok(connection)
+    }
+
+    /// Which database this is.
+    pub fn engine(&self) -> Engine {
+        match self {
+            AnyConnection::Sqlite(_) => Engine::Sqlite,
+            AnyConnection::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    /// Opens a transaction that may write. SQLite takes the write lock at once, so that it can't fail half-way for it.
+    pub fn begin_write(&mut self) -> QueryResult<()> {
+        match self {
+            AnyConnection::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN IMMEDIATE"),
+            AnyConnection::Postgres(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN"),
+        }
+    }
+
+    /// Opens a transaction within the one that is open.
+    pub fn begin_nested(&mut self) -> QueryResult<()> {
+        Transactions::begin_transaction(self)
+    }
+
+    /// Ends the innermost transaction and keeps what it did.
+    pub fn commit(&mut self) -> QueryResult<()> {
+        Transactions::commit_transaction(self)
+    }
+
+    /// Ends the innermost transaction and takes back what it did.
+    pub fn roll_back(&mut self) -> QueryResult<()> {
+        Transactions::rollback_transaction(self)
+    }
+
+    /// Runs `work` in a transaction that sees one moment of the store and writes nothing.
+    pub fn snapshot<T>(&mut self, work: impl FnOnce(&mut AnyConnection) -> Result<T>) -> Result<T> {
+        match self {
+            AnyConnection::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN"),
+            AnyConnection::Postgres(c) => {
+                AnsiTransactionManager::begin_transaction_sql(c, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            }
+        }?;
+        let outcome = work(self);
+        self.roll_back()?;
+        outcome
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is where raw SQL belongs")]
+    /// Copies an SQLite database into a new file, as of one moment, while others write.
+    pub fn copy_into(&mut self, file: &str) -> QueryResult<()> {
+        match self {
+            AnyConnection::Sqlite(c) => diesel::sql_query("VACUUM INTO ?").bind::<Text, _>(file).execute(c).map(|_| ()),
+            AnyConnection::Postgres(_) => Err(diesel::result::Error::NotFound),
+        }
+    }
+
+    /// Takes `count` numbers of a kind of record, first one first. They are never handed out again; what isn't used is a gap.
+    pub fn take_numbers(&mut self, kind: &str, count: i64) -> QueryResult<i64> {
+        use crate::schema::number_sequence::dsl;
+        let taken = diesel::update(dsl::number_sequence.filter(dsl::kind.eq(kind)))
+            .set(dsl::next_number.eq(dsl::next_number + count))
+            .returning(dsl::next_number)
+            .get_result::<i64>(self)
+            .optional()?;
+        if let Some(next) = taken {
+            return Ok(next - count);
+        }
+        let first = (dsl::kind.eq(kind), dsl::next_number.eq(1));
+        match self {
+            AnyConnection::Sqlite(c) => {
+                diesel::insert_into(dsl::number_sequence).values(first).on_conflict_do_nothing().execute(c)
+            }
+            AnyConnection::Postgres(c) => {
+                diesel::insert_into(dsl::number_sequence).values(first).on_conflict_do_nothing().execute(c)
+            }
+        }?;
+        self.take_numbers(kind, count)
+    }
+
+    /// Locks one audit chain that no other writer holds until the transaction ends, and gives its id, last sequence number
+    /// and last hash.
+    pub fn lock_audit_chain(&mut self) -> QueryResult<(i32, i64, String)> {
+        use crate::schema::audit_chain::dsl;
+        let heads = dsl::audit_chain.select((dsl::id, dsl::last_seq, dsl::last_hash)).order(dsl::id);
+        match self {
+            AnyConnection::Sqlite(c) => heads.first(c),
+            AnyConnection::Postgres(c) => match heads.for_update().skip_locked().first(c).optional()? {
+                Some(head) => Ok(head),
+                None => heads.for_update().first(c),
+            },
+        }
+    }
+
+    /// The condition that a record's words hold all words of `query`.
+    pub fn matches_words(engine: Engine, query: &str) -> Condition<record::table> {
+        match engine {
+            Engine::Sqlite => Box::new(
+                diesel::dsl::sql::<Bool>(
+                    "record.id IN (SELECT record_id FROM record_text WHERE position IN \
+                     (SELECT rowid FROM record_index WHERE record_index MATCH ",
+                )
+                .bind::<Text, _>(fts5_query(query))
+                .sql("))"),
+            ),
+            Engine::Postgres => Box::new(
+                diesel::dsl::sql::<Bool>(
+                    "record.id IN (SELECT record_id FROM record_text WHERE document @@ websearch_to_tsquery('simple', ",
+                )
+                .bind::<Text, _>(plain_words(query))
+                .sql("))"),
+            ),
+        }
+    }
+
+    /// How well a record fits `query`: the higher the better.
+    pub fn word_rank(
+        engine: Engine,
+        query: &str,
+    ) -> Box<dyn BoxableExpression<record::table, super::Backend, SqlType = Double>> {
+        match engine {
+            Engine::Sqlite => Box::new(
+                diesel::dsl::sql::<Double>(
+                    "(SELECT -bm25(record_index, 10.0, 5.0, 2.0, 1.0) FROM record_index WHERE rowid = \
+                     (SELECT position FROM record_text WHERE record_id = record.id) AND record_index MATCH ",
+                )
+                .bind::<Text, _>(fts5_query(query))
+                .sql(")"),
+            ),
+            Engine::Postgres => Box::new(
+                diesel::dsl::sql::<Double>("(SELECT CAST(ts_rank(document, websearch_to_tsquery('simple', ")
+                    .bind::<Text, _>(plain_words(query))
+                    .sql(")) AS double precision) FROM record_text WHERE record_id = record.id)"),
+            ),
+        }
+    }
+}
+
+/// Makes a database file that only its owner can read, since it holds keys; one that is there is left alone.
+fn keep_private(path: &str) {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    // Where it can't be made, opening it tells why.
+    drop(options.open(path));
+}
+
+/// The words of a query, quoted so that nothing in it is an operator; the last one also fits as a beginning.
+fn fts5_query(query: &str) -> String {
+    let words = words(query);
+    let quoted: Vec<String> = words.iter().map(|w| format!("\"{w}\"")).collect();
+    if quoted.is_empty() { "\"\"".to_owned() } else { quoted.join(" ") }
+}
+
+/// The words of a query without anything that PostgreSQL reads as an operator.
+fn plain_words(query: &str) -> String {
+    words(query).iter().map(|w| format!("\"{w}\"")).collect::<Vec<_>>().join(" ")
+}
+
+fn words(query: &str) -> Vec<&str> {
+    query.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).take(16).collect()
+}
+
+/// Inserts rows into a table with one statement (several when there are very many), on either database.
+#[macro_export]
+macro_rules! insert_rows {
+    ($connection:expr, $table:expr, $rows:expr) => {{
+        let rows = $rows;
+        let mut inserted = Ok(0);
+        for part in rows.chunks(500) {
+            inserted = match $connection {
+                $crate::db::AnyConnection::Sqlite(c) => {
+                    diesel::RunQueryDsl::execute(diesel::insert_into($table).values(part), c)
+                }
+                $crate::db::AnyConnection::Postgres(c) => {
+                    diesel::RunQueryDsl::execute(diesel::insert_into($table).values(part), c)
+                }
+            };
+            if inserted.is_err() {
+                break;
+            }
+        }
+        inserted.map(|_| ())
+    }};
+}
+
+/// Inserts one row unless its key is taken, on either database; gives how many rows were inserted. Unlike a refused insert,
+/// this leaves the transaction usable on PostgreSQL.
+#[macro_export]
+macro_rules! insert_unless_there {
+    ($connection:expr, $table:expr, $values:expr) => {
+        match $connection {
+            $crate::db::AnyConnection::Sqlite(c) => {
+                diesel::RunQueryDsl::execute(diesel::insert_into($table).values($values).on_conflict_do_nothing(), c)
+            }
+            $crate::db::AnyConnection::Postgres(c) => {
+                diesel::RunQueryDsl::execute(diesel::insert_into($table).values($values).on_conflict_do_nothing(), c)
+            }
+        }
+    };
+}
+
+impl From<diesel::result::Error> for Error {
+    fn from(error: diesel::result::Error) -> Self {
+        use DatabaseErrorKind::{ClosedConnection, ForeignKeyViolation, UniqueViolation};
+        use diesel::result::Error as Db;
+        let (code, detail) = if matches!(error, Db::NotFound) {
+            return Error::not_found("such row");
+        } else if matches!(error, Db::DatabaseError(UniqueViolation | ForeignKeyViolation, _)) {
+            (Code::Conflict, "Something with this name or key exists, or something it refers to does not.")
+        } else if matches!(error, Db::DatabaseError(ClosedConnection, _) | Db::BrokenTransactionManager) {
+            (Code::Unavailable, AWAY)
+        } else if let Db::DatabaseError(_, info) = &error {
+            by_message(info.message())
+        } else {
+            (Code::Internal, FAILED)
+        };
+        let retry_after = (code == Code::Unavailable).then_some(1);
+        Error { source: Some(Box::new(error)), retry_after, ..Error::new(code, detail) }
+    }
+}
+
+const AWAY: &str = "The database is not available at the moment.";
+const FAILED: &str = "Something failed on our side.";
+
+/// SQLite and libpq tell a full disk, a lock or a lost server by their words alone.
+fn by_message(message: &str) -> (Code, &'static str) {
+    let full = ["database or disk is full", "No space left", "could not extend file"];
+    let away = [
+        "database is locked",
+        "connection",
+        "server closed",
+        "terminating",
+        "shutting down",
+        "starting up",
+        "read-only",
+    ];
+    let raced = ["could not serialize", "deadlock"];
+    if raced.iter().any(|m| message.contains(m)) {
+        (Code::Stale, "The record has changed meanwhile.")
+    } else if full.iter().any(|m| message.contains(m)) {
+        (Code::InsufficientStorage, "The disk of the database is full.")
+    } else if away.iter().any(|m| message.contains(m)) {
+        (Code::Unavailable, AWAY)
+    } else {
+        (Code::Internal, FAILED)
+    }
+}
+
+impl From<ConnectionError> for Error {
+    fn from(error: ConnectionError) -> Self {
+        let base = Error::new(Code::Unavailable, AWAY).retry_after(1);
+        Error { source: Some(Box::new(error)), ..base }
+    }
+}

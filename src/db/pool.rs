@@ -1,0 +1,122 @@
+//! The pool of connections and the threads that read, and the handle through which everything reaches the store.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use diesel::{
+    connection::SimpleConnection,
+    r2d2::{self, ManageConnection},
+};
+
+use tokio::sync::oneshot;
+
+use super::{AnyConnection, Engine};
+use crate::error::{Code, Error, Result};
+
+/// A job for a reader thread.
+type Reading = Box<dyn FnOnce() + Send>;
+
+/// Stack of a reader thread: looking at a record may ask policies.
+const STACK: usize = 16 * 1024 * 1024;
+/// How many reads may wait before new ones are turned away.
+const QUEUE: usize = 10_000;
+
+/// The store, for reading. Cheap to clone.
+#[derive(Clone)]
+pub struct Database {
+    connections: r2d2::Pool<Opener>,
+    readers: flume::Sender<Reading>,
+    url: Arc<str>,
+    engine: Engine,
+}
+
+impl Database {
+    /// Opens a pool of `readers` connections. It connects when first used, so that a store that is away does not keep the
+    /// server from starting.
+    pub fn open(url: &str, readers: u32) -> Result<Self> {
+        let engine = Engine::of(url)?;
+        let connections = r2d2::Pool::builder()
+            .max_size(readers.max(1))
+            .min_idle(Some(0))
+            .connection_timeout(Duration::from_secs(2))
+            .test_on_check_out(engine == Engine::Postgres)
+            .error_handler(Box::new(r2d2::LoggingErrorHandler))
+            .build_unchecked(Opener { url: url.into() });
+        let (sender, jobs) = flume::bounded::<Reading>(QUEUE);
+        for n in 0..readers.max(1) {
+            let jobs = jobs.clone();
+            let serve = move || jobs.iter().for_each(|job| job());
+            let thread = thread::Builder::new().name(format!("reader-{n}")).stack_size(STACK);
+            thread.spawn(serve).map_err(Error::internal)?;
+        }
+        Ok(Database { connections, readers: sender, url: url.into(), engine })
+    }
+
+    /// Which database it is.
+    pub fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// The address that it was opened with. It may hold a password.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A connection of its own, outside the pool.
+    pub fn connect(&self) -> Result<AnyConnection> {
+        Ok(AnyConnection::open(&self.url)?)
+    }
+
+    /// Reads on this thread, all of it as of one moment.
+    pub fn read_here<T>(&self, work: impl FnOnce(&mut AnyConnection) -> Result<T>) -> Result<T> {
+        let mut connection = self.connections.get().map_err(|e| Error {
+            source: Some(Box::new(e)),
+            ..Error::new(Code::Unavailable, "The database is not available at the moment.").retry_after(1)
+        })?;
+        connection.snapshot(work)
+    }
+
+    /// Reads on a reader thread, all of it as of one moment.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (reply, answer) = oneshot::channel();
+        let database = self.clone();
+        let job = move || {
+            let outcome = catch_unwind(AssertUnwindSafe(|| database.read_here(work)));
+            // Whoever asked may be gone.
+            let _ = reply.send(outcome.unwrap_or_else(|_| Err(Error::internal("a read panicked"))));
+        };
+        self.readers
+            .try_send(Box::new(job))
+            .map_err(|_| Error::new(Code::Unavailable, "Too many reads are waiting.").retry_after(1))?;
+        answer.await.map_err(Error::internal)?
+    }
+}
+
+/// Opens connections for the pool.
+struct Opener {
+    url: Arc<str>,
+}
+
+impl ManageConnection for Opener {
+    type Connection = AnyConnection;
+    type Error = r2d2::Error;
+
+    fn connect(&self) -> std::result::Result<AnyConnection, r2d2::Error> {
+        AnyConnection::open(&self.url).map_err(r2d2::Error::ConnectionError)
+    }
+
+    fn is_valid(&self, connection: &mut AnyConnection) -> std::result::Result<(), r2d2::Error> {
+        connection.batch_execute("SELECT 1").map_err(r2d2::Error::QueryError)
+    }
+
+    fn has_broken(&self, connection: &mut AnyConnection) -> bool {
+        std::thread::panicking() || diesel::r2d2::R2D2Connection::is_broken(connection)
+    }
+}

@@ -1,0 +1,41 @@
+//! The HTTP shell: what every endpoint has in common, so that an endpoint itself is a function of its input.
+//!
+//! Owns: mounting (route, permission and documentation in one call), problem documents, bodies and their limits, request
+//! ids, rate limits, CORS, metrics, probes, the documentation pages, start and stop of the server. Knows no practice.
+//!
+//! **Invariant:** nothing is routed but through [`mount::Api::mount`], so that no endpoint is without an access rule and a
+//! description, and every error leaves as a problem document.
+
+pub mod accept;
+pub mod app;
+pub mod auth_api;
+pub mod authenticate;
+pub mod body;
+pub mod custom_field_api;
+pub mod desk;
+pub mod directory_api;
+pub mod docs;
+pub mod endpoint;
+mod gate;
+#[cfg(test)]
+mod house;
+pub mod idempotency;
+pub mod interaction_api;
+pub mod limit;
+pub mod middleware;
+pub mod mount;
+mod openapi;
+pub mod policy_api;
+pub mod probe;
+pub mod problem;
+pub mod record_api;
+pub mod request_id;
+pub mod schema;
+pub mod server;
+pub mod shutdown;
+pub mod stream;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod tests;
+pub mod upload;

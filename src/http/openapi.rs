@@ -1,0 +1,268 @@
+//! The OpenAPI 3.1 document, put together from what was mounted. The same mounts give the same text, byte by byte.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    sync::Arc,
+};
+
+use actix_web::http::Method;
+use utoipa::openapi::{
+    ContentBuilder, Header, HttpMethod, Info, License, OpenApi, OpenApiBuilder, PathItem, Paths, Ref, RefOr, Required,
+    Response, ResponseBuilder, ResponsesBuilder, SecurityRequirement, Server, Tag,
+    path::{Operation, OperationBuilder, ParameterIn},
+    request_body::RequestBodyBuilder,
+    schema::Components as Section,
+    security::{Http, HttpAuthScheme, SecurityScheme},
+};
+
+use super::{
+    endpoint::{Access, Answer, Content, Endpoint, text},
+    problem::{self, Problem},
+    schema::{Components, schema},
+};
+use crate::error::Code;
+
+const BEARER: &str = "bearer";
+const SCHEMA_PREFIX: &str = "#/components/schemas/";
+const ABOUT: &str = "A headless IT service management server: records of ITIL practices behind one set of conventions, decided \
+    by policies that you can test, rehearse and explain.\n\n\
+    Times are RFC 3339 in UTC, ids are UUIDs, and wherever a path takes the id of a record it takes its number as well. \
+    Send a body as `application/json`, an access token as `Authorization: Bearer …`, and the version that you read as \
+    `If-Match`.\n\n";
+
+/// Builds the document; what is wrong with the mounts is added to `faults`.
+pub(super) fn assemble(
+    endpoints: &[Arc<Endpoint>],
+    tags: &BTreeMap<String, String>,
+    faults: &mut Vec<String>,
+) -> OpenApi {
+    let mut components = Components::default();
+    let mut paths = Paths::new();
+    faults.extend(components.add(&schema::<Problem>()).err());
+    for endpoint in endpoints {
+        for content in endpoint.request.iter().chain(endpoint.responses.iter().flat_map(|answer| &answer.contents)) {
+            let clash = components.add(&content.shape).err();
+            faults.extend(clash.map(|clash| format!("`{}`: {clash}", endpoint.id)));
+        }
+        match documented_method(&endpoint.method) {
+            Some(method) => {
+                let item = PathItem::new(method, operation(endpoint));
+                match paths.paths.get_mut(&endpoint.documented_path()) {
+                    Some(known) => known.merge_operations(item),
+                    None => drop(paths.paths.insert(endpoint.documented_path(), item)),
+                }
+            }
+            None => faults.push(format!("`{}`: OpenAPI has no method {}", endpoint.id, endpoint.method)),
+        }
+    }
+    let document = OpenApiBuilder::new()
+        .info(info())
+        .servers(Some([Server::new("/")]))
+        .tags(Some(tags.iter().map(|(name, about)| {
+            let mut tag = Tag::new(name);
+            tag.description = Some(about.clone());
+            tag
+        })))
+        .paths(paths)
+        .components(Some(section(components)))
+        .build();
+    faults.extend(dangling(&document));
+    document
+}
+
+fn info() -> Info {
+    let mut about = format!(
+        "{ABOUT}Errors are problem documents (RFC 9457). Branch on `code`:\n\n| code | status | meaning |\n|---|---|---|\n"
+    );
+    for code in Code::ALL {
+        let _ = writeln!(about, "| `{}` | {} | {} |", code.as_str(), code.status(), code.meaning());
+    }
+    let mut licence = License::new("MIT OR Apache-2.0");
+    licence.identifier = Some("MIT OR Apache-2.0".into());
+    let mut info = Info::new("Pointsman", env!("CARGO_PKG_VERSION"));
+    info.description = Some(about);
+    info.license = Some(licence);
+    info
+}
+
+fn section(components: Components) -> Section {
+    let mut section = Section::new();
+    section.schemas = components.into_inner();
+    let statuses: BTreeSet<u16> = Code::ALL.iter().map(|code| code.status()).collect();
+    section.responses =
+        statuses.into_iter().map(|status| (problem_name(status), problem_response(status).into())).collect();
+    let mut bearer = Http::new(HttpAuthScheme::Bearer);
+    bearer.bearer_format = Some("JWT".into());
+    bearer.description = Some("An access token of `POST /api/v1/auth/login`, or a personal access token.".into());
+    section.add_security_scheme(BEARER, SecurityScheme::Http(bearer));
+    section
+}
+
+fn problem_name(status: u16) -> String {
+    format!("Problem{status}")
+}
+
+/// The answer that all errors of one status share.
+fn problem_response(status: u16) -> Response {
+    let codes = || Code::ALL.iter().filter(|code| code.status() == status);
+    let about: Vec<_> = codes().map(|code| format!("`{}`: {}", code.as_str(), code.meaning())).collect();
+    let example = codes().next().map(|code| {
+        serde_json::json!({
+            "type": format!("urn:pointsman:problem:{}", code.as_str()),
+            "title": code.title(),
+            "status": status,
+            "detail": code.meaning(),
+            "instance": "/api/v1/incidents/INC0000001",
+            "code": code.as_str(),
+            "request_id": "0199a4c1-7d3e-7c55-9d0a-3f1f0f6f2b11",
+        })
+    });
+    let content = ContentBuilder::new().schema(Some(schema::<Problem>().schema)).example(example).build();
+    let response = ResponseBuilder::new().description(about.join(" ")).content(problem::MEDIA_TYPE, content);
+    match status {
+        401 => response.header("WWW-Authenticate", header("How to authenticate.")),
+        405 => response.header("Allow", header("The methods of this path.")),
+        429 | 503 => response.header("Retry-After", header("Seconds to wait.")),
+        _ => response,
+    }
+    .build()
+}
+
+fn header(about: &str) -> Header {
+    let mut header = Header::new(text());
+    header.description = Some(about.to_owned());
+    header
+}
+
+fn operation(endpoint: &Endpoint) -> Operation {
+    let mut responses = ResponsesBuilder::new();
+    for answer in &endpoint.responses {
+        responses = responses.response(answer.status.to_string(), documented_answer(answer));
+    }
+    for status in problem_statuses(endpoint) {
+        let reference = RefOr::Ref(Ref::from_response_name(problem_name(status)));
+        responses = responses.response(status.to_string(), reference);
+    }
+    let mut operation = OperationBuilder::new()
+        .operation_id(Some(endpoint.id.as_ref()))
+        .tag(endpoint.tag.as_ref())
+        .summary(Some(endpoint.summary.as_ref()))
+        .description(Some(described(endpoint)))
+        .responses(responses)
+        .build();
+    operation.parameters =
+        (!endpoint.parameters.is_empty()).then(|| endpoint.parameters.iter().cloned().map(RefOr::T).collect());
+    operation.request_body = endpoint.request.as_ref().map(|content| {
+        let required = if content.required { Required::True } else { Required::False };
+        let body = RequestBodyBuilder::new().required(Some(required));
+        RefOr::T(body.content(content.media_type.as_ref(), documented_content(content)).build())
+    });
+    operation.security = Some(match endpoint.access {
+        Access::Public | Access::Probe => Vec::new(),
+        Access::SignedIn | Access::PasswordDue | Access::Permission(_) => {
+            vec![SecurityRequirement::new(BEARER, std::iter::empty::<String>())]
+        }
+    });
+    operation
+}
+
+fn described(endpoint: &Endpoint) -> String {
+    let about = endpoint.description.trim();
+    match &endpoint.access {
+        Access::Public | Access::Probe => format!("{about}\n\nOpen to everyone."),
+        Access::SignedIn => format!("{about}\n\nFor every caller who is signed in."),
+        Access::PasswordDue => {
+            format!("{about}\n\nFor every caller who is signed in, even when their password must be changed first.")
+        }
+        Access::Permission(permission) => format!("{about}\n\nNeeds the permission `{permission}`."),
+    }
+}
+
+fn documented_answer(answer: &Answer) -> Response {
+    let mut response = ResponseBuilder::new().description(answer.description.as_ref());
+    for content in &answer.contents {
+        response = response.content(content.media_type.as_ref(), documented_content(content));
+    }
+    for (name, about) in &answer.headers {
+        response = response.header(*name, header(about));
+    }
+    response.build()
+}
+
+fn documented_content(content: &Content) -> utoipa::openapi::Content {
+    ContentBuilder::new().schema(Some(content.shape.schema.clone())).example(Some(content.example.clone())).build()
+}
+
+/// The ways to fail that follow from what the endpoint is, and its own.
+fn problem_statuses(endpoint: &Endpoint) -> BTreeSet<u16> {
+    let mut codes = endpoint.problems.clone();
+    codes.push(Code::Internal);
+    if endpoint.access != Access::Probe {
+        codes.extend([Code::TooManyRequests, Code::Unavailable]);
+    }
+    match endpoint.access {
+        Access::Public | Access::Probe => {}
+        Access::PasswordDue => codes.push(Code::Unauthenticated),
+        Access::SignedIn | Access::Permission(_) => codes.extend([Code::Unauthenticated, Code::Forbidden]),
+    }
+    if endpoint.request.is_some() {
+        codes.extend([
+            Code::Malformed,
+            Code::RequestTimeout,
+            Code::TooLarge,
+            Code::UnsupportedMediaType,
+            Code::Invalid,
+        ]);
+    }
+    if !endpoint.parameters.is_empty() {
+        codes.push(Code::Malformed);
+    }
+    if endpoint.parameters.iter().any(|p| p.parameter_in == ParameterIn::Path) {
+        codes.push(Code::NotFound);
+    }
+    if !endpoint.media_types().is_empty() {
+        codes.push(Code::NotAcceptable);
+    }
+    let own: BTreeSet<u16> = endpoint.responses.iter().map(|answer| answer.status).collect();
+    codes.iter().map(|code| code.status()).filter(|status| !own.contains(status)).collect()
+}
+
+fn documented_method(method: &Method) -> Option<HttpMethod> {
+    Some(match method.as_str() {
+        "GET" => HttpMethod::Get,
+        "PUT" => HttpMethod::Put,
+        "POST" => HttpMethod::Post,
+        "DELETE" => HttpMethod::Delete,
+        "PATCH" => HttpMethod::Patch,
+        _ => return None,
+    })
+}
+
+/// References to schemas that are not there.
+fn dangling(document: &OpenApi) -> Vec<String> {
+    let Ok(value) = serde_json::to_value(document) else { return vec!["the document can't be written as JSON".into()] };
+    let mut referred = BTreeSet::new();
+    references(&value, &mut referred);
+    let known = document.components.as_ref().map(|c| &c.schemas);
+    referred
+        .into_iter()
+        .filter_map(|reference| reference.strip_prefix(SCHEMA_PREFIX))
+        .filter(|name| !known.is_some_and(|known| known.contains_key(*name)))
+        .map(|name| format!("nothing defines the schema `{name}`"))
+        .collect()
+}
+
+fn references<'a>(value: &'a serde_json::Value, found: &mut BTreeSet<&'a str>) {
+    if let Some(reference) = value.get("$ref").and_then(serde_json::Value::as_str) {
+        found.insert(reference);
+    }
+    match value {
+        serde_json::Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+        serde_json::Value::Object(fields) => fields.values().for_each(|field| references(field, found)),
+        serde_json::Value::Null
+        | serde_json::Value::Bool(_)
+        | serde_json::Value::Number(_)
+        | serde_json::Value::String(_) => {}
+    }
+}

@@ -1,0 +1,133 @@
+//! Policies, lookup tables and decisions over HTTP: all that a policy studio needs.
+//!
+//! Owns: what these endpoints take and answer, and who may call them. Refuses to know: how scripts are compiled, checked and
+//! run (`policy`), and how records are written (`record`).
+//!
+//! **Invariant:** scripts run on the threads of the [`Runner`], never on a web worker, and hold no connection while they do.
+//! **Invariant:** every change is audited in its own transaction, and this node asks for what is live anew after it.
+
+mod decisions;
+mod declare;
+mod gate;
+mod policies;
+mod rehearsal;
+mod shape;
+mod simulate;
+mod status;
+mod tables;
+mod tables_csv;
+#[cfg(test)]
+mod tests;
+mod versions;
+mod vocabulary;
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{desk::Call, mount::Api};
+use crate::{
+    db::{Database, JsonText},
+    error::{Code, Error, Result},
+    policy::{live::Policies, runner::Runner},
+    record::{audit::AuditEntry, cause::Cause, kernel::Kernel, store::Desk},
+};
+
+/// What the handlers of this folder find by `web::Data`, beside the [`Service`](super::desk::Service).
+#[derive(Clone)]
+pub struct Studio {
+    /// What is live on this node.
+    pub policies: Arc<Policies>,
+    /// Threads on which scripts may run.
+    pub runner: Runner,
+}
+
+/// What a job on a thread of the runner works with.
+struct Bench {
+    policies: Arc<Policies>,
+    kernel: Arc<Kernel>,
+    database: Database,
+    cause: Arc<Cause>,
+}
+
+impl Studio {
+    /// Runs a job where scripts may run.
+    async fn run<T: Send + 'static>(
+        &self,
+        call: &Call,
+        job: impl FnOnce(&Bench) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let bench = Bench {
+            policies: self.policies.clone(),
+            kernel: call.service.kernel.clone(),
+            database: call.service.database.clone(),
+            cause: call.cause.clone(),
+        };
+        self.runner.run_async(move || job(&bench)).await?
+    }
+}
+
+/// Mounts everything.
+pub fn mount(api: &mut Api) {
+    api.tag("Policy", POLICY);
+    api.tag("LookupTable", "Tables that policies look things up in. Old versions are kept; a change is live at once.");
+    api.tag("Decision", "Why a policy decided as it did, in a sentence, and whether it would do so again.");
+    vocabulary::mount(api);
+    policies::mount(api);
+    versions::mount(api);
+    simulate::mount(api);
+    status::mount(api);
+    tables::mount(api);
+    decisions::mount(api);
+}
+
+const POLICY: &str = "Scripts that decide how work is ranked, routed and guarded. A policy has immutable, numbered \
+versions, of which one is live. Write a version, look at its diagnostics, run its tests, rehearse it on a record, then \
+publish it; a rollback makes an older one live again at once. `GET /policies/vocabulary` lists what a script may read and say.";
+
+/// Keeps what was done for the audit trail.
+fn audit(desk: &mut Desk<'_, '_>, action: &str, subject: (&str, &str, i32), changes: &Value) -> Result<()> {
+    let (kind, id, version) = subject;
+    let entry = AuditEntry {
+        at: desk.cause.at,
+        actor_id: Some(desk.cause.caller.user),
+        action: format!("{kind}.{action}"),
+        subject_kind: kind.to_owned(),
+        subject_id: id.to_owned(),
+        subject_version: version,
+        via: desk.cause.via.as_text(),
+        request_id: desk.cause.request_id.clone(),
+        reason: desk.cause.reason.clone(),
+        changes: JsonText::of(changes)?,
+    };
+    desk.unit.deferred.audit.push(entry);
+    Ok(())
+}
+
+/// Refuses a write to something that has another version than the caller has seen.
+fn same_version(expected: Option<i32>, version: i32) -> Result<()> {
+    match expected.filter(|e| *e != version) {
+        Some(expected) => Err(Error::new(Code::Stale, format!("It is at version {version}, not {expected}."))),
+        None => Ok(()),
+    }
+}
+
+/// Whether a name can stand in a path and in a script: lower-case letters, digits and `_`, a letter first.
+fn check_name(name: &str) -> Result<()> {
+    let fits = name.len() <= 100
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    if fits {
+        return Ok(());
+    }
+    let detail = "A name is 1 to 100 lower-case letters, digits and `_`, and starts with a letter.";
+    Err(Error::invalid("/name", "wrong_form", detail))
+}
+
+/// Refuses text that is longer than `most` characters.
+fn check_length(pointer: &str, given: &str, most: usize) -> Result<()> {
+    if given.chars().count() <= most {
+        return Ok(());
+    }
+    Err(Error::invalid(pointer, "too_long", format!("At most {most} characters are allowed.")))
+}

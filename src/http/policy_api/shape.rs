@@ -1,0 +1,330 @@
+//! What goes in and out, as types: the documentation is made from them.
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::{
+    clock::Moment,
+    error::Result,
+    id::{RowId, UserId},
+    policy::{
+        decision::Decision,
+        diagnostic::{Diagnostic, Severity},
+        store::{PolicyRow, VersionRow},
+        testing::TestResult,
+    },
+};
+
+/// A policy.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Policy {
+    /// Its id.
+    pub id: RowId,
+    /// Its name, which stands in paths in place of the id.
+    pub name: String,
+    /// The decision that it answers.
+    pub decision: Decision,
+    /// The kind of record that it decides about.
+    pub kind: String,
+    /// What it is for.
+    pub description: String,
+    /// Its place among the policies of its decision: the lowest is asked first.
+    pub position: i32,
+    /// Whether it is asked at all.
+    pub enabled: bool,
+    /// The number of the version that is live; null before the first is published.
+    pub active_version: Option<i32>,
+    /// Counts the changes of the policy itself; also its `ETag`.
+    pub version: i32,
+    /// When it was made.
+    pub created_at: Moment,
+    /// When it was last changed or published.
+    pub updated_at: Moment,
+}
+
+impl Policy {
+    /// Of its row.
+    pub fn of(row: &PolicyRow) -> Result<Self> {
+        Ok(Policy {
+            id: row.id,
+            name: row.name.clone(),
+            decision: row.decision()?,
+            kind: row.kind.clone(),
+            description: row.description.clone(),
+            position: row.position,
+            enabled: row.enabled,
+            active_version: row.active_version,
+            version: row.version,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        })
+    }
+}
+
+/// All policies, in the order in which they are asked.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PolicyList {
+    /// The policies.
+    pub items: Vec<Policy>,
+}
+
+/// What makes a policy.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewPolicy {
+    /// Lower-case letters, digits and `_`.
+    pub name: String,
+    /// The decision that it answers.
+    pub decision: Decision,
+    /// The kind of record that it decides about.
+    #[serde(default = "incident")]
+    #[schema(default = "incident")]
+    pub kind: String,
+    /// What it is for.
+    #[serde(default)]
+    pub description: String,
+    /// Its place among the policies of its decision; after all others if not given.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    pub position: Option<i32>,
+    /// Whether it is asked, once a version is live.
+    #[serde(default = "yes")]
+    #[schema(default = true)]
+    pub enabled: bool,
+}
+
+/// The kind that is meant where none is given.
+pub fn incident() -> String {
+    "incident".to_owned()
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A field that may be left out and is never null.
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(d: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(d).map(Some)
+}
+
+/// A merge patch of a policy: what is left out stays.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyChange {
+    /// What it is for.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    pub description: Option<String>,
+    /// Its place among the policies of its decision.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    pub position: Option<i32>,
+    /// Whether it is asked at all.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    pub enabled: Option<bool>,
+}
+
+/// A version of a policy. It never changes but for its state.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PolicyVersion {
+    /// Its number, from 1.
+    pub number: i32,
+    /// `draft`: never live; `active`: live; `retired`: was live.
+    pub state: String,
+    /// What its author said of it.
+    pub message: String,
+    /// The SHA-256 of its source, in hexadecimal.
+    pub sha256: String,
+    /// Who wrote it; null for what ships.
+    pub author_id: Option<UserId>,
+    /// When it was written.
+    pub created_at: Moment,
+    /// When it last became live.
+    pub published_at: Option<Moment>,
+}
+
+impl From<&VersionRow> for PolicyVersion {
+    fn from(row: &VersionRow) -> Self {
+        PolicyVersion {
+            number: row.number,
+            state: row.state.clone(),
+            message: row.message.clone(),
+            sha256: row.sha256.clone(),
+            author_id: row.author_id,
+            created_at: row.created_at,
+            published_at: row.published_at,
+        }
+    }
+}
+
+/// All versions of a policy, newest first, without their sources.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PolicyVersionList {
+    /// The versions.
+    pub items: Vec<PolicyVersion>,
+}
+
+/// A version with its source and what is wrong with it now.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PolicyVersionInFull {
+    /// The version.
+    #[serde(flatten)]
+    pub version: PolicyVersion,
+    /// The source.
+    pub source: String,
+    /// Everything that is wrong with it, checked against the fields, tables, teams and users that there are now.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// What makes a version.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewPolicyVersion {
+    /// The source, at most 32 KiB. It is kept as it is, whatever is wrong with it.
+    pub source: String,
+    /// What was changed and why.
+    #[serde(default)]
+    pub message: String,
+}
+
+/// Which version to go back to.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rollback {
+    /// The number of a version that was live; the one that was live before, if not given.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    pub to: Option<i32>,
+}
+
+/// A source that is not stored.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PolicySource {
+    /// The decision that it is to answer.
+    pub decision: Decision,
+    /// The kind of record that it is to decide about.
+    #[serde(default = "incident")]
+    #[schema(default = "incident")]
+    pub kind: String,
+    /// The source.
+    pub source: String,
+}
+
+/// Everything that is wrong with a source.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PolicyDiagnostics {
+    /// Whether nothing is wrong that would keep it from going live. Its tests have not been run.
+    pub valid: bool,
+    /// What is wrong, in the order of the source.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// What the checks and tests of a version came to.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PolicyTestReport {
+    /// Whether it may go live: no diagnostic of level error, and no red test.
+    pub green: bool,
+    /// How many tests passed.
+    pub passed: usize,
+    /// How many did not.
+    pub failed: usize,
+    /// The tests, in the order of the source. None run when it does not compile.
+    pub tests: Vec<TestResult>,
+    /// What is wrong with the source.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl PolicyTestReport {
+    /// Counts.
+    pub fn of(diagnostics: Vec<Diagnostic>, tests: Vec<TestResult>) -> Self {
+        let failed = tests.iter().filter(|t| !t.passed).count();
+        let green = failed == 0 && !diagnostics.iter().any(|d| d.severity == Severity::Error);
+        PolicyTestReport { green, passed: tests.len() - failed, failed, tests, diagnostics }
+    }
+}
+
+/// A lookup table.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LookupTable {
+    /// Its id.
+    pub id: RowId,
+    /// Its name: `table("category_teams")` in scripts.
+    pub name: String,
+    /// What it is for: the `doc` of its content.
+    pub description: String,
+    /// The SHA-256 of its content, in hexadecimal.
+    pub sha256: String,
+    /// The number of its version; also its `ETag`.
+    pub version: i32,
+    /// When it was made.
+    pub created_at: Moment,
+    /// When it was last changed.
+    pub updated_at: Moment,
+}
+
+/// All lookup tables by name, without their content.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LookupTableList {
+    /// The tables.
+    pub items: Vec<LookupTable>,
+}
+
+/// A lookup table with its content.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LookupTableInFull {
+    /// The table.
+    #[serde(flatten)]
+    pub table: LookupTable,
+    /// The content.
+    #[schema(value_type = TableContent)]
+    pub content: Value,
+}
+
+/// The content of a lookup table. Of the rows that fit a key, the one with the fewest `*` answers.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "only its schema is used: `policy::table` reads the content")]
+pub struct TableContent {
+    /// What the table is for.
+    #[schema(required = false)]
+    doc: String,
+    /// The columns.
+    columns: Vec<crate::policy::table::Column>,
+    /// How many of the first columns are the key.
+    keys: usize,
+    /// The rows: a cell for each column, of its type. `"*"` in a column of the key stands for any value.
+    rows: Vec<Vec<Value>>,
+}
+
+/// A version of a lookup table.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LookupTableVersion {
+    /// Its number, from 1.
+    pub version: i32,
+    /// The SHA-256 of its content, in hexadecimal.
+    pub sha256: String,
+    /// Who wrote it; null for what ships.
+    pub author_id: Option<UserId>,
+    /// When it was written.
+    pub created_at: Moment,
+}
+
+/// All versions of a lookup table, newest first, without their content.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LookupTableVersionList {
+    /// The versions.
+    pub items: Vec<LookupTableVersion>,
+}
+
+/// A version of a lookup table with its content.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LookupTableVersionInFull {
+    /// The version.
+    #[serde(flatten)]
+    pub version: LookupTableVersion,
+    /// The content.
+    #[schema(value_type = TableContent)]
+    pub content: Value,
+}

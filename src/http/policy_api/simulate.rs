@@ -1,0 +1,260 @@
+//! Trying a source without storing anything: what is wrong with it, and what it would do to one record.
+
+use std::sync::Arc;
+
+use actix_web::{HttpResponse, http::Method, web};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use super::{
+    Bench, Studio,
+    gate::{check_kind, problem},
+    rehearsal::{self, Written},
+    shape::{PolicyDiagnostics, PolicySource, incident},
+    versions::diagnostic,
+};
+use crate::{
+    clock::Moment,
+    error::{Code, Error, Result},
+    http::{
+        body::Body,
+        desk::Call,
+        endpoint::{Access, Answer, Content, Endpoint},
+        mount::Api,
+        schema,
+    },
+    policy::{
+        chain::{self, ActivePolicy, Bundle, Version},
+        decision::{Decision, Fallback},
+        diagnostic::Severity,
+        evaluate::Evaluation,
+        live::{self, Live},
+        log::{LogEntry, PolicyRef, explain},
+        program::compile,
+        store::PolicyRow,
+    },
+};
+
+pub(super) fn mount(api: &mut Api) {
+    api.mount(validate(), validate_source).mount(simulate(), simulate_record);
+}
+
+/// A rehearsal of one decision on one record.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Simulation {
+    /// The decision.
+    pub decision: Decision,
+    /// The kind of record.
+    #[serde(default = "incident")]
+    #[schema(default = "incident")]
+    pub kind: String,
+    /// The id or number of a record that you see, or a made-up record: an object of fields as scripts read them (see
+    /// `GET /policies/vocabulary`), where each field that is left out has its default.
+    #[schema(value_type = serde_json::Value)]
+    pub record: Value,
+    /// Fields of a stored record that are to be other than they are, as a merge patch of the record would name them:
+    /// what would happen if it were changed like this?
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pub changes: Option<Map<String, Value>>,
+    /// A source that is not stored. Needs the permission `policy.write`.
+    #[serde(default)]
+    pub source: Option<String>,
+    /// The id or name of a policy, to ask it alone. Without `source` and `policy`, all that are live are asked in their
+    /// order.
+    #[serde(default)]
+    pub policy: Option<String>,
+    /// The version of that policy; the one that is live, if not given.
+    #[serde(default)]
+    pub version: Option<i32>,
+    /// The moment of the decision; now, if not given. The record is taken as it is now.
+    #[serde(default)]
+    pub at: Option<Moment>,
+    /// For a guard: the name of a step of the lifecycle, or an object of `name`, `from`, `to` and `note`.
+    #[serde(default)]
+    #[schema(value_type = Option<serde_json::Value>)]
+    pub transition: Option<Value>,
+}
+
+/// What a decision would come to. Nothing of it was stored.
+#[derive(Debug, Serialize, ToSchema)]
+struct SimulationResult {
+    /// Why, in a sentence for each policy that was asked.
+    sentence: String,
+    /// The policies that were asked, in order, each with its trace.
+    runs: Vec<SimulatedRun>,
+    /// What is done because a policy failed and had no good version.
+    fallback: Option<Fallback>,
+    /// What would be written, told and refused.
+    would: Written,
+    /// What the policies were given: the record, what of it changed, the transition and the moment.
+    #[schema(value_type = Object)]
+    input: Value,
+}
+
+/// One policy's part.
+#[derive(Debug, Serialize, ToSchema)]
+struct SimulatedRun {
+    /// The policy. The mode is `candidate` for a source or version that was named.
+    policy: PolicyRef,
+    /// Why it decided so.
+    sentence: String,
+    /// What was said, which rules were tried, and what was looked up.
+    #[serde(flatten)]
+    run: Evaluation,
+}
+
+fn validate() -> Endpoint {
+    Endpoint {
+        method: Method::POST,
+        path: "/api/v1/policies/validate".into(),
+        id: "validate_policy".into(),
+        tag: "Policy".into(),
+        access: Access::Permission("policy.write".into()),
+        summary: "Check a source".into(),
+        description: "Everything that is wrong with it, each with code, place, sentence and what was probably meant: syntax, unknown fields, functions, teams, users, tables and columns, comparisons that are never true. Lines and columns start at 1 and count characters. The status is 200 whatever is found; nothing is stored and no test is run.".into(),
+        parameters: Vec::new(),
+        request: Some(Content::json(schema::schema::<PolicySource>(), json!({
+            "decision": "routing",
+            "source": "fn route(incident) {\n    if incident.urgancy == 1 { assign(\"duty-manager\") }\n}\n",
+        }))),
+        responses: vec![Answer::json(200, "What is wrong with it.", schema::schema::<PolicyDiagnostics>(), json!({
+            "valid": false, "diagnostics": [diagnostic()],
+        }))],
+        problems: vec![Code::Invalid],
+    }
+}
+
+async fn validate_source(
+    call: Call,
+    studio: web::Data<Studio>,
+    Body(given): Body<PolicySource>,
+) -> Result<HttpResponse> {
+    check_kind(&call.service.kernel, &given.kind, given.decision)?;
+    let found = studio
+        .run(&call, move |bench| {
+            let diagnostics = bench.diagnose(&*bench.live()?, given.decision, &given.source);
+            let valid = !diagnostics.iter().any(|d| d.severity == Severity::Error);
+            Ok(PolicyDiagnostics { valid, diagnostics })
+        })
+        .await?;
+    Ok(HttpResponse::Ok().json(found))
+}
+
+fn simulate() -> Endpoint {
+    Endpoint {
+        method: Method::POST,
+        path: "/api/v1/policies/simulate".into(),
+        id: "simulate_policy".into(),
+        tag: "Policy".into(),
+        access: Access::Permission("policy.read".into()),
+        summary: "Rehearse a decision on one record".into(),
+        description: "What the policies that are live, one version, or a source that is not stored would do to a stored or made-up record: which rules fitted, which did not and because of which condition, what was looked up, what would be written. Nothing is stored, and errors do not open the breaker of a policy.".into(),
+        parameters: Vec::new(),
+        request: Some(Content::json(schema::schema::<Simulation>(), json!({
+            "decision": "routing", "record": {"category": "network", "caller": {"vip": true}}, "at": "2026-03-03T23:00:00Z",
+        }))),
+        responses: vec![Answer::json(200, "What it would come to.", schema::schema::<SimulationResult>(), example())],
+        problems: vec![Code::NotFound, Code::Invalid, Code::Conflict],
+    }
+}
+
+fn example() -> Value {
+    let sentence = "The record went to network-operations because rule \"The category table\" (line 38 of routing_incidents v1) fitted; \"VIP calls go to the VIP desk\" (line 18) did not: incident.caller?.vip == true was false.";
+    json!({
+        "sentence": sentence,
+        "runs": [{
+            "policy": {"id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e6f", "name": "routing_incidents", "version": 1,
+                "sha256": "9f2b1c0e8d7a6b5c4d3e2f1a0b9c8d7e6f5a4b3c2d1e0f9a8b7c6d5e4f3a2b1c", "mode": "live"},
+            "sentence": sentence,
+            "outcome": "ok",
+            "effects": [{"effect": "assign", "team": "network-operations", "line": 40, "column": 14}],
+            "rules": [
+                {"name": "VIP calls go to the VIP desk", "line": 18, "fitted": false, "because": "incident.caller?.vip == true"},
+                {"name": "The category table", "line": 38, "fitted": true, "because": "table(\"category_teams\").has(incident.category)"},
+            ],
+            "host_calls": [{"function": "team_exists", "arguments": ["network-operations"], "result": true}],
+            "operations": 61, "microseconds": 9, "error": null,
+        }],
+        "fallback": null,
+        "would": {"write": [{"field": "team", "from": null, "to": "network-operations"}], "notify": [], "refuse": []},
+        "input": {"record": {"category": "network"}, "changed": {}, "transition": null, "now": "2026-03-03T23:00:00Z"},
+    })
+}
+
+async fn simulate_record(call: Call, studio: web::Data<Studio>, Body(asked): Body<Simulation>) -> Result<HttpResponse> {
+    if asked.source.is_some() {
+        call.cause.caller.require("policy.write")?;
+        if asked.policy.is_some() {
+            return Err(Error::invalid("/policy", "contradiction", "Name a policy or give a source, not both."));
+        }
+    }
+    check_kind(&call.service.kernel, &asked.kind, asked.decision)?;
+    let result = studio.run(&call, move |bench| bench.simulate(&asked)).await?;
+    Ok(HttpResponse::Ok().json(result))
+}
+
+impl Bench {
+    fn simulate(&self, asked: &Simulation) -> Result<SimulationResult> {
+        let live = self.live()?;
+        let (bundle, is_candidate) = self.bundle(&live, asked)?;
+        let input = self.database.read_here(|c| rehearsal::input(self, c, &live, asked))?;
+        // The connection is given back: a script's questions take one of their own.
+        let mut verdict = chain::decide(&bundle, asked.decision, &input, &self.policies.host(&live));
+        let given = serde_json::to_value(&input).map_err(Error::internal)?;
+        let record = given["record"].as_object().cloned().unwrap_or_default();
+        let would = self.database.read_here(|c| {
+            let effects = live::effects(c, &live, asked.decision, &verdict, &record)?;
+            Written::of(c, &live, &effects, &record)
+        })?;
+        if is_candidate {
+            verdict.entries.iter_mut().for_each(|entry| entry.policy.mode = "candidate".to_owned());
+        }
+        let runs: Vec<SimulatedRun> = verdict.entries.into_iter().map(SimulatedRun::of).collect();
+        let sentence = match runs.is_empty() {
+            true => format!("No policy is live for {}.", asked.decision.spec().name),
+            false => runs.iter().map(|r| r.sentence.as_str()).collect::<Vec<_>>().join(" "),
+        };
+        Ok(SimulationResult { sentence, runs, fallback: verdict.fallback, would, input: given })
+    }
+
+    /// Which policies are asked, and whether they are a candidate.
+    fn bundle(&self, live: &Live, asked: &Simulation) -> Result<(Bundle, bool)> {
+        let (id, name, number, source) = match (&asked.source, &asked.policy) {
+            (Some(source), _) => (String::new(), "unsaved source".to_owned(), 0, source.clone()),
+            (None, Some(policy)) => self.stored(asked, policy)?,
+            (None, None) if asked.version.is_some() => {
+                return Err(Error::invalid("/version", "required", "Name the `policy` whose version this is."));
+            }
+            (None, None) => return Ok((live.bundle().rehearsal(asked.decision), false)),
+        };
+        let program = compile(&source, asked.decision)
+            .map_err(|problems| Error::invalid_all(problems.iter().map(problem).collect()))?;
+        let version = Version { number, program: Arc::new(program) };
+        Ok((Bundle::new([Arc::new(ActivePolicy::new(id, name, version, None))]), true))
+    }
+
+    /// Id, name, version and source of a stored version.
+    fn stored(&self, asked: &Simulation, policy: &str) -> Result<(String, String, i64, String)> {
+        self.database.read_here(|c| {
+            let row = PolicyRow::find(c, policy)?;
+            if row.decision()? != asked.decision {
+                let detail = format!("`{}` answers {}.", row.name, row.decision);
+                return Err(Error::invalid("/decision", "contradiction", detail));
+            }
+            let number = asked.version.or(row.active_version);
+            let number =
+                number.ok_or_else(|| Error::new(Code::Conflict, "No version of this policy is live; name one."))?;
+            let version = row.version(c, number)?;
+            Ok((row.id.to_string(), row.name, number.into(), version.source))
+        })
+    }
+}
+
+impl SimulatedRun {
+    fn of(entry: LogEntry) -> Self {
+        SimulatedRun { sentence: explain(&entry), policy: entry.policy, run: entry.evaluation }
+    }
+}

@@ -1,0 +1,326 @@
+//! Versions of a policy: write, check, publish, roll back.
+
+use actix_web::{HttpResponse, http::Method, web};
+use serde_json::{Value, json};
+
+use super::{
+    Studio, audit, check_length,
+    declare::{dry_run, idempotency_key, if_match, policy_id, reason, version_number},
+    gate::refuse_unless_green,
+    policies::{changed, reply},
+    same_version,
+    shape::{NewPolicyVersion, PolicyTestReport, PolicyVersion, PolicyVersionInFull, PolicyVersionList, Rollback},
+};
+use crate::{
+    error::{Code, Error, Result},
+    http::{
+        body::{Body, MaybeBody},
+        desk::{Call, Reply},
+        endpoint::{Access, Answer, Content, Endpoint},
+        mount::Api,
+        schema,
+    },
+    policy::{
+        program::MAX_SOURCE,
+        store::{PolicyRow, VersionRow, state},
+    },
+    record::store::Desk,
+};
+
+pub(super) fn mount(api: &mut Api) {
+    api.mount(list(), list_versions).mount(create(), create_version).mount(get(), get_version);
+    api.mount(test(), test_version).mount(publish(), publish_version).mount(rollback(), roll_back);
+}
+
+const SOURCE: &str = "//! Payments go to their own desk.\n\nfn route(incident) {\n    rule \"Payments\"\n        when incident.category == \"payments\"\n        then assign(\"payments\");\n}\n\nfn test_payments() {\n    expect(route(incident(#{ category: \"payments\" })), \"payments\");\n}\n";
+
+fn summary() -> Value {
+    json!({
+        "number": 3, "state": "draft", "message": "Payments get a desk of their own.",
+        "sha256": "9f2b1c0e8d7a6b5c4d3e2f1a0b9c8d7e6f5a4b3c2d1e0f9a8b7c6d5e4f3a2b1c",
+        "author_id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e6f", "created_at": "2026-03-05T16:40:00Z", "published_at": null,
+    })
+}
+
+fn in_full() -> Value {
+    let mut example = summary();
+    example["source"] = SOURCE.into();
+    example["diagnostics"] = json!([diagnostic()]);
+    example
+}
+
+/// An example of a diagnostic.
+pub(super) fn diagnostic() -> Value {
+    json!({
+        "code": "unknown_field", "severity": "error", "line": 5, "column": 23, "end_line": 5, "end_column": 30,
+        "message": "incident has no field `urgancy`; did you mean `urgency`?", "suggestion": "urgency",
+    })
+}
+
+fn list() -> Endpoint {
+    Endpoint {
+        method: Method::GET,
+        path: "/api/v1/policies/{id}/versions".into(),
+        id: "list_policy_versions".into(),
+        tag: "Policy".into(),
+        access: Access::Permission("policy.read".into()),
+        summary: "List the versions of a policy".into(),
+        description: "All of them, newest first, without their sources.".into(),
+        parameters: vec![policy_id()],
+        request: None,
+        responses: vec![Answer::json(
+            200,
+            "The versions.",
+            schema::schema::<PolicyVersionList>(),
+            json!({"items": [summary()]}),
+        )],
+        problems: vec![Code::NotFound],
+    }
+}
+
+async fn list_versions(call: Call, id: web::Path<String>) -> Result<HttpResponse> {
+    let rows = call.read(move |r| PolicyRow::find(r.connection, &id)?.versions(r.connection)).await?;
+    Ok(HttpResponse::Ok().json(PolicyVersionList { items: rows.iter().map(PolicyVersion::from).collect() }))
+}
+
+fn create() -> Endpoint {
+    Endpoint {
+        method: Method::POST,
+        path: "/api/v1/policies/{id}/versions".into(),
+        id: "create_policy_version".into(),
+        tag: "Policy".into(),
+        access: Access::Permission("policy.write".into()),
+        summary: "Write a version of a policy".into(),
+        description:
+            "It is a draft, and never changes. It is kept whatever is wrong with it; what is wrong is in `diagnostics`."
+                .into(),
+        parameters: vec![policy_id(), dry_run(), idempotency_key(), reason()],
+        request: Some(Content::json(
+            schema::schema::<NewPolicyVersion>(),
+            json!({"source": SOURCE, "message": "Payments get a desk of their own."}),
+        )),
+        responses: vec![
+            Answer::json(201, "It was written.", schema::schema::<PolicyVersionInFull>(), in_full())
+                .header("Location", "Where it is."),
+        ],
+        problems: vec![Code::NotFound, Code::Invalid, Code::IdempotencyMismatch, Code::IdempotencyInFlight],
+    }
+}
+
+async fn create_version(
+    call: Call,
+    studio: web::Data<Studio>,
+    id: web::Path<String>,
+    Body(new): Body<NewPolicyVersion>,
+) -> Result<HttpResponse> {
+    check_length("/message", &new.message, 1_000)?;
+    if new.source.len() > MAX_SOURCE {
+        let detail = format!("The source has {} bytes; at most {MAX_SOURCE} are allowed.", new.source.len());
+        return Err(Error::invalid("/source", "too_long", detail));
+    }
+    let body = serde_json::to_value(&new).map_err(Error::internal)?;
+    let (name, source) = (id.clone(), new.source.clone());
+    let diagnostics = studio
+        .run(&call, move |bench| {
+            let policy = bench.database.read_here(|c| PolicyRow::find(c, &name))?;
+            Ok(bench.diagnose(&*bench.live()?, policy.decision()?, &source))
+        })
+        .await?;
+    call.write(&body, move |desk| {
+        let connection = desk.unit.connection()?;
+        let policy = PolicyRow::find(connection, &id)?;
+        let author = Some(desk.cause.caller.user);
+        let row = policy.add_version(connection, &new.source, &new.message, author, desk.cause.at)?;
+        let told = json!({"number": [null, row.number], "sha256": [null, row.sha256], "message": [null, row.message]});
+        audit(desk, "version_written", ("policy", policy.id.as_str(), policy.version), &told)?;
+        let location = format!("/api/v1/policies/{}/versions/{}", policy.name, row.number);
+        let written = full(row, diagnostics.clone());
+        Ok(Reply::created(location, serde_json::to_value(written).map_err(Error::internal)?))
+    })
+    .await
+}
+
+fn full(row: VersionRow, diagnostics: Vec<crate::policy::diagnostic::Diagnostic>) -> PolicyVersionInFull {
+    PolicyVersionInFull { version: PolicyVersion::from(&row), source: row.source, diagnostics }
+}
+
+fn get() -> Endpoint {
+    Endpoint {
+        method: Method::GET,
+        path: "/api/v1/policies/{id}/versions/{number}".into(),
+        id: "get_policy_version".into(),
+        tag: "Policy".into(),
+        access: Access::Permission("policy.read".into()),
+        summary: "Read a version of a policy".into(),
+        description: "With its source, and everything that is wrong with it as things are now.".into(),
+        parameters: vec![policy_id(), version_number()],
+        request: None,
+        responses: vec![Answer::json(200, "The version.", schema::schema::<PolicyVersionInFull>(), in_full())],
+        problems: vec![Code::NotFound],
+    }
+}
+
+async fn get_version(call: Call, studio: web::Data<Studio>, path: web::Path<(String, i32)>) -> Result<HttpResponse> {
+    let (id, number) = path.into_inner();
+    let shown = studio
+        .run(&call, move |bench| {
+            let (policy, row) = bench.database.read_here(|c| {
+                let policy = PolicyRow::find(c, &id)?;
+                let row = policy.version(c, number)?;
+                Ok((policy, row))
+            })?;
+            let diagnostics = bench.diagnose(&*bench.live()?, policy.decision()?, &row.source);
+            Ok(full(row, diagnostics))
+        })
+        .await?;
+    Ok(HttpResponse::Ok().json(shown))
+}
+
+fn test() -> Endpoint {
+    Endpoint {
+        method: Method::POST,
+        path: "/api/v1/policies/{id}/versions/{number}/test".into(),
+        id: "test_policy_version".into(),
+        tag: "Policy".into(),
+        access: Access::Permission("policy.read".into()),
+        summary: "Run the tests of a version".into(),
+        description: "Runs every `test_*` function on made-up records, with the live tables; any team and any user is there. Nothing is stored.".into(),
+        parameters: vec![policy_id(), version_number()],
+        request: None,
+        responses: vec![Answer::json(200, "What they came to.", schema::schema::<PolicyTestReport>(), json!({
+            "green": false, "passed": 6, "failed": 1,
+            "tests": [{
+                "name": "test_payments", "line": 9, "passed": false, "microseconds": 84,
+                "error": {
+                    "code": "expectation", "line": 10, "column": 5,
+                    "message": "expected the text \"payments\", got service-desk by rule \"Everything else\" (line 7)",
+                },
+            }],
+            "diagnostics": [],
+        }))],
+        problems: vec![Code::NotFound],
+    }
+}
+
+async fn test_version(call: Call, studio: web::Data<Studio>, path: web::Path<(String, i32)>) -> Result<HttpResponse> {
+    let (id, number) = path.into_inner();
+    Ok(HttpResponse::Ok().json(examined(&call, &studio, id, number).await?))
+}
+
+/// What the checks and tests of a stored version come to.
+async fn examined(call: &Call, studio: &Studio, id: String, number: i32) -> Result<PolicyTestReport> {
+    studio
+        .run(call, move |bench| {
+            let (policy, row) = bench.database.read_here(|c| {
+                let policy = PolicyRow::find(c, &id)?;
+                let row = policy.version(c, number)?;
+                Ok((policy, row))
+            })?;
+            Ok(bench.examine(&*bench.live()?, policy.decision()?, &row.source))
+        })
+        .await
+}
+
+fn publish() -> Endpoint {
+    Endpoint {
+        method: Method::POST,
+        path: "/api/v1/policies/{id}/versions/{number}/publish".into(),
+        id: "publish_policy_version".into(),
+        tag: "Policy".into(),
+        access: Access::Permission("policy.publish".into()),
+        summary: "Make a version live".into(),
+        description: "Refused when anything of level error is wrong with it or a test of it is red: each is in `errors`, with line and column in its `detail`. It decides at once on this node, and within a second on all others; the version that was live is retired.".into(),
+        parameters: vec![policy_id(), version_number(), if_match(false), dry_run(), idempotency_key(), reason()],
+        request: None,
+        responses: vec![changed()],
+        problems: vec![Code::NotFound, Code::Invalid, Code::Conflict, Code::Stale],
+    }
+}
+
+async fn publish_version(
+    call: Call,
+    studio: web::Data<Studio>,
+    path: web::Path<(String, i32)>,
+) -> Result<HttpResponse> {
+    let (id, number) = path.into_inner();
+    refuse_unless_green(&examined(&call, &studio, id.clone(), number).await?)?;
+    let expected = call.expected_if_given();
+    let answer = call
+        .write(&Value::Null, move |desk| {
+            let policy = PolicyRow::find(desk.unit.connection()?, &id)?;
+            same_version(expected, policy.version)?;
+            reply(&activated(desk, policy, number, "published")?)
+        })
+        .await?;
+    studio.policies.expire();
+    Ok(answer)
+}
+
+/// Makes a version live, and tells the audit trail.
+fn activated(desk: &mut Desk<'_, '_>, mut policy: PolicyRow, number: i32, action: &str) -> Result<PolicyRow> {
+    if policy.active_version == Some(number) {
+        return Err(Error::new(Code::Conflict, format!("Version {number} is live already.")));
+    }
+    let (before, at) = (policy.active_version, desk.cause.at);
+    let connection = desk.unit.connection()?;
+    let old = before.map(|n| policy.version(connection, n)).transpose()?;
+    let new = policy.version(connection, number)?;
+    policy.activate(connection, number, at)?;
+    let told = json!({
+        "active_version": [before, number],
+        "sha256": [old.map(|v| v.sha256), new.sha256],
+    });
+    audit(desk, action, ("policy", policy.id.as_str(), policy.version), &told)?;
+    Ok(policy)
+}
+
+fn rollback() -> Endpoint {
+    Endpoint {
+        method: Method::POST,
+        path: "/api/v1/policies/{id}/rollback".into(),
+        id: "roll_back_policy".into(),
+        tag: "Policy".into(),
+        access: Access::Permission("policy.publish".into()),
+        summary: "Make an older version live again".into(),
+        description: "The version that was live before, or the one that `to` names, which must have been live once. No test is run: going back must never wait. Doing it twice brings back what was rolled back.".into(),
+        parameters: vec![policy_id(), if_match(false), dry_run(), idempotency_key(), reason()],
+        request: Some(Content::json(schema::schema::<Rollback>(), json!({"to": 2})).optional()),
+        responses: vec![changed()],
+        problems: vec![Code::NotFound, Code::Invalid, Code::Conflict, Code::Stale],
+    }
+}
+
+async fn roll_back(
+    call: Call,
+    studio: web::Data<Studio>,
+    id: web::Path<String>,
+    MaybeBody(asked): MaybeBody<Rollback>,
+) -> Result<HttpResponse> {
+    let (asked, expected) = (asked.unwrap_or_default(), call.expected_if_given());
+    let body = serde_json::to_value(&asked).map_err(Error::internal)?;
+    let answer = call
+        .write(&body, move |desk| {
+            let policy = PolicyRow::find(desk.unit.connection()?, &id)?;
+            same_version(expected, policy.version)?;
+            let number = target(desk, &policy, asked.to)?;
+            reply(&activated(desk, policy, number, "rolled_back")?)
+        })
+        .await?;
+    studio.policies.expire();
+    Ok(answer)
+}
+
+/// The version to go back to.
+fn target(desk: &mut Desk<'_, '_>, policy: &PolicyRow, to: Option<i32>) -> Result<i32> {
+    let connection = desk.unit.connection()?;
+    let Some(number) = to else {
+        let before = policy.previous(connection)?.map(|v| v.number);
+        return before.ok_or_else(|| Error::new(Code::Conflict, "No version was live before."));
+    };
+    let unknown = |_| Error::invalid("/to", "no_such_reference", format!("There is no version {number}."));
+    if policy.version(connection, number).map_err(unknown)?.state == state::DRAFT {
+        let detail = format!("Version {number} was never live; publish it.");
+        return Err(Error::invalid("/to", "never_live", detail));
+    }
+    Ok(number)
+}

@@ -1,0 +1,63 @@
+//! The generic endpoints that every practice gets: mounted once per kind, documented from the kind's own tables.
+
+mod attachments;
+mod batch;
+mod decisions;
+mod export;
+mod forms;
+mod history;
+mod journal;
+mod links;
+pub mod parameter;
+mod read;
+pub mod shape;
+mod sheet;
+mod store_file;
+#[cfg(test)]
+mod tests;
+mod watchers;
+mod write;
+
+use super::{custom_field_api, interaction_api, mount::Api, stream};
+use crate::record::{kernel::Kernel, kind::Kind, practice::AnyPractice};
+
+/// Mounts everything for every practice.
+pub fn mount(api: &mut Api, practices: &'static [&'static dyn AnyPractice]) {
+    for practice in practices {
+        let kind = practice.kind();
+        api.tag(kind.label, kind.doc);
+        read::mount(api, kind);
+        write::mount(api, kind);
+        journal::mount(api, kind);
+        history::mount(api, kind);
+        links::mount(api, kind);
+        watchers::mount(api, kind);
+        attachments::mount(api, kind);
+        batch::mount(api, kind);
+        decisions::mount(api, kind);
+    }
+    api.tag("Record", "What all kinds of records have in common.");
+    read::mount_all_kinds(api);
+    decisions::mount_one(api);
+    forms::mount(api, practices);
+    custom_field_api::mount(api);
+    interaction_api::mount(api);
+    stream::mount(api);
+}
+
+/// The practice of a kind that was mounted.
+fn practice_of(kernel: &Kernel, kind: &Kind) -> crate::error::Result<&'static dyn AnyPractice> {
+    kernel.practice(kind.name)
+}
+
+/// `an incident`, `a service`.
+pub fn a(kind: &Kind) -> String {
+    let name = kind.name.replace('_', " ");
+    let article = if name.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {name}")
+}
+
+/// `configuration items`.
+pub fn many(kind: &Kind) -> String {
+    kind.plural.replace('_', " ")
+}

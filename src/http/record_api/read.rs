@@ -1,0 +1,312 @@
+//! Reading records: one, a list, its open transitions, its history and its decisions.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{Method, header},
+    web,
+};
+use serde_json::{Map, Value, json};
+use utoipa::openapi::{ObjectBuilder, path::Parameter, schema::Type};
+
+use super::{a, export, many, parameter, practice_of, shape};
+use crate::{
+    error::{Code, Result},
+    http::{
+        desk::{self, Call, etag, is_known, record_id_of},
+        endpoint::{Access, Answer, Content, Endpoint, in_query, text, whole_number, yes_or_no},
+        mount::Api,
+        schema,
+    },
+    record::{
+        expand,
+        header::Header,
+        kind::{HEADER, Kind},
+        list::{Asked, List, Page, render_headers},
+        query::fields,
+        store::{self, Reading, StepStatus},
+    },
+};
+
+/// Mounts them for a kind.
+pub(super) fn mount(api: &mut Api, kind: &'static Kind) {
+    api.mount(list(Some(kind)), move |call, request| list_records(Some(kind), call, request));
+    api.mount(get(kind), move |call, id, request| get_record(kind, call, id, request));
+    api.mount(transitions(kind), move |call, id| list_transitions(kind, call, id));
+}
+
+/// Mounts the list over all kinds.
+pub(super) fn mount_all_kinds(api: &mut Api) {
+    api.mount(list(None), move |call, request| list_records(None, call, request));
+}
+
+/// The header fields as a kind of its own, for lists over all kinds.
+fn any_kind() -> schema::Shape {
+    let object = HEADER.iter().fold(
+        ObjectBuilder::new().description(Some("What all kinds of records have in common.")),
+        |object, field| {
+            let property: utoipa::openapi::RefOr<utoipa::openapi::Schema> = match field.name {
+                "state" | "kind" => ObjectBuilder::new().schema_type(Type::String).description(Some(field.doc)).into(),
+                _ => shape::property(&ANY, field, field.nullable),
+            };
+            object.property(field.name, property)
+        },
+    );
+    let needed = ["id", "kind", "number", "state", "phase", "title", "version", "opened_at", "updated_at"];
+    schema::named("Record", needed.into_iter().fold(object, ObjectBuilder::required).build())
+}
+
+const ANY: Kind = Kind {
+    name: "record",
+    plural: "records",
+    label: "Record",
+    prefix: "",
+    doc: "What all kinds of records have in common.",
+    without: &[],
+    fields: &[],
+    lifecycle: crate::record::kind::Lifecycle { initial: "new", states: &[], steps: &[] },
+    decisions: &[],
+    public: false,
+};
+
+fn list(kind: Option<&'static Kind>) -> Endpoint {
+    let shown = kind.unwrap_or(&ANY);
+    let item = kind.map_or_else(any_kind, shape::record);
+    let access = kind.map_or(Access::SignedIn, |k| Access::Permission(k.permission("read").into()));
+    Endpoint {
+        method: Method::GET,
+        path: format!("/api/v1/{}", shown.plural).into(),
+        id: format!("list_{}", shown.plural).into(),
+        tag: shown.label.into(),
+        access,
+        summary: format!("List {}", many(shown)).into(),
+        description: LIST.into(),
+        parameters: list_parameters(),
+        request: None,
+        responses: vec![
+            Answer::json(
+                200,
+                "A page.",
+                shape::page(shown.label, item),
+                json!({
+                    "items": [shape::example(shown)], "next_cursor": null, "previous_cursor": null, "total": null,
+                }),
+            )
+            .or(Content::of(
+                export::CSV,
+                schema::inline(text()),
+                json!("number,title\r\nINC0000042,Mail does not arrive\r\n"),
+            ))
+            .or(Content::of(export::NDJSON, schema::inline(text()), json!("{\"number\":\"INC0000042\"}\n")))
+            .header("Link", "`next` and `prev` pages (RFC 8288)."),
+        ],
+        problems: vec![Code::BadQuery, Code::BadCursor],
+    }
+}
+
+const LIST: &str = "Only what you may see. Any `field=value` pair in the query string filters too (`state=new,in_progress` means either). \
+Without `sort`, the newest come first; a search by `q` without `sort` gives the best fits first, at most a thousand. \
+With `Accept: text/csv` or `application/x-ndjson` all of them come as one file, whatever `limit` says, in the order of `sort`; custom fields are columns of their own, and what a spreadsheet would take for a formula is led by an apostrophe. A file that breaks off is not whole.";
+
+/// The parameters of every list.
+fn list_parameters() -> Vec<Parameter> {
+    vec![
+        in_query(
+            "filter",
+            "Which ones: `state = \"new\" AND (priority <= 2 OR tags : \"vip\") AND opened_at > now() - 7d`. Fields of references by dots (`service.owner = me`), custom fields as `custom.name`.",
+            text(),
+            "phase = \"open\" AND team = my_teams",
+        ),
+        in_query("q", "Words to be found in number, title, description or comments.", text(), "mail queue"),
+        in_query("sort", "Fields in order, `-` for descending. Ties are broken by id.", text(), "-priority,opened_at"),
+        in_query("limit", "How many at most: 50 if not given, never more than 200.", whole_number(), 50),
+        in_query("cursor", "Where to begin: a cursor from the page before.", text(), ""),
+        in_query("count", "Count all pages, too.", yes_or_no(), false),
+        in_query("fields", "Only these fields.", text(), "number,title,state"),
+        in_query("expand", "Embed what these references point to, beside their ids.", text(), "assignee,team"),
+    ]
+}
+
+/// What `fields` and `expand` ask for.
+#[derive(Clone, Default)]
+pub(super) struct View {
+    pub fields: Option<fields::Fields>,
+    expand: Vec<String>,
+}
+
+impl View {
+    fn read(kind: Option<&'static Kind>, query: &[(String, String)]) -> Result<Self> {
+        let given = |name: &str| query.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
+        let all: Vec<&crate::record::kind::Field> =
+            kind.map_or_else(|| HEADER.iter().collect(), |k| k.all_fields().collect());
+        let references: Vec<&str> = all.iter().filter(|f| shape::is_reference(f)).map(|f| f.short_name()).collect();
+        let known: Vec<&str> = all.iter().map(|f| f.name).chain(references.iter().copied()).collect();
+        Ok(View {
+            fields: given("fields").map(|text| fields::parse(text, &known)).transpose()?,
+            expand: given("expand")
+                .map(|text| fields::parse_expand(text, &references))
+                .transpose()?
+                .unwrap_or_default(),
+        })
+    }
+
+    pub fn apply(&self, reading: &mut Reading<'_>, mut records: Vec<Map<String, Value>>) -> Result<Vec<Value>> {
+        expand::embed(reading, &self.expand, &mut records)?;
+        let records = records.into_iter().map(Value::Object);
+        Ok(match &self.fields {
+            None => records.collect(),
+            Some(wanted) => records.map(|record| fields::pick(&record, wanted)).collect(),
+        })
+    }
+}
+
+/// Parameters of lists that are not fields.
+const RESERVED: &[&str] = &["filter", "q", "sort", "limit", "cursor", "count", "fields", "expand"];
+
+fn asked(query: &[(String, String)]) -> Asked {
+    let given = |name: &str| query.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
+    Asked {
+        filter: given("filter"),
+        sort: given("sort"),
+        q: given("q"),
+        limit: given("limit"),
+        cursor: given("cursor"),
+        count: given("count").as_deref() == Some("true"),
+        pairs: query.iter().filter(|(n, _)| !RESERVED.contains(&n.as_str())).cloned().collect(),
+    }
+}
+
+async fn list_records(kind: Option<&'static Kind>, call: Call, request: HttpRequest) -> Result<HttpResponse> {
+    let query = desk::query(&request)?;
+    let (asked, view) = (asked(&query), View::read(kind, &query)?);
+    if let Some(format) = export::Format::wanted(&request) {
+        return export::respond(kind, call, &request, asked, view, format).await;
+    }
+    let (items, page) = call
+        .read(move |reading| {
+            let list =
+                List::new(reading.kernel, reading.connection, &reading.cause.caller, kind, &asked, reading.cause.at)?;
+            let mut page = list.page(reading.connection, &asked)?;
+            let headers = std::mem::take(&mut page.headers);
+            let records = render(reading, kind, headers)?;
+            Ok((view.apply(reading, records)?, page))
+        })
+        .await?;
+    Ok(page_response(request.path(), &query, items, page))
+}
+
+/// The records of one kind with their details; of all kinds as headers.
+pub(super) fn render(
+    reading: &mut Reading<'_>,
+    kind: Option<&'static Kind>,
+    headers: Vec<Header>,
+) -> Result<Vec<Map<String, Value>>> {
+    match kind {
+        Some(kind) => practice_of(reading.kernel, kind)?.render(reading.connection, headers),
+        None => render_headers(reading.kernel, &headers),
+    }
+}
+
+fn page_response(path: &str, query: &[(String, String)], items: Vec<Value>, page: Page) -> HttpResponse {
+    let link = |rel: &str, cursor: &Option<String>| {
+        let cursor = cursor.as_deref()?;
+        let others = query.iter().filter(|(n, _)| n != "cursor").map(|(n, v)| (n.as_str(), v.as_str()));
+        let pairs: Vec<String> =
+            others.chain([("cursor", cursor)]).map(|(n, v)| format!("{}={}", encoded(n), encoded(v))).collect();
+        Some(format!("<{path}?{}>; rel=\"{rel}\"", pairs.join("&")))
+    };
+    let links: Vec<String> = [link("next", &page.next), link("prev", &page.previous)].into_iter().flatten().collect();
+    let mut response = HttpResponse::Ok();
+    if !links.is_empty() {
+        response.insert_header((header::LINK, links.join(", ")));
+    }
+    response.json(json!({
+        "items": items, "next_cursor": page.next, "previous_cursor": page.previous, "total": page.total,
+    }))
+}
+
+/// Text as it may stand in a URL.
+pub(super) fn encoded(text: &str) -> String {
+    text.bytes()
+        .map(|b| match b {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(b).to_string(),
+            _ => format!("%{b:02X}"),
+        })
+        .collect()
+}
+
+fn get(kind: &'static Kind) -> Endpoint {
+    Endpoint {
+        method: Method::GET,
+        path: format!("/api/v1/{}/{{id}}", kind.plural).into(),
+        id: format!("get_{}", kind.name).into(),
+        tag: kind.label.into(),
+        access: Access::Permission(kind.permission("read").into()),
+        summary: format!("Read {}", a(kind)).into(),
+        description: "With `If-None-Match`, 304 when you have this version already.".into(),
+        parameters: vec![parameter::id(kind), list_parameters().remove(6), list_parameters().remove(7)],
+        request: None,
+        responses: vec![
+            Answer::json(200, "As it is now.", shape::record(kind), shape::example(kind))
+                .header("ETag", "Its version, for `If-Match`."),
+            Answer::empty(304, "You have this version already."),
+        ],
+        problems: vec![Code::NotFound, Code::BadQuery],
+    }
+}
+
+async fn get_record(
+    kind: &'static Kind,
+    call: Call,
+    id: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
+    let view = View::read(Some(kind), &desk::query(&request)?)?;
+    let seen = request.clone();
+    let (version, record) = call
+        .read(move |reading| {
+            let header = visible(reading, kind, &id)?;
+            let version = header.version;
+            let records = practice_of(reading.kernel, kind)?.render(reading.connection, vec![header])?;
+            Ok((version, view.apply(reading, records)?.pop().unwrap_or_default()))
+        })
+        .await?;
+    if is_known(&seen, version) {
+        return Ok(HttpResponse::NotModified().insert_header((header::ETAG, etag(version))).finish());
+    }
+    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(version))).json(record))
+}
+
+fn transitions(kind: &'static Kind) -> Endpoint {
+    let shape = schema::list(schema::schema::<StepStatus>());
+    Endpoint {
+        method: Method::GET,
+        path: format!("/api/v1/{}/{{id}}/transitions", kind.plural).into(),
+        id: format!("list_{}_transitions", kind.name).into(),
+        tag: kind.label.into(),
+        access: Access::Permission(kind.permission("read").into()),
+        summary: format!("Which transitions of {} are open", a(kind)).into(),
+        description: "The steps that lead from the present state: which are open to you now and, for each that is not, what is missing. Draw your buttons from it.".into(),
+        parameters: vec![parameter::id(kind)],
+        request: None,
+        responses: vec![Answer::json(200, "The steps.", shape, json!([{
+            "name": "close", "label": "Close", "to": "closed", "open": true, "accepts": [], "requires": [], "missing": [],
+        }]))],
+        problems: vec![Code::NotFound],
+    }
+}
+
+async fn list_transitions(kind: &'static Kind, call: Call, id: web::Path<String>) -> Result<HttpResponse> {
+    let steps = call
+        .read(move |reading| {
+            let header = visible(reading, kind, &id)?;
+            practice_of(reading.kernel, kind)?.steps(reading, header)
+        })
+        .await?;
+    Ok(HttpResponse::Ok().json(steps))
+}
+
+/// The record with that id or number, if the caller sees it.
+pub(super) fn visible(reading: &mut Reading<'_>, kind: &'static Kind, id: &str) -> Result<Header> {
+    let id = record_id_of(reading.connection, kind, id)?;
+    store::visible(reading.kernel, reading.connection, &reading.cause.caller, kind, id)
+}

@@ -1,0 +1,119 @@
+//! Who watches a record.
+
+use actix_web::{HttpRequest, HttpResponse, http::Method, web};
+use serde_json::{Value, json};
+
+use super::{
+    a,
+    parameter::{dry_run, if_match, reason},
+    read::visible,
+    sheet::{self, Sheet, under},
+};
+use crate::{
+    error::{Code, Error, Result},
+    http::{
+        desk::{self, Call, Reply, record_id_of},
+        endpoint::{Answer, Endpoint, in_path, text},
+        mount::Api,
+        schema::schema,
+    },
+    id::{RecordId, UserId},
+    record::{
+        kind::Kind,
+        person::Person,
+        store::{Desk, Outcome},
+        watcher,
+    },
+};
+
+/// Mounts them for a kind.
+pub(super) fn mount(api: &mut Api, kind: &'static Kind) {
+    api.mount(list(kind), move |call, id, request| list_watchers(kind, call, id, request));
+    api.mount(add(kind), move |call, path| change(kind, call, path, watcher::add));
+    api.mount(remove(kind), move |call, path| change(kind, call, path, watcher::remove));
+}
+
+fn list(kind: &'static Kind) -> Endpoint {
+    let mut endpoint = under(kind, Method::GET, "watchers", format!("list_{}_watchers", kind.name));
+    endpoint.summary = format!("List who watches {}", a(kind)).into();
+    endpoint.description = "The people who follow it.".into();
+    endpoint.parameters.extend(sheet::parameters());
+    let person =
+        json!({"id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e70", "user_name": "ada", "display_name": "Ada Lovelace"});
+    let page = sheet::shape("Person", schema::<Person>());
+    endpoint.responses = vec![
+        Answer::json(200, "A page of people.", page, json!({"items": [person], "next_cursor": null}))
+            .header("ETag", "The record's version, for `If-Match`.")
+            .header("Link", "The `next` page (RFC 8288)."),
+    ];
+    endpoint.problems.push(Code::BadCursor);
+    endpoint
+}
+
+async fn list_watchers(
+    kind: &'static Kind,
+    call: Call,
+    id: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
+    let sheet = Sheet::read(request.path(), desk::query(&request)?, 0)?;
+    let asked = sheet.clone();
+    let (version, cut) = call
+        .read(move |reading| {
+            let header = visible(reading, kind, &id)?;
+            let people = watcher::of_record(reading.connection, header.id, asked.after_id()?, asked.rows())?;
+            Ok((header.version, asked.cut(people, |person| (Vec::new(), person.id.to_string()))?))
+        })
+        .await?;
+    Ok(sheet.respond(&cut, Some(version)))
+}
+
+fn add(kind: &'static Kind) -> Endpoint {
+    let mut endpoint = one(kind, Method::PUT, format!("add_{}_watcher", kind.name));
+    endpoint.summary = format!("Watch {}, or let somebody watch it", a(kind)).into();
+    endpoint.description = format!(
+        "It becomes visible to whoever watches it. Whoever sees it may watch it themselves; for others it needs the permission `{}`. Nothing changes when they watch it already.",
+        kind.permission("update")
+    )
+    .into();
+    endpoint
+}
+
+fn remove(kind: &'static Kind) -> Endpoint {
+    let mut endpoint = one(kind, Method::DELETE, format!("remove_{}_watcher", kind.name));
+    endpoint.summary = format!("Watch {} no more", a(kind)).into();
+    endpoint.description = format!(
+        "Everybody for themselves; for others it needs the permission `{}`. Nothing changes when they don't watch it.",
+        kind.permission("update")
+    )
+    .into();
+    endpoint
+}
+
+fn one(kind: &'static Kind, method: Method, id: String) -> Endpoint {
+    let mut endpoint = under(kind, method, "watchers/{user_id}", id);
+    let user = in_path("user_id", "The id of the person.", text(), "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e70");
+    endpoint.parameters.extend([user, if_match(true), dry_run(), reason()]);
+    endpoint.responses = vec![Answer::empty(204, "It is so.").header("ETag", "The record's version, for `If-Match`.")];
+    endpoint.problems.extend([Code::Stale, Code::PreconditionRequired]);
+    endpoint
+}
+
+type Work = fn(&mut Desk<'_, '_>, &'static Kind, RecordId, Option<i32>, UserId) -> Result<Option<Outcome>>;
+
+async fn change(
+    kind: &'static Kind,
+    call: Call,
+    path: web::Path<(String, String)>,
+    work: Work,
+) -> Result<HttpResponse> {
+    let (id, user) = path.into_inner();
+    let expected = call.expected()?;
+    let user: UserId = user.parse().map_err(|_| Error::not_found("active user"))?;
+    call.write(&Value::Null, move |desk| {
+        let of = record_id_of(desk.unit.reference(), kind, &id)?;
+        let outcome = work(desk, kind, of, expected, user)?;
+        Ok(Reply { version: outcome.map(|o| o.version), ..Reply::empty() })
+    })
+    .await
+}

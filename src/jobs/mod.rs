@@ -1,0 +1,90 @@
+//! What the server does by itself: timers that are due, and forgetting what need not be kept.
+//!
+//! Every node runs these. Timers are locked by the database while they fire, and forgetting twice is forgetting once, so
+//! nodes need not know of each other.
+
+mod retention;
+mod timers;
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    auth::caller::Caller,
+    clock::Clock,
+    config::Attachments,
+    db::{Database, writer::Writer},
+    error::Result,
+    record::{
+        cause::{Cause, Policies, Via},
+        kernel::Kernel,
+        pending::Pending,
+    },
+};
+
+/// What the jobs work with.
+#[derive(Clone)]
+pub struct Jobs {
+    /// The practices and policies.
+    pub kernel: Arc<Kernel>,
+    /// For reading.
+    pub database: Database,
+    /// For writing.
+    pub writer: Writer<Pending>,
+    /// What time it is.
+    pub clock: Clock,
+    /// In whose name the server acts.
+    pub server: Arc<Caller>,
+    /// Where attachments are kept.
+    pub attachments: Attachments,
+}
+
+/// How often timers are looked at.
+const TIMERS: Duration = Duration::from_secs(1);
+/// How often what is old is forgotten.
+const RETENTION: Duration = Duration::from_secs(600);
+
+impl Jobs {
+    /// Runs until the future is dropped.
+    pub async fn run(self) {
+        let timers = repeat(TIMERS, "timers", || self.fire_timers());
+        let retention = repeat(RETENTION, "retention", || self.forget_old());
+        futures_util::future::join(timers, retention).await;
+    }
+
+    /// Fires the timers that are due; gives how many.
+    pub async fn fire_timers(&self) -> Result<usize> {
+        timers::fire(self).await
+    }
+
+    /// Forgets what need not be kept; gives how many rows.
+    pub async fn forget_old(&self) -> Result<usize> {
+        retention::forget(self).await
+    }
+
+    fn cause(&self, via: Via) -> Cause {
+        Cause {
+            caller: self.server.clone(),
+            via,
+            request_id: crate::id::RowId::new().to_string(),
+            reason: String::new(),
+            at: self.clock.now(),
+            policies: Policies::Decide,
+            depth: 0,
+        }
+    }
+}
+
+async fn repeat<F: Future<Output = Result<usize>>>(every: Duration, name: &str, job: impl Fn() -> F) {
+    let mut ticks = tokio::time::interval(every);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        match job().await {
+            Ok(0) => (),
+            Ok(count) => tracing::debug!(job = name, count, "done"),
+            Err(error) => {
+                tracing::warn!(job = name, %error, cause = ?error.source, "a job failed; it will be tried again")
+            }
+        }
+    }
+}

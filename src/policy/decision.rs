@@ -1,0 +1,260 @@
+//! Which decisions policies make, and what they may say.
+//!
+//! **Invariant:** [`DECISIONS`] is the only list of decisions: another decision is another row (and a variant to name it).
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A decision that policies answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = DecisionName)]
+pub enum Decision {
+    /// How soon the record is worked on.
+    Priority,
+    /// Who works on it.
+    Routing,
+    /// Whether a transition may happen.
+    Guard,
+}
+
+/// How the answers of several policies come together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// The first policy that answers ends it.
+    First,
+    /// Every policy is asked and all answers count.
+    Collect,
+}
+
+/// One row of the table of decisions.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DecisionSpec {
+    /// Which decision.
+    pub decision: Decision,
+    /// Its name, which is also the folder in `rules/`.
+    pub name: &'static str,
+    /// The function that a script defines.
+    pub function: &'static str,
+    /// What the function is given, by what it means.
+    pub arguments: &'static [&'static str],
+    /// The functions that its scripts may call to say something.
+    pub effects: &'static [&'static str],
+    /// How several policies come together.
+    pub mode: Mode,
+    /// What is done when a policy and its last good version fail.
+    pub fallback: Fallback,
+    /// What it decides.
+    pub doc: &'static str,
+}
+
+/// What the caller must do when no policy could answer because of errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Fallback {
+    /// Take the priority from the shipped matrix of impact and urgency.
+    Matrix,
+    /// Send it to the default queue and flag it.
+    DefaultQueue,
+    /// Refuse; the verdict holds the refusal, which names the policy.
+    Refuse,
+}
+
+/// Every decision.
+pub const DECISIONS: &[DecisionSpec] = &[
+    DecisionSpec {
+        decision: Decision::Priority,
+        name: "priority",
+        function: "prioritise",
+        arguments: &["record"],
+        effects: &["priority", "at_least", "raise", "matrix"],
+        mode: Mode::First,
+        fallback: Fallback::Matrix,
+        doc: "How soon it is worked on: when it is created and when impact, urgency, service or CI change",
+    },
+    DecisionSpec {
+        decision: Decision::Routing,
+        name: "routing",
+        function: "route",
+        arguments: &["record"],
+        effects: &["assign", "assign_to", "notify", "leave"],
+        mode: Mode::First,
+        fallback: Fallback::DefaultQueue,
+        doc: "Who works on it: when it is created, unassigned, on request, and when category, service, CI or priority change",
+    },
+    DecisionSpec {
+        decision: Decision::Guard,
+        name: "guard",
+        function: "check",
+        arguments: &["record", "transition"],
+        effects: &["refuse", "allow"],
+        mode: Mode::Collect,
+        fallback: Fallback::Refuse,
+        doc: "Whether a transition may happen: the record is given as the transition would leave it",
+    },
+];
+
+impl Decision {
+    /// Its row in the table.
+    pub fn spec(self) -> &'static DecisionSpec {
+        // The test below holds that the order of rows is the order of the variants.
+        &DECISIONS[self as usize]
+    }
+    /// By name.
+    pub fn named(name: &str) -> Option<Decision> {
+        DECISIONS.iter().find(|d| d.name == name).map(|d| d.decision)
+    }
+}
+
+/// The most urgent and the least urgent priority.
+pub const PRIORITIES: std::ops::RangeInclusive<i64> = 1..=4;
+
+/// One thing that a policy said. Whether and how it is carried out is for the write path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "effect", rename_all = "snake_case")]
+pub enum Effect {
+    /// The priority is this.
+    Priority {
+        /// 1 comes first.
+        priority: i64,
+    },
+    /// The priority is this or a more urgent one.
+    AtLeast {
+        /// 1 comes first.
+        priority: i64,
+    },
+    /// The priority is this many steps more urgent.
+    Raise {
+        /// How many steps.
+        by: i64,
+    },
+    /// A team gets it.
+    #[serde(rename = "assign")]
+    AssignTeam {
+        /// The name of the team.
+        team: String,
+    },
+    /// A person gets it.
+    #[serde(rename = "assign_to")]
+    AssignUser {
+        /// The user name.
+        user: String,
+    },
+    /// Someone is told.
+    Notify {
+        /// A team or a user name.
+        who: String,
+    },
+    /// It stays where it is.
+    Leave,
+    /// The transition must not happen.
+    Refuse {
+        /// The field that is wrong; empty when it is no field.
+        field: String,
+        /// What to tell the person.
+        text: String,
+    },
+    /// Nothing is in the way.
+    Allow,
+}
+
+impl Effect {
+    /// Whether it answers the decision, so that later policies need not be asked. The others only add to an answer.
+    pub fn answers(&self) -> bool {
+        match self {
+            Effect::AtLeast { .. } | Effect::Raise { .. } | Effect::Notify { .. } => false,
+            Effect::Priority { .. }
+            | Effect::AssignTeam { .. }
+            | Effect::AssignUser { .. }
+            | Effect::Leave
+            | Effect::Refuse { .. }
+            | Effect::Allow => true,
+        }
+    }
+    /// What it comes to, in a few words, for explanations and tests.
+    pub fn gist(&self) -> String {
+        match self {
+            Effect::Priority { priority } => format!("priority {priority}"),
+            Effect::AtLeast { priority } => format!("at least priority {priority}"),
+            Effect::Raise { by } => format!("raised by {by}"),
+            Effect::AssignTeam { team } => team.clone(),
+            Effect::AssignUser { user } => user.clone(),
+            Effect::Notify { who } => format!("notify {who}"),
+            Effect::Leave => "leave".to_owned(),
+            Effect::Refuse { field, text } if field.is_empty() => format!("refused: {text}"),
+            Effect::Refuse { field, text } => format!("refused ({field}): {text}"),
+            Effect::Allow => "allow".to_owned(),
+        }
+    }
+}
+
+/// An effect and where in the script it was said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Placed {
+    /// What was said.
+    #[serde(flatten)]
+    pub effect: Effect,
+    /// The line of the script.
+    pub line: usize,
+    /// The column, from 1, in characters.
+    pub column: usize,
+}
+
+/// The priority that effects come to: the last `Priority`, then raised, then at least as urgent as asked, within
+/// [`PRIORITIES`]. Without a `Priority`, `base` is what the rest is applied to; nothing when there is neither.
+pub fn priority_of<'a>(effects: impl IntoIterator<Item = &'a Effect>, base: Option<i64>) -> Option<i64> {
+    let (mut priority, mut raised, mut ceiling) = (base, 0_i64, i64::MAX);
+    for effect in effects {
+        match effect {
+            Effect::Priority { priority: p } => priority = Some(*p),
+            Effect::Raise { by } => raised = raised.saturating_add(*by),
+            Effect::AtLeast { priority } => ceiling = ceiling.min(*priority),
+            Effect::AssignTeam { .. }
+            | Effect::AssignUser { .. }
+            | Effect::Notify { .. }
+            | Effect::Leave
+            | Effect::Refuse { .. }
+            | Effect::Allow => {}
+        }
+    }
+    priority.map(|p| p.saturating_sub(raised).min(ceiling).clamp(*PRIORITIES.start(), *PRIORITIES.end()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_decision_finds_its_own_row() {
+        for (at, row) in DECISIONS.iter().enumerate() {
+            assert_eq!(row.decision as usize, at);
+            assert_eq!(Decision::named(row.name), Some(row.decision));
+        }
+    }
+
+    #[test]
+    fn the_priority_does_not_depend_on_the_order_of_raise_and_at_least() {
+        let (p, r, a) = (Effect::Priority { priority: 4 }, Effect::Raise { by: 1 }, Effect::AtLeast { priority: 2 });
+        for (effects, expected) in [
+            (vec![&p], Some(4)),
+            (vec![&r, &p], Some(3)),
+            (vec![&p, &r], Some(3)),
+            (vec![&a, &p], Some(2)),
+            (vec![&p, &a, &r], Some(2)),
+            (vec![&r, &r, &r, &r, &p], Some(1)),
+            (vec![&a], None),
+        ] {
+            assert_eq!(priority_of(effects.iter().copied(), None), expected, "{effects:?}");
+        }
+        assert_eq!(priority_of([&a], Some(3)), Some(2));
+    }
+
+    #[test]
+    fn effects_read_as_the_api_shows_them() {
+        let assign = Placed { effect: Effect::AssignTeam { team: "network".into() }, line: 3, column: 9 };
+        let json = serde_json::json!({"effect": "assign", "team": "network", "line": 3, "column": 9});
+        assert_eq!(serde_json::to_value(&assign).unwrap(), json);
+        assert_eq!(serde_json::from_value::<Placed>(json).unwrap(), assign);
+    }
+}

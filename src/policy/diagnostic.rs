@@ -1,0 +1,184 @@
+//! Problems of a script, each with its exact place.
+
+use rhai::{EvalAltResult, ParseError, ParseErrorType, Position};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{context::Mistake, engine::FORBIDDEN};
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// The script can't go live.
+    Error,
+    /// It can, but someone should look.
+    Warning,
+}
+
+/// A problem that can be seen without running the script. Lines and columns start at 1 and count characters; the end is
+/// the first column after it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Diagnostic {
+    /// Stable reason, such as `syntax`, `unknown_field`, `unknown_function`, `too_large`.
+    pub code: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Where it starts.
+    pub line: usize,
+    /// Where it starts.
+    pub column: usize,
+    /// Where it ends.
+    pub end_line: usize,
+    /// Where it ends.
+    pub end_column: usize,
+    /// One sentence.
+    pub message: String,
+    /// What was probably meant.
+    pub suggestion: Option<String>,
+}
+
+impl Diagnostic {
+    /// An error over the word (or the single character) at a place.
+    pub fn at(code: &str, place: Position, source: &str, message: impl Into<String>) -> Self {
+        let (line, column) = (place.line().unwrap_or(1), place.position().unwrap_or(1).max(1));
+        let message = message.into();
+        let suggestion = message.split_once("did you mean `").and_then(|(_, s)| s.split('`').next()).map(str::to_owned);
+        Diagnostic {
+            code: code.to_owned(),
+            severity: Severity::Error,
+            line,
+            column,
+            end_line: line,
+            end_column: column + word_length(source, line, column),
+            message,
+            suggestion,
+        }
+    }
+}
+
+/// How many characters the word, or the text literal, at a place has; 1 where there is neither.
+fn word_length(source: &str, line: usize, column: usize) -> usize {
+    let text = source.lines().nth(line - 1).unwrap_or_default();
+    let rest = || text.chars().skip(column - 1);
+    if rest().next() == Some('"') {
+        return rest().skip(1).position(|c| c == '"').map_or(1, |at| at + 2);
+    }
+    rest().take_while(|c| c.is_alphanumeric() || *c == '_').count().max(1)
+}
+
+/// The problem that Rhai's parser found.
+#[expect(clippy::wildcard_enum_match_arm, reason = "Rhai's enum is open: new variants are syntax errors too")]
+pub fn from_parse_error(error: &ParseError, source: &str) -> Diagnostic {
+    let code = match error.err_type() {
+        ParseErrorType::Reserved(_) => "forbidden_word",
+        ParseErrorType::VariableUndefined(_) => "unknown_variable",
+        ParseErrorType::ExprTooDeep | ParseErrorType::TooManyFunctions | ParseErrorType::LiteralTooLarge(..) => {
+            "too_large"
+        }
+        _ => "syntax",
+    };
+    let end = Position::new(u16::try_from(source.lines().count().max(1)).unwrap_or(u16::MAX), 1);
+    let place = if error.position().is_none() { end } else { error.position() };
+    let mut problem = Diagnostic::at(code, place, source, error.err_type().to_string());
+    let word: String = source
+        .lines()
+        .nth(problem.line - 1)
+        .unwrap_or_default()
+        .chars()
+        .skip(problem.column - 1)
+        .take(problem.end_column - problem.column)
+        .collect();
+    if FORBIDDEN.contains(&word.as_str()) {
+        problem.code = "forbidden_word".to_owned();
+        problem.message = format!("policies can't use `{word}`");
+    }
+    problem
+}
+
+/// Why a run ended badly, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RunError {
+    /// Stable reason, such as `limit`, `unknown_team`, `wrong_type`.
+    pub code: String,
+    /// One sentence.
+    pub message: String,
+    /// The line of the script, from 1; 0 when no place is known.
+    pub line: usize,
+    /// The column, from 1, in characters; 0 when no place is known.
+    pub column: usize,
+}
+
+impl RunError {
+    /// The same at the word: for fields that only the indexer knows Rhai gives the place of the dot before it.
+    #[must_use]
+    pub(super) fn at_word(mut self, source: &str) -> RunError {
+        let line = source.lines().nth(self.line.wrapping_sub(1)).unwrap_or_default();
+        let before_it = line.chars().skip(self.column.saturating_sub(1)).take_while(|c| matches!(c, '.' | '?')).count();
+        self.column += before_it;
+        self
+    }
+    /// The same, at a place if it has none of its own.
+    #[must_use]
+    pub(super) fn or_at(mut self, at: Position) -> RunError {
+        if self.line == 0 {
+            (self.line, self.column) = place(at);
+        }
+        self
+    }
+}
+
+impl std::fmt::Display for RunError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} (line {}, column {})", self.message, self.line, self.column)
+    }
+}
+
+/// The innermost error, where it was made.
+pub fn from_run_error(error: EvalAltResult) -> RunError {
+    if let EvalAltResult::ErrorInFunctionCall(_, _, inner, at) = error {
+        let mut found = from_run_error(*inner);
+        if found.line == 0 {
+            (found.line, found.column) = place(at);
+        }
+        return found;
+    }
+    let (line, column) = place(error.position());
+    let (code, message) = explain(error);
+    RunError { code: code.to_owned(), message, line, column }
+}
+
+fn place(at: Position) -> (usize, usize) {
+    (at.line().unwrap_or(0), at.position().unwrap_or(0))
+}
+
+/// The code that says a limit ended the run.
+pub const LIMIT: &str = "limit";
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "Rhai's enum is open: new variants are faults of the script too")]
+fn explain(error: EvalAltResult) -> (&'static str, String) {
+    match error {
+        EvalAltResult::ErrorRuntime(value, _) => match value.clone().try_cast::<Mistake>() {
+            Some(mistake) => (mistake.code, mistake.message),
+            None => ("script", value.to_string()),
+        },
+        EvalAltResult::ErrorTerminated(why, _) => (LIMIT, format!("the script was stopped: {why}")),
+        EvalAltResult::ErrorTooManyOperations(_) => (LIMIT, "the script was stopped: it takes too many steps".into()),
+        EvalAltResult::ErrorStackOverflow(_) => (LIMIT, "the script was stopped: functions call too deep".into()),
+        EvalAltResult::ErrorTooManyVariables(_) => (LIMIT, "the script was stopped: it has too many variables".into()),
+        EvalAltResult::ErrorDataTooLarge(what, _) => {
+            (LIMIT, format!("the script was stopped: {} is over the limit", what.to_lowercase()))
+        }
+        EvalAltResult::ErrorFunctionNotFound(signature, _) => {
+            ("unknown_function", format!("there is no function {signature}"))
+        }
+        EvalAltResult::ErrorDotExpr(text, _) if text.contains("'()'") => {
+            ("empty_value", "what stands before the dot is empty; `?.` allows for that".to_owned())
+        }
+        EvalAltResult::ErrorDotExpr(text, _) => ("unknown_property", text),
+        EvalAltResult::ErrorMismatchDataType(..) | EvalAltResult::ErrorMismatchOutputType(..) => {
+            ("wrong_type", error.unwrap_inner().to_string())
+        }
+        other => ("script", other.unwrap_inner().to_string()),
+    }
+}

@@ -1,0 +1,73 @@
+//! The script engine and its limits.
+//!
+//! **Invariant:** scripts reach nothing but the functions registered here: no input, no output, no clock, no state.
+//! **Invariant:** an engine serves one thread; programs compiled by one run on every other.
+
+use rhai::{
+    Engine, OptimizationLevel,
+    packages::{
+        ArithmeticPackage, BasicArrayPackage, BasicIteratorPackage, BasicMapPackage, BasicMathPackage,
+        BasicStringPackage, LogicPackage, MoreStringPackage, Package,
+    },
+};
+
+use super::{functions, limits, syntax};
+
+/// Words of Rhai that a policy has no use for.
+pub const FORBIDDEN: &[&str] = &[
+    "eval", "Fn", "call", "curry", "import", "export", "print", "debug", "loop", "while", "do", "until", "throw",
+    "try", "catch", "private",
+];
+
+thread_local! {
+    static ENGINE: Engine = build();
+}
+
+/// Runs with this thread's engine.
+pub fn with<T>(work: impl FnOnce(&Engine) -> T) -> T {
+    ENGINE.with(work)
+}
+
+/// Makes this thread's engine if it has none yet, so that no run pays for it out of its time.
+pub fn ready() {
+    with(|_| ());
+}
+
+fn build() -> Engine {
+    let mut engine = Engine::new_raw();
+    ArithmeticPackage::new().register_into_engine(&mut engine);
+    LogicPackage::new().register_into_engine(&mut engine);
+    BasicStringPackage::new().register_into_engine(&mut engine);
+    MoreStringPackage::new().register_into_engine(&mut engine);
+    BasicIteratorPackage::new().register_into_engine(&mut engine);
+    BasicMathPackage::new().register_into_engine(&mut engine);
+    BasicArrayPackage::new().register_into_engine(&mut engine);
+    BasicMapPackage::new().register_into_engine(&mut engine);
+    for word in FORBIDDEN {
+        engine.disable_symbol(*word);
+    }
+    limit(&mut engine);
+    syntax::register(&mut engine);
+    functions::register(&mut engine);
+    engine
+}
+
+fn limit(engine: &mut Engine) {
+    engine
+        .set_max_operations(limits::LIVE.steps)
+        .set_max_call_levels(12)
+        .set_max_expr_depths(32, 24)
+        .set_max_string_size(4096)
+        .set_max_array_size(256)
+        .set_max_map_size(256)
+        .set_max_variables(64)
+        .set_max_functions(100)
+        .set_max_modules(0)
+        .set_max_strings_interned(256)
+        .set_strict_variables(true)
+        .set_allow_shadowing(false)
+        .set_fail_on_invalid_map_property(true)
+        // The optimiser panics on an assignment to a property of a constant.
+        .set_optimization_level(OptimizationLevel::None)
+        .on_progress(limits::step);
+}

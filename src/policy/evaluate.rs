@@ -1,0 +1,257 @@
+//! Running a policy on a record.
+
+use std::{
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Instant,
+};
+
+use rhai::{AST, CallFnOptions, Dynamic, EvalAltResult, Position, Scope};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{
+    context::{Context, Said, Testing, Tried, mistake},
+    decision::{Effect, Placed},
+    diagnostic::{LIMIT, RunError, from_run_error},
+    engine,
+    facts::{FactSchema, Facts, Value},
+    host::{Host, HostCall},
+    limits::{LIVE, Limits, Running},
+    program::Program,
+    syntax::named,
+};
+use crate::{
+    clock::Moment,
+    error::{Error, Result},
+};
+
+/// What a decision is made on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Input {
+    /// The record; for a guard, as the transition would leave it.
+    pub record: Facts,
+    /// Fields that changed, with their old values.
+    pub changed: Arc<BTreeMap<String, Value>>,
+    /// The transition, for decisions about one.
+    pub transition: Option<Facts>,
+    /// The moment of the decision.
+    pub now: Moment,
+}
+
+impl Input {
+    /// On a record as it is, at a moment.
+    pub fn new(record: Facts, now: Moment) -> Input {
+        Input { record, changed: Arc::default(), transition: None, now }
+    }
+    /// With fields that changed.
+    #[must_use]
+    pub fn changed(mut self, changed: BTreeMap<String, Value>) -> Input {
+        self.changed = Arc::new(changed);
+        self
+    }
+    /// With a transition.
+    #[must_use]
+    pub fn transition(mut self, transition: Facts) -> Input {
+        self.transition = Some(transition);
+        self
+    }
+
+    /// Made again from its JSON form.
+    ///
+    /// # Errors
+    /// A part that is missing or doesn't fit the schemas.
+    pub fn from_json(json: &serde_json::Value, schema: &Arc<FactSchema>) -> Result<Input> {
+        let record = Facts::from_json(schema, &json["record"])?;
+        let no_time = |_| Error::invalid("/now", "wrong_type", "`now` must be a time.");
+        let now = json["now"].as_str().unwrap_or_default().parse().map_err(no_time)?;
+        let old = json["changed"].as_object().into_iter().flatten().map(|(name, value)| {
+            let field = schema.field(name);
+            let unknown = || Error::invalid("/changed", "unknown_field", schema.unknown_field(name));
+            let read = field.and_then(|f| Value::from_json(value, &f.kind)).ok_or_else(unknown)?;
+            Ok((name.clone(), read))
+        });
+        let changed = Arc::new(old.collect::<Result<_>>()?);
+        let transition = match json.get("transition").filter(|t| !t.is_null()) {
+            Some(given) => Some(Facts::from_json(&super::facts::transition(), given)?),
+            None => None,
+        };
+        Ok(Input { record, changed, transition, now })
+    }
+
+    /// The arguments of a decision's function.
+    fn arguments(&self, program: &Program) -> Result<Vec<Dynamic>, RunError> {
+        let wanted = program.decision().spec().arguments.len();
+        let given = std::iter::once(self.record.clone()).chain(self.transition.clone());
+        let arguments: Vec<_> = given.take(wanted).map(Dynamic::from).collect();
+        if arguments.len() == wanted {
+            return Ok(arguments);
+        }
+        let message =
+            format!("the {} decision is made on a transition, and none was given", program.decision().spec().name);
+        Err(RunError { code: "no_transition".to_owned(), message, line: 0, column: 0 })
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It said something.
+    Ok,
+    /// It said nothing: the next policy is asked.
+    Passed,
+    /// It went over a limit.
+    Limit,
+    /// It failed.
+    Error,
+}
+
+/// What one rule came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RuleTrace {
+    /// The name.
+    #[schema(value_type = String)]
+    pub name: Arc<str>,
+    /// The line of the script.
+    pub line: usize,
+    /// Whether it fitted.
+    pub fitted: bool,
+    /// For a rule that fitted its whole condition, for another the first part of it that was false.
+    #[schema(value_type = String)]
+    pub because: Arc<str>,
+}
+
+/// One run of one policy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Evaluation {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What it said; nothing after a limit or an error.
+    pub effects: Vec<Placed>,
+    /// The rules that were tried, in order.
+    pub rules: Vec<RuleTrace>,
+    /// What was looked up, in order.
+    pub host_calls: Vec<HostCall>,
+    /// Steps it took.
+    pub operations: u64,
+    /// Microseconds it took.
+    pub microseconds: u64,
+    /// Why it ended badly.
+    pub error: Option<RunError>,
+}
+
+impl Evaluation {
+    /// Just what it said.
+    pub fn said(&self) -> impl Iterator<Item = &Effect> {
+        self.effects.iter().map(|placed| &placed.effect)
+    }
+    /// Whether it failed or went over a limit.
+    pub fn failed(&self) -> bool {
+        matches!(self.outcome, Outcome::Limit | Outcome::Error)
+    }
+}
+
+/// Runs a policy. The thread needs a stack of `runner::STACK`. It never fails: what goes wrong is in the evaluation.
+pub fn evaluate(program: &Program, input: &Input, host: &Arc<dyn Host>) -> Evaluation {
+    engine::ready();
+    let started = Instant::now();
+    let context = Context::new(program.decision(), host, input.now, &input.changed, None);
+    let running = Running::start(LIVE);
+    let function = program.decision().spec().function;
+    let result = input
+        .arguments(program)
+        .and_then(|arguments| call(program.ast(), function, arguments, &context))
+        .and_then(|returned| check_returned(program, &context, &returned));
+    let result = result.and_then(|()| not_stopped(&running)).map_err(|e| placed(e, program, function));
+    let operations = running.steps();
+    drop(running);
+    finish(program, &context, result.err(), operations, started)
+}
+
+/// An error at its word, or at the function that was called when it has no place of its own.
+fn placed(error: RunError, program: &Program, function: &str) -> RunError {
+    let called = program.ast().iter_fn_def().find(|f| f.name == function);
+    error.at_word(program.source()).or_at(called.map_or(Position::NONE, |f| f.body.start_position()))
+}
+
+/// A run that was told to end has failed, even where a callback's error was lost on the way.
+fn not_stopped(running: &Running) -> Result<(), RunError> {
+    if !running.was_stopped() {
+        return Ok(());
+    }
+    let message = "the script was stopped: it went over its limits".to_owned();
+    Err(RunError { code: LIMIT.to_owned(), message, line: 0, column: 0 })
+}
+
+/// Calls a function of a script within the running budget.
+fn call(ast: &AST, function: &str, arguments: Vec<Dynamic>, context: &Context) -> Result<Dynamic, RunError> {
+    let options = CallFnOptions::new().eval_ast(false).with_tag(context.clone());
+    let run = || {
+        engine::with(|e| e.call_fn_with_options::<Dynamic>(options, &mut Scope::new(), ast, function, arguments))
+            // Turned into a plain error here: Rhai's may hold values that are large.
+            .map_err(|error: Box<EvalAltResult>| from_run_error(*error))
+    };
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+        let message = "a function of the server failed".to_owned();
+        Err(RunError { code: "panic".to_owned(), message, line: 0, column: 0 })
+    })
+}
+
+/// A decision's function returns what it said, or nothing.
+fn check_returned(program: &Program, context: &Context, returned: &Dynamic) -> Result<(), RunError> {
+    if returned.is_unit() || returned.is::<Said>() || !context.state().effects.is_empty() {
+        return Ok(());
+    }
+    let spec = program.decision().spec();
+    let effect = spec.effects.first().copied().unwrap_or_default();
+    let message = format!("`{}` must return a decision such as {effect}(…), not {}", spec.function, named(returned));
+    Err(from_run_error(*mistake("no_decision", message, Position::NONE)))
+}
+
+fn finish(
+    program: &Program,
+    context: &Context,
+    error: Option<RunError>,
+    operations: u64,
+    started: Instant,
+) -> Evaluation {
+    let mut state = context.state();
+    let effects = if error.is_some() { Vec::new() } else { std::mem::take(&mut state.effects) };
+    let outcome = match &error {
+        Some(e) if e.code == LIMIT => Outcome::Limit,
+        Some(_) => Outcome::Error,
+        None if effects.is_empty() => Outcome::Passed,
+        None => Outcome::Ok,
+    };
+    let rules = state.tried.iter().filter_map(|tried| trace(program, tried)).collect();
+    let host_calls = std::mem::take(&mut state.calls);
+    let microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    Evaluation { outcome, effects, rules, host_calls, operations, microseconds, error }
+}
+
+fn trace(program: &Program, tried: &Tried) -> Option<RuleTrace> {
+    let rule = program.rule_at(tried.at)?;
+    let false_part = rule.parts.get(tried.failed_part).filter(|_| !tried.fitted);
+    let because = Arc::clone(false_part.unwrap_or(&rule.condition));
+    Some(RuleTrace { name: Arc::clone(&rule.name), line: rule.line, fitted: tried.fitted, because })
+}
+
+/// Runs one `test_*` function.
+pub(super) fn run_test(
+    testing: Testing,
+    host: &Arc<dyn Host>,
+    now: Moment,
+    name: &str,
+    limits: Limits,
+) -> (Option<RunError>, u64) {
+    engine::ready();
+    let started = Instant::now();
+    let program = Arc::clone(&testing.program);
+    let context = Context::new(program.decision(), host, now, &Arc::default(), Some(testing));
+    let running = Running::start(limits);
+    let result = call(program.test_ast(), name, Vec::new(), &context);
+    let result = result.and_then(|_| not_stopped(&running)).map_err(|e| placed(e, &program, name));
+    (result.err(), u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,164 @@
+//! What a policy sees of a record: a frozen, shared value with named fields.
+//!
+//! Owns: the record as a script reads it, its schema, its JSON form for the decision log and back. Refuses to know: where
+//! records come from, and scripts' functions (those are in `policy::script`).
+//!
+//! **Invariant:** facts never change once made, and reading or passing them on never copies text or fields.
+//! **Invariant:** `Facts::from_json(schema, json(facts))` gives equal facts, so that a logged decision can be replayed.
+
+mod schema;
+mod shipped;
+mod value;
+mod words;
+
+use std::sync::{Arc, OnceLock};
+
+use rhai::ImmutableString;
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde_json::Value as Json;
+
+pub use schema::{FactSchema, FieldSchema, FieldType};
+pub use shipped::{KINDS, incident, incident_with, transition};
+pub use value::{Cell, MAX_TEXT, Value};
+
+use crate::error::{Error, Result, did_you_mean};
+
+/// The most items that a list in a record shows to a script.
+pub const MAX_LIST: usize = 200;
+
+/// A record as a script sees it. Cloning shares it.
+#[derive(Clone)]
+pub struct Facts(Arc<Inner>);
+
+struct Inner {
+    schema: Arc<FactSchema>,
+    values: Box<[Value]>,
+    /// Title and description as words, made when first searched.
+    words: OnceLock<String>,
+}
+
+impl Facts {
+    /// Starts a record of this schema with every field absent.
+    pub fn builder(schema: &Arc<FactSchema>) -> FactsBuilder {
+        FactsBuilder { schema: Arc::clone(schema), values: vec![Value::Null; schema.fields().len()] }
+    }
+
+    /// The schema.
+    pub fn schema(&self) -> &Arc<FactSchema> {
+        &self.0.schema
+    }
+
+    /// The value of a field; nothing when the schema has no such field.
+    pub fn get(&self, field: &str) -> Option<&Value> {
+        self.0.schema.index_of(field).and_then(|i| self.0.values.get(i))
+    }
+
+    /// The text of a field, if it is there and is text.
+    pub fn text(&self, field: &str) -> Option<&str> {
+        match self.get(field) {
+            Some(Value::Text(text)) => Some(text.as_str()),
+            _ => None,
+        }
+    }
+
+    /// The sentence for a field that isn't there.
+    pub fn unknown_field(&self, field: &str) -> String {
+        self.0.schema.unknown_field(field)
+    }
+
+    /// Whether the title or the description holds the phrase, as whole words, in any case.
+    pub fn mentions(&self, phrase: &str) -> bool {
+        let text = self.0.words.get_or_init(|| {
+            let parts = ["title", "description"].map(|f| self.text(f).unwrap_or_default());
+            words::spaced(&parts.join(" \u{1f} "))
+        });
+        words::contains(text, phrase)
+    }
+
+    /// Made again from its JSON form.
+    ///
+    /// # Errors
+    /// A field that the schema doesn't have, or a value of another type.
+    pub fn from_json(schema: &Arc<FactSchema>, json: &Json) -> Result<Facts> {
+        let Json::Object(map) = json else {
+            return Err(Error::invalid("", "wrong_type", format!("The {} must be an object.", schema.name())));
+        };
+        let mut builder = Facts::builder(schema);
+        for (name, given) in map {
+            let index = schema.index_of(name).ok_or_else(|| unknown(schema, name))?;
+            let field = &schema.fields()[index];
+            builder.values[index] = Value::from_json(given, &field.kind).ok_or_else(|| wrong_type(field))?;
+        }
+        Ok(builder.build())
+    }
+}
+
+fn unknown(schema: &FactSchema, name: &str) -> Error {
+    Error::invalid(format!("/{name}"), "unknown_field", schema.unknown_field(name))
+}
+fn wrong_type(field: &FieldSchema) -> Error {
+    Error::invalid(
+        format!("/{}", field.name),
+        "wrong_type",
+        format!("`{}` must be {}.", field.name, field.kind.named()),
+    )
+}
+
+impl Serialize for Facts {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let mut map = s.serialize_map(Some(self.0.values.len()))?;
+        for (field, value) in self.0.schema.fields().iter().zip(&self.0.values) {
+            map.serialize_entry(&field.name, value)?;
+        }
+        map.end()
+    }
+}
+impl PartialEq for Facts {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.schema.name() == other.0.schema.name() && self.0.values == other.0.values
+    }
+}
+impl std::fmt::Debug for Facts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut out = f.debug_struct(self.0.schema.name());
+        for (field, value) in self.0.schema.fields().iter().zip(&self.0.values) {
+            out.field(&field.name, value);
+        }
+        out.finish()
+    }
+}
+
+/// A record while it is being filled.
+pub struct FactsBuilder {
+    schema: Arc<FactSchema>,
+    values: Vec<Value>,
+}
+
+impl FactsBuilder {
+    /// Sets a field.
+    ///
+    /// # Errors
+    /// The schema has no such field.
+    pub fn set(&mut self, field: &str, value: impl Into<Value>) -> Result<&mut Self> {
+        let index = self.schema.index_of(field).ok_or_else(|| unknown(&self.schema, field))?;
+        self.values[index] = value.into();
+        Ok(self)
+    }
+
+    /// The finished, frozen record.
+    pub fn build(self) -> Facts {
+        Facts(Arc::new(Inner { schema: self.schema, values: self.values.into(), words: OnceLock::new() }))
+    }
+}
+
+/// The phrase that suggests a field name, for messages.
+pub(super) fn suggest(given: &str, candidates: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    let owned: Vec<String> = candidates.into_iter().map(|c| c.as_ref().to_owned()).collect();
+    did_you_mean(given, owned.iter().map(String::as_str))
+}
+
+/// Text as scripts keep it.
+pub type Text = ImmutableString;
+
+#[cfg(test)]
+mod tests;

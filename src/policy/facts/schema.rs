@@ -1,0 +1,156 @@
+//! Which fields a record shows to scripts, and their types. Data, not code: custom fields are added by administrators.
+
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+use super::{Facts, Value, suggest};
+
+/// The type of a field.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FieldType {
+    /// Yes or no.
+    Bool,
+    /// A whole number.
+    Int,
+    /// An exact number.
+    Decimal,
+    /// Text.
+    Text,
+    /// A point in time.
+    Time,
+    /// A list of texts.
+    TextList,
+    /// Another record, or nothing.
+    Nested(Arc<FactSchema>),
+}
+
+impl FieldType {
+    /// How a sentence names it.
+    pub fn named(&self) -> &str {
+        match self {
+            FieldType::Bool => "true or false",
+            FieldType::Int => "a whole number",
+            FieldType::Decimal => "a decimal number",
+            FieldType::Text => "text",
+            FieldType::Time => "a time",
+            FieldType::TextList => "a list of texts",
+            FieldType::Nested(schema) => schema.name(),
+        }
+    }
+}
+
+impl Serialize for FieldType {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        match self {
+            FieldType::Nested(schema) => schema.serialize(s),
+            FieldType::Bool => s.serialize_str("bool"),
+            FieldType::Int => s.serialize_str("int"),
+            FieldType::Decimal => s.serialize_str("decimal"),
+            FieldType::Text => s.serialize_str("text"),
+            FieldType::Time => s.serialize_str("time"),
+            FieldType::TextList => s.serialize_str("text_list"),
+        }
+    }
+}
+
+/// One field.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FieldSchema {
+    /// The name in scripts.
+    pub name: String,
+    /// The type.
+    #[serde(rename = "type")]
+    pub kind: FieldType,
+    /// The only values it takes; empty: any.
+    pub choices: Vec<String>,
+    /// What a made-up record has here when a test says nothing.
+    pub default: Value,
+    /// What it is.
+    pub doc: String,
+}
+
+impl FieldSchema {
+    /// A field that may hold any value of its type and is absent unless set.
+    pub fn new(name: &str, kind: FieldType, doc: &str) -> Self {
+        FieldSchema { name: name.to_owned(), kind, choices: Vec::new(), default: Value::Null, doc: doc.to_owned() }
+    }
+    /// With a value for made-up records.
+    #[must_use]
+    pub fn default(mut self, value: impl Into<Value>) -> Self {
+        self.default = value.into();
+        self
+    }
+    /// With the only values it takes.
+    #[must_use]
+    pub fn choices(mut self, choices: &[&str]) -> Self {
+        self.choices = choices.iter().map(|&c| c.to_owned()).collect();
+        self
+    }
+}
+
+/// The fields of one kind of record.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FactSchema {
+    name: String,
+    fields: Vec<FieldSchema>,
+    /// Positions in `fields`, by name, for binary search.
+    #[serde(skip)]
+    by_name: Vec<usize>,
+}
+
+impl FactSchema {
+    /// A schema; of two fields with one name the later is kept.
+    pub fn new(name: &str, fields: Vec<FieldSchema>) -> Self {
+        let mut kept: Vec<FieldSchema> = Vec::with_capacity(fields.len());
+        for field in fields {
+            kept.retain(|f| f.name != field.name);
+            kept.push(field);
+        }
+        let mut by_name: Vec<usize> = (0..kept.len()).collect();
+        by_name.sort_by(|&a, &b| kept[a].name.cmp(&kept[b].name));
+        FactSchema { name: name.to_owned(), fields: kept, by_name }
+    }
+
+    /// The name of the kind: `incident`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+    /// The fields, in the order they were declared.
+    pub fn fields(&self) -> &[FieldSchema] {
+        &self.fields
+    }
+    /// Where a field stands.
+    pub fn index_of(&self, field: &str) -> Option<usize> {
+        self.by_name.binary_search_by(|&i| self.fields[i].name.as_str().cmp(field)).ok().map(|at| self.by_name[at])
+    }
+    /// A field by name.
+    pub fn field(&self, name: &str) -> Option<&FieldSchema> {
+        self.index_of(name).map(|i| &self.fields[i])
+    }
+    /// The sentence for a field that isn't there.
+    pub fn unknown_field(&self, name: &str) -> String {
+        format!("{} has no field `{name}`{}", self.name, suggest(name, self.fields.iter().map(|f| &f.name)))
+    }
+    /// Every field name of this schema and those inside it.
+    pub fn all_names(&self) -> Vec<&str> {
+        let inner = self.fields.iter().flat_map(|f| match &f.kind {
+            FieldType::Nested(schema) => schema.all_names(),
+            FieldType::Bool
+            | FieldType::Int
+            | FieldType::Decimal
+            | FieldType::Text
+            | FieldType::Time
+            | FieldType::TextList => Vec::new(),
+        });
+        self.fields.iter().map(|f| f.name.as_str()).chain(inner).collect()
+    }
+    /// A made-up record: each field has its default.
+    pub fn made_up(self: &Arc<Self>) -> Facts {
+        let mut builder = Facts::builder(self);
+        for (slot, field) in builder.values.iter_mut().zip(&self.fields) {
+            *slot = field.default.clone();
+        }
+        builder.build()
+    }
+}

@@ -1,0 +1,95 @@
+//! Looking up: teams, users, tables.
+
+use std::sync::Arc;
+
+use rhai::{Dynamic, Engine, ImmutableString, NativeCallContext};
+
+use crate::policy::{
+    context::{Context, Native, mistake},
+    facts::{Cell, suggest},
+    table::{Row, Table},
+};
+
+/// A row that a script found, with its table's columns.
+#[derive(Clone)]
+struct Found {
+    table: Arc<Table>,
+    row: Row,
+}
+
+/// A table that a script asked for.
+#[derive(Clone)]
+struct Handle(Arc<Table>);
+
+/// The table, or a mistake that suggests another name.
+pub fn table(call: &NativeCallContext, context: &Context, name: &str) -> Native<Arc<Table>> {
+    context.table(name).ok_or_else(|| {
+        let sentence = format!("there is no table \"{name}\"{}", suggest(name, context.host().table_names()));
+        mistake("unknown_table", sentence, call.call_position())
+    })
+}
+
+/// The row for a key; nothing when there is none or a part of the key is `()`.
+pub fn find(call: &NativeCallContext, context: &Context, table: &Table, key: &[Dynamic]) -> Native<Option<Row>> {
+    if key.iter().any(Dynamic::is_unit) {
+        return Ok(None);
+    }
+    let wrong = |sentence| mistake("wrong_type", sentence, call.call_position());
+    let cells = key.iter().map(Cell::from_dynamic).collect::<Option<Vec<_>>>();
+    let cells = cells.ok_or_else(|| wrong("a table is looked up by text, numbers, true or false".to_owned()))?;
+    Ok(context.find(table, &table.read_key(cells).map_err(wrong)?))
+}
+
+/// The place of a column, or a mistake that suggests another.
+fn column(call: &NativeCallContext, found: &Found, name: &str) -> Native<Dynamic> {
+    let head = found.table.head();
+    let unknown = || mistake("unknown_column", head.unknown_column(found.table.name(), name), call.call_position());
+    let at = head.index_of(name).ok_or_else(unknown)?;
+    Ok(found.row.get(at).map_or(Dynamic::UNIT, Cell::to_dynamic))
+}
+
+fn find_row(call: &NativeCallContext, handle: &Handle, key: &[Dynamic]) -> Native<Dynamic> {
+    let row = find(call, &Context::from_call(call)?, &handle.0, key)?;
+    Ok(row.map_or(Dynamic::UNIT, |row| Dynamic::from(Found { table: Arc::clone(&handle.0), row })))
+}
+
+fn has_row(call: &NativeCallContext, handle: &Handle, key: &[Dynamic]) -> Native<bool> {
+    Ok(find(call, &Context::from_call(call)?, &handle.0, key)?.is_some())
+}
+
+/// Gives an engine the look-ups.
+pub fn register(engine: &mut Engine) {
+    engine.register_type_with_name::<Handle>("table").register_type_with_name::<Found>("row");
+    engine.register_fn("team_exists", |call: NativeCallContext, name: Dynamic| {
+        let context = Context::from_call(&call)?;
+        Native::Ok(name.as_immutable_string_ref().is_ok_and(|name| context.team_exists(&name)))
+    });
+    engine.register_fn("team_exists", |call: NativeCallContext, name: ImmutableString| {
+        Native::Ok(Context::from_call(&call)?.team_exists(&name))
+    });
+    engine.register_fn("team_exists", |_: ()| false);
+    engine.register_fn("user_exists", |call: NativeCallContext, name: Dynamic| {
+        let context = Context::from_call(&call)?;
+        Native::Ok(name.as_immutable_string_ref().is_ok_and(|name| context.user_exists(&name)))
+    });
+    engine.register_fn("table", |call: NativeCallContext, name: ImmutableString| {
+        let context = Context::from_call(&call)?;
+        table(&call, &context, &name).map(Handle)
+    });
+    macro_rules! of_keys { ($($key:ident)+) => {
+        engine.register_fn("has", |call: NativeCallContext, table: Handle, $($key: Dynamic),+| has_row(&call, &table, &[$($key),+]));
+        engine.register_fn("find", |call: NativeCallContext, table: Handle, $($key: Dynamic),+| find_row(&call, &table, &[$($key),+]));
+    } }
+    // Rhai finds a function of exact types faster than one that takes anything.
+    engine.register_fn("has", |call: NativeCallContext, table: Handle, key: ImmutableString| {
+        has_row(&call, &table, &[key.into()])
+    });
+    engine.register_fn("find", |call: NativeCallContext, table: Handle, key: ImmutableString| {
+        find_row(&call, &table, &[key.into()])
+    });
+    of_keys!(a);
+    of_keys!(a b);
+    of_keys!(a b c);
+    let get = |call: NativeCallContext, found: &mut Found, name: ImmutableString| column(&call, found, &name);
+    engine.register_indexer_get(get);
+}

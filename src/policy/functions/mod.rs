@@ -1,0 +1,114 @@
+//! The functions that scripts have beyond Rhai's own: reading records, looking up, and saying effects.
+
+mod effects;
+mod lookup;
+mod testing;
+
+use rhai::{Dynamic, Engine, ImmutableString, NativeCallContext};
+
+use super::{
+    context::{Context, Native, mistake},
+    facts::{self, Facts, Value},
+};
+use crate::clock::Moment;
+
+pub use effects::EFFECTS;
+pub use testing::test_clock;
+
+/// The longest text that `replace` may make, in bytes: it is worked out before anything is allocated.
+const MAX_REPLACED: usize = 4096;
+
+/// Gives an engine every function.
+pub fn register(engine: &mut Engine) {
+    engine.register_type_with_name::<Facts>("record");
+    engine.register_type_with_name::<Moment>("time");
+    register_fields(engine);
+    register_mentions(engine);
+    register_time(engine);
+    register_replace(engine);
+    lookup::register(engine);
+    effects::register(engine);
+    testing::register(engine);
+}
+
+fn field(call: &NativeCallContext, record: &Facts, name: &str) -> Native<Dynamic> {
+    let unknown = || mistake("unknown_field", record.unknown_field(name), call.call_position());
+    record.get(name).map(Value::to_dynamic).ok_or_else(unknown)
+}
+
+/// A getter for each field that ships, which is fast, and an indexer for the fields that administrators add.
+fn register_fields(engine: &mut Engine) {
+    let schemas = [facts::incident(), facts::transition()];
+    let mut names: Vec<String> = schemas.iter().flat_map(|s| s.all_names()).map(str::to_owned).collect();
+    names.sort();
+    names.dedup();
+    for name in names {
+        let getter = name.clone();
+        let get = move |call: NativeCallContext, record: &mut Facts| field(&call, record, &name);
+        engine.register_get(getter, get);
+    }
+    let get = |call: NativeCallContext, record: &mut Facts, name: ImmutableString| field(&call, record, &name);
+    engine.register_indexer_get(get);
+}
+
+fn register_mentions(engine: &mut Engine) {
+    macro_rules! of_words { ($($word:ident)+) => {
+        engine.register_fn("mentions", |record: Facts, $($word: ImmutableString),+| $(record.mentions(&$word))||+);
+    } }
+    of_words!(a);
+    of_words!(a b);
+    of_words!(a b c);
+    of_words!(a b c d);
+    of_words!(a b c d e);
+    of_words!(a b c d e f);
+    of_words!(a b c d e f g);
+    of_words!(a b c d e f g h);
+}
+
+fn register_time(engine: &mut Engine) {
+    use chrono::{Datelike, Timelike};
+    engine.register_fn("now", |call: NativeCallContext| Native::Ok(Context::from_call(&call)?.state().now));
+    engine.register_fn("business_hours", |call: NativeCallContext| {
+        Native::Ok(Context::from_call(&call)?.business_hours())
+    });
+    engine.register_get("hour", |at: &mut Moment| i64::from(at.utc().hour()));
+    engine.register_get("weekday", |at: &mut Moment| i64::from(at.utc().weekday().number_from_monday()));
+    engine.register_fn("minutes_since", |later: Moment, earlier: Moment| later.since(earlier).num_minutes());
+    engine.register_fn("<", |a: Moment, b: Moment| a < b);
+    engine.register_fn("<=", |a: Moment, b: Moment| a <= b);
+    engine.register_fn(">", |a: Moment, b: Moment| a > b);
+    engine.register_fn(">=", |a: Moment, b: Moment| a >= b);
+    engine.register_fn("==", |a: Moment, b: Moment| a == b);
+    engine.register_fn("!=", |a: Moment, b: Moment| a != b);
+    engine.register_fn("to_string", |at: &mut Moment| at.to_string());
+    engine.register_fn("changed", |call: NativeCallContext, field: ImmutableString| {
+        Native::Ok(Context::from_call(&call)?.state().changed.contains_key(field.as_str()))
+    });
+    engine.register_fn("was", |call: NativeCallContext, field: ImmutableString| {
+        let context = Context::from_call(&call)?;
+        let changed = std::sync::Arc::clone(&context.state().changed);
+        Native::Ok(changed.get(field.as_str()).map_or(Dynamic::UNIT, Value::to_dynamic))
+    });
+}
+
+/// Rhai's own `replace` makes the text before anyone looks at its length.
+fn register_replace(engine: &mut Engine) {
+    fn replaced(call: &NativeCallContext, text: &mut ImmutableString, find: &str, with: &str) -> Native<()> {
+        let found = if find.is_empty() { text.chars().count() + 1 } else { text.matches(find).count() };
+        if text.len().saturating_add(found.saturating_mul(with.len())) > MAX_REPLACED {
+            return Err(mistake("too_large", "the text would get too long", call.call_position()));
+        }
+        *text = text.replace(find, with).into();
+        Ok(())
+    }
+    engine.register_fn(
+        "replace",
+        |c: NativeCallContext, t: &mut ImmutableString, f: ImmutableString, w: ImmutableString| replaced(&c, t, &f, &w),
+    );
+    engine.register_fn("replace", |c: NativeCallContext, t: &mut ImmutableString, f: ImmutableString, w: char| {
+        replaced(&c, t, &f, w.encode_utf8(&mut [0; 4]))
+    });
+    engine.register_fn("replace", |c: NativeCallContext, t: &mut ImmutableString, f: char, w: ImmutableString| {
+        replaced(&c, t, f.encode_utf8(&mut [0; 4]), &w)
+    });
+}

@@ -1,0 +1,198 @@
+//! From a record to what a policy sees of it: ids become names, and what it refers to stands in it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use diesel::prelude::*;
+use serde_json::{Map, Value as Json};
+
+use super::{
+    evaluate::Input,
+    facts::{self, FactSchema, Facts, FieldSchema, FieldType, Value},
+    live::Live,
+};
+use crate::{
+    db::AnyConnection,
+    error::Result,
+    record::{custom::CustomField, decide::Question},
+    schema::{configuration_item, organisation, record, service, user_account},
+};
+
+/// What the policies of a question's kind see.
+pub fn input(connection: &mut AnyConnection, live: &Live, question: &Question<'_>) -> Result<Input> {
+    let schema = live.schema();
+    let record = facts(connection, live, schema, question.record)?;
+    let mut input = Input::new(record, question.cause.at);
+    if let Some(before) = question.before {
+        input = input.changed(changed(connection, live, schema, before, question.record)?);
+    }
+    if let Some(step) = question.step {
+        let from = question.before.and_then(|b| b.get("state")?.as_str()).unwrap_or_default();
+        let mut transition = Facts::builder(&facts::transition());
+        transition.set("name", step.name)?.set("from", from)?.set("to", step.to)?.set("note", question.note)?;
+        input = input.transition(transition.build());
+    }
+    Ok(input)
+}
+
+/// A record as facts.
+pub fn facts(
+    connection: &mut AnyConnection,
+    live: &Live,
+    schema: &Arc<FactSchema>,
+    record: &Map<String, Json>,
+) -> Result<Facts> {
+    let mut builder = Facts::builder(schema);
+    for field in schema.fields() {
+        let value = value(connection, live, field, record)?;
+        builder.set(&field.name, value)?;
+    }
+    Ok(builder.build())
+}
+
+/// The schema with the custom fields that administrators defined.
+pub fn schema(custom: &[CustomField]) -> Arc<FactSchema> {
+    let fields = custom.iter().map(|field| {
+        let kind = match field.field_type.as_str() {
+            "integer" => FieldType::Int,
+            "decimal" => FieldType::Decimal,
+            "boolean" => FieldType::Bool,
+            "time" => FieldType::Time,
+            _ => FieldType::Text,
+        };
+        let choices: Vec<String> = field.choices.read().unwrap_or_default();
+        let choices: Vec<&str> = choices.iter().map(String::as_str).collect();
+        FieldSchema::new(&field.name, kind, &field.help).choices(&choices)
+    });
+    facts::incident_with(fields.collect())
+}
+
+fn value(
+    connection: &mut AnyConnection,
+    live: &Live,
+    field: &FieldSchema,
+    record: &Map<String, Json>,
+) -> Result<Value> {
+    let text = |name: &str| record.get(name).and_then(Json::as_str);
+    let nested = if let FieldType::Nested(schema) = &field.kind { Some(schema) } else { None };
+    Ok(match (field.name.as_str(), nested) {
+        ("caller", Some(schema)) => of(text("requester_id"), |id| caller(connection, schema, id))?,
+        ("service", Some(schema)) => of(text("service_id"), |id| service_facts(connection, live, schema, id))?,
+        ("ci", Some(schema)) => of(text("configuration_item_id"), |id| item_facts(connection, live, schema, id))?,
+        ("team", _) => text("team_id").and_then(|id| live.team_name(id)).into(),
+        ("assignee", _) => match text("assignee_id") {
+            Some(id) => user_name(connection, id)?.as_deref().into(),
+            None => Value::Null,
+        },
+        ("type", _) => text("incident_type").into(),
+        (name, _) => {
+            let given = record.get(name).unwrap_or(&Json::Null);
+            Value::from_json(given, &field.kind).unwrap_or_else(|| misfit(name))
+        }
+    })
+}
+
+/// What no script can read, such as a number beyond all decimals, is nothing to it; the record is written all the same.
+fn misfit(name: &str) -> Value {
+    tracing::warn!(field = name, "a field holds what policies can't read");
+    Value::Null
+}
+
+fn of(id: Option<&str>, load: impl FnOnce(&str) -> Result<Option<Facts>>) -> Result<Value> {
+    Ok(id.map(load).transpose()?.flatten().into())
+}
+
+fn user_name(connection: &mut AnyConnection, id: &str) -> Result<Option<String>> {
+    let name = user_account::table.filter(user_account::id.eq(id)).select(user_account::user_name);
+    Ok(name.first(connection).optional()?)
+}
+
+fn caller(connection: &mut AnyConnection, schema: &Arc<FactSchema>, id: &str) -> Result<Option<Facts>> {
+    let row: Option<(String, String, bool, String)> = user_account::table
+        .inner_join(organisation::table.on(organisation::id.eq(user_account::organisation_id)))
+        .filter(user_account::id.eq(id))
+        .select((user_account::user_name, user_account::display_name, user_account::vip, organisation::name))
+        .first(connection)
+        .optional()?;
+    let Some((user_name, display_name, vip, organisation)) = row else { return Ok(None) };
+    let mut facts = Facts::builder(schema);
+    facts
+        .set("user_name", user_name.as_str())?
+        .set("display_name", display_name.as_str())?
+        .set("vip", vip)?
+        .set("organisation", organisation.as_str())?;
+    Ok(Some(facts.build()))
+}
+
+fn service_facts(
+    connection: &mut AnyConnection,
+    live: &Live,
+    schema: &Arc<FactSchema>,
+    id: &str,
+) -> Result<Option<Facts>> {
+    type Row = (String, String, String, Option<String>, Option<String>);
+    let row: Option<Row> = record::table
+        .inner_join(service::table.on(service::record_id.eq(record::id)))
+        .filter(record::id.eq(id))
+        .select((record::title, record::state, service::criticality, service::owner_id, service::support_team_id))
+        .first(connection)
+        .optional()?;
+    let Some((name, state, criticality, owner, team)) = row else { return Ok(None) };
+    let owner = owner.map(|id| user_name(connection, &id)).transpose()?.flatten();
+    let mut facts = Facts::builder(schema);
+    facts
+        .set("name", name.as_str())?
+        .set("state", state.as_str())?
+        .set("criticality", criticality.as_str())?
+        .set("owner", owner.as_deref())?
+        .set("support_team", team.as_deref().and_then(|id| live.team_name(id)))?;
+    Ok(Some(facts.build()))
+}
+
+fn item_facts(
+    connection: &mut AnyConnection,
+    live: &Live,
+    schema: &Arc<FactSchema>,
+    id: &str,
+) -> Result<Option<Facts>> {
+    use configuration_item as item;
+    let row: Option<(String, String, String, String, Option<String>)> = record::table
+        .inner_join(item::table.on(item::record_id.eq(record::id)))
+        .filter(record::id.eq(id))
+        .select((record::title, record::state, item::class, item::environment, item::support_team_id))
+        .first(connection)
+        .optional()?;
+    let Some((name, state, class, environment, team)) = row else { return Ok(None) };
+    let mut facts = Facts::builder(schema);
+    facts
+        .set("name", name.as_str())?
+        .set("state", state.as_str())?
+        .set("class", class.as_str())?
+        .set("environment", environment.as_str())?
+        .set("support_team", team.as_deref().and_then(|id| live.team_name(id)))?;
+    Ok(Some(facts.build()))
+}
+
+/// The old values of the plain fields that changed.
+fn changed(
+    connection: &mut AnyConnection,
+    live: &Live,
+    schema: &Arc<FactSchema>,
+    before: &Map<String, Json>,
+    after: &Map<String, Json>,
+) -> Result<BTreeMap<String, Value>> {
+    let plain = schema.fields().iter().filter(|f| !matches!(f.kind, FieldType::Nested(_)));
+    let source = |name: &str| match name {
+        "type" => "incident_type",
+        "team" => "team_id",
+        "assignee" => "assignee_id",
+        _ => "",
+    };
+    let mut changed = BTreeMap::new();
+    for field in plain {
+        let column = Some(source(&field.name)).filter(|s| !s.is_empty()).unwrap_or(&field.name);
+        if before.get(column) != after.get(column) {
+            changed.insert(field.name.clone(), value(connection, live, field, before)?);
+        }
+    }
+    Ok(changed)
+}

@@ -1,0 +1,338 @@
+//! The policies that are live on this node, and the kernel's way to ask them.
+//!
+//! What is live is one immutable value that is swapped as a whole. A change anywhere raises the epoch in the database; every
+//! node looks at it at most [`FRESH`] later, and the node that made the change at once.
+//!
+//! **Invariant:** an evaluation sees one version of everything: policies, tables and teams.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwap;
+use diesel::prelude::*;
+use serde_json::{Map, Value as Json, json};
+
+use super::{
+    chain::{self, ActivePolicy, Bundle, Verdict, Version},
+    decision::{Decision, Effect as Said, Fallback, priority_of},
+    evaluate::Evaluation,
+    facts::FactSchema,
+    gather,
+    host::{Host, Offline},
+    log::{LogEntry, PolicyRef},
+    program::compile,
+    store::{PolicyRow, TableRow, epoch},
+    table::Table,
+};
+use crate::{
+    clock::Moment,
+    db::{AnyConnection, Database, JsonText},
+    error::{Error, Result},
+    id::{RecordId, RowId, TeamId, UserId},
+    record::{
+        custom::fields_of,
+        decide::{Answer, Decide, DecisionRow, Effect, Question},
+    },
+    schema::{team, user_account},
+};
+
+/// How long a node may go on with what it knows.
+const FRESH: Duration = Duration::from_millis(500);
+/// Where records go when no routing policy could be asked.
+const DEFAULT_TEAM: &str = "service-desk";
+
+/// The policies that are live on this node.
+pub struct Policies {
+    live: ArcSwap<Live>,
+    stale: AtomicBool,
+    database: Database,
+}
+
+/// Everything that an evaluation sees beside the record.
+pub struct Live {
+    epoch: String,
+    looked: Instant,
+    bundle: Bundle,
+    tables: Arc<HashMap<String, Arc<Table>>>,
+    teams: Arc<BTreeMap<String, TeamId>>,
+    schema: Arc<FactSchema>,
+}
+
+impl Policies {
+    /// Reads what is live.
+    pub fn load(connection: &mut AnyConnection, database: Database) -> Result<Self> {
+        let live = Live::read(connection, None)?;
+        Ok(Policies { live: ArcSwap::from_pointee(live), stale: AtomicBool::new(false), database })
+    }
+
+    /// What is live, looked up again when it may be old.
+    pub fn current(&self, connection: &mut AnyConnection) -> Result<Arc<Live>> {
+        let known = self.live.load_full();
+        if !self.stale.swap(false, Ordering::AcqRel) && known.looked.elapsed() < FRESH {
+            return Ok(known);
+        }
+        let live = Arc::new(Live::read(connection, Some(&known))?);
+        self.live.store(live.clone());
+        Ok(live)
+    }
+
+    /// What was last known to be live.
+    pub fn known(&self) -> Arc<Live> {
+        self.live.load_full()
+    }
+
+    /// Makes the next question look again: something was published here.
+    pub fn expire(&self) {
+        self.stale.store(true, Ordering::Release);
+    }
+
+    /// Who answers what a script looks up.
+    pub fn host(&self, live: &Live) -> Arc<dyn Host> {
+        Arc::new(LiveHost { tables: live.tables.clone(), teams: live.teams.clone(), database: self.database.clone() })
+    }
+}
+
+impl Live {
+    fn read(connection: &mut AnyConnection, known: Option<&Live>) -> Result<Live> {
+        let epoch = epoch(connection)?;
+        let named: Vec<(String, TeamId)> =
+            team::table.filter(team::active.eq(true)).select((team::name, team::id)).load(connection)?;
+        let teams = Arc::new(named.into_iter().collect());
+        let schema = gather::schema(&fields_of(connection, "incident")?);
+        let looked = Instant::now();
+        if let Some(known) = known.filter(|k| k.epoch == epoch) {
+            let (bundle, tables) = (known.bundle.clone(), known.tables.clone());
+            return Ok(Live { epoch, looked, bundle, tables, teams, schema });
+        }
+        let mut tables = HashMap::new();
+        for row in TableRow::all(connection)? {
+            tables.insert(row.name.clone(), Arc::new(row.table()?));
+        }
+        let bundle = Bundle::new(active(connection, known.map(|k| &k.bundle))?);
+        Ok(Live { epoch, looked, bundle, tables: Arc::new(tables), teams, schema })
+    }
+
+    /// What a script sees of a record.
+    pub fn schema(&self) -> &Arc<FactSchema> {
+        &self.schema
+    }
+
+    /// The policies.
+    pub fn bundle(&self) -> &Bundle {
+        &self.bundle
+    }
+
+    /// Who answers what the tests of a policy look up: the live tables, any team and any user.
+    pub fn offline(&self) -> Arc<dyn Host> {
+        Arc::new(Offline::new(self.tables.values().map(|table| Table::clone(table))))
+    }
+
+    /// The name of a team.
+    pub fn team_name(&self, id: &str) -> Option<&str> {
+        self.teams.iter().find(|(_, team)| team.as_str() == id).map(|(name, _)| name.as_str())
+    }
+}
+
+/// The enabled policies with their active and last good versions, compiled.
+/// What has not changed is taken over with its breaker, so that publishing one policy does not close that of another.
+fn active(connection: &mut AnyConnection, known: Option<&Bundle>) -> Result<Vec<Arc<ActivePolicy>>> {
+    let known: Vec<&Arc<ActivePolicy>> = known.into_iter().flat_map(Bundle::all).collect();
+    let mut active: Vec<Arc<ActivePolicy>> = Vec::new();
+    for row in PolicyRow::all(connection)? {
+        let Some(number) = row.active_version.filter(|_| row.enabled) else { continue };
+        let same = |p: &&&Arc<ActivePolicy>| p.id == row.id.as_str() && p.active.number == i64::from(number);
+        if let Some(same) = known.iter().find(same) {
+            active.push(Arc::clone(same));
+            continue;
+        }
+        let decision = row.decision()?;
+        let version = row.version(connection, number)?;
+        let compiled = |source: &str, number: i32| {
+            let program = compile(source, decision).inspect_err(|problems| {
+                tracing::error!(policy = row.name, version = number, ?problems, "a stored policy does not compile");
+            });
+            program.ok().map(|program| Version { number: number.into(), program: Arc::new(program) })
+        };
+        let last_good = row.last_good(connection)?.and_then(|v| compiled(&v.source, v.number));
+        match (compiled(&version.source, number), last_good) {
+            (Some(live), last_good) => {
+                active.push(Arc::new(ActivePolicy::new(row.id.to_string(), &row.name, live, last_good)));
+            }
+            (None, Some(good)) => active.push(Arc::new(ActivePolicy::new(row.id.to_string(), &row.name, good, None))),
+            (None, None) => (),
+        }
+    }
+    Ok(active)
+}
+
+impl Decide for Policies {
+    fn decide(&self, connection: &mut AnyConnection, question: &Question<'_>) -> Result<Answer> {
+        let Some(decision) = Decision::named(question.decision) else { return Ok(Answer::default()) };
+        let live = self.current(connection)?;
+        let input = gather::input(connection, &live, question)?;
+        let verdict = chain::decide(&live.bundle, decision, &input, &self.host(&live));
+        let log = verdict.entries.iter().map(|entry| row(entry, question)).collect::<Result<Vec<_>>>()?;
+        Ok(Answer { effects: effects(connection, &live, decision, &verdict, question.record)?, log })
+    }
+}
+
+/// What a verdict on a record means for the write path.
+pub fn effects(
+    connection: &mut AnyConnection,
+    live: &Live,
+    decision: Decision,
+    verdict: &Verdict,
+    record: &Map<String, Json>,
+) -> Result<Vec<Effect>> {
+    Ok(match decision {
+        Decision::Priority => priority(verdict, record),
+        Decision::Routing => routing(connection, live, verdict)?,
+        Decision::Guard => refusals(verdict),
+    })
+}
+
+/// The priority that the policies come to; the matrix of impact and urgency where they come to none.
+fn priority(verdict: &Verdict, record: &Map<String, Json>) -> Vec<Effect> {
+    let level = |name: &str| record.get(name).and_then(Json::as_i64);
+    // impact + urgency - 1, at most 4: the shipped matrix.
+    let matrix = || (level("impact").unwrap_or(3) + level("urgency").unwrap_or(3) - 1).clamp(1, 4);
+    let priority = priority_of(verdict.said(), None).unwrap_or_else(|| {
+        priority_of(verdict.said(), Some(level("priority").unwrap_or_else(matrix))).unwrap_or_else(matrix)
+    });
+    i32::try_from(priority).map(Effect::Priority).into_iter().collect()
+}
+
+fn routing(connection: &mut AnyConnection, live: &Live, verdict: &Verdict) -> Result<Vec<Effect>> {
+    let mut effects = Vec::new();
+    for said in verdict.said() {
+        match said {
+            Said::AssignTeam { team } => effects.extend(live.teams.get(team).copied().map(Effect::Team)),
+            Said::AssignUser { user } => effects.extend(user_id(connection, user)?.map(Effect::Assignee)),
+            Said::Notify { who } => effects.push(Effect::Notify(who.clone())),
+            Said::Priority { .. }
+            | Said::AtLeast { .. }
+            | Said::Raise { .. }
+            | Said::Leave
+            | Said::Refuse { .. }
+            | Said::Allow => (),
+        }
+    }
+    if verdict.fallback == Some(Fallback::DefaultQueue) {
+        effects.extend(live.teams.get(DEFAULT_TEAM).copied().map(Effect::Team));
+        effects.push(Effect::Notify("administrators".to_owned()));
+    }
+    Ok(effects)
+}
+
+fn user_id(connection: &mut AnyConnection, name: &str) -> Result<Option<UserId>> {
+    let user = user_account::table.filter(user_account::user_name.eq(name)).filter(user_account::active.eq(true));
+    Ok(user.select(user_account::id).first(connection).optional()?)
+}
+
+fn refusals(verdict: &Verdict) -> Vec<Effect> {
+    let policies: Vec<&str> = verdict.entries.iter().map(|e| e.policy.name.as_str()).collect();
+    let policy = format!("policy {}", policies.join(", "));
+    let refusals = verdict.refusals().map(|(field, text)| Effect::Refuse {
+        field: field.to_owned(),
+        text: text.to_owned(),
+        policy: policy.clone(),
+    });
+    refusals.collect()
+}
+
+/// An entry as a row of the decision log.
+fn row(entry: &LogEntry, question: &Question<'_>) -> Result<DecisionRow> {
+    let (cause, run) = (question.cause, &entry.evaluation);
+    let told = json!({
+        "request": cause.request_id, "actor": cause.caller.user, "via": cause.via.as_text(), "depth": cause.depth,
+    });
+    Ok(DecisionRow {
+        id: RowId::new(),
+        at: cause.at,
+        // The kernel puts the record's own id in its place.
+        record_id: RecordId::new(),
+        record_version: 0,
+        kind: question.decision.to_owned(),
+        cause: JsonText::of(&told)?,
+        policy_id: entry.policy.id.parse().ok(),
+        policy_version: i32::try_from(entry.policy.version).ok(),
+        policy_sha256: entry.policy.sha256.clone(),
+        mode: entry.policy.mode.clone(),
+        input: JsonText::of(&entry.input)?,
+        input_sha256: entry.input_sha256.clone(),
+        host_calls: JsonText::of(&run.host_calls)?,
+        result: JsonText::of(&run.effects)?,
+        applied: JsonText::empty_list(),
+        discarded: JsonText::empty_list(),
+        rules: JsonText::of(&run.rules)?,
+        outcome: serde_json::to_value(run.outcome).ok().and_then(|o| o.as_str().map(str::to_owned)).unwrap_or_default(),
+        error: run.error.as_ref().map(JsonText::of).transpose()?,
+        operations: i64::try_from(run.operations).unwrap_or(i64::MAX),
+        microseconds: i64::try_from(run.microseconds).unwrap_or(i64::MAX),
+    })
+}
+
+/// A row of the decision log as an entry again, to be explained or replayed. `policy` is the name of its policy, `number`
+/// that of its record.
+///
+/// # Errors
+/// A row that this server never wrote.
+pub fn entry(row: &DecisionRow, policy: String, number: String) -> Result<LogEntry> {
+    let strange = || Error::internal(format!("decision {} can't be read", row.id));
+    Ok(LogEntry {
+        decision: Decision::named(&row.kind).ok_or_else(strange)?,
+        policy: PolicyRef {
+            id: row.policy_id.map(|id| id.to_string()).unwrap_or_default(),
+            name: policy,
+            version: row.policy_version.unwrap_or_default().into(),
+            sha256: row.policy_sha256.clone(),
+            mode: row.mode.clone(),
+        },
+        record: Some(number),
+        input: row.input.read()?,
+        input_sha256: row.input_sha256.clone(),
+        evaluation: Evaluation {
+            outcome: serde_json::from_value(Json::from(row.outcome.as_str())).map_err(Error::internal)?,
+            effects: row.result.read()?,
+            rules: row.rules.read()?,
+            host_calls: row.host_calls.read()?,
+            operations: row.operations.unsigned_abs(),
+            microseconds: row.microseconds.unsigned_abs(),
+            error: row.error.as_ref().map(JsonText::read).transpose()?,
+        },
+    })
+}
+
+/// Answers from the server's own data.
+struct LiveHost {
+    tables: Arc<HashMap<String, Arc<Table>>>,
+    teams: Arc<BTreeMap<String, TeamId>>,
+    database: Database,
+}
+
+impl Host for LiveHost {
+    fn team_exists(&self, name: &str) -> bool {
+        self.teams.contains_key(name)
+    }
+    fn user_exists(&self, name: &str) -> bool {
+        self.database.read_here(|connection| user_id(connection, name)).ok().flatten().is_some()
+    }
+    fn team_names(&self) -> Vec<String> {
+        self.teams.keys().cloned().collect()
+    }
+    fn table(&self, name: &str) -> Option<Arc<Table>> {
+        self.tables.get(name).cloned()
+    }
+    fn table_names(&self) -> Vec<String> {
+        self.tables.keys().cloned().collect()
+    }
+    fn business_hours(&self, at: Moment) -> bool {
+        Offline::default().business_hours(at)
+    }
+}

@@ -1,0 +1,37 @@
+//! Policies: scripts that decide, within limits, explained and repeatable.
+//!
+//! Owns: the script engine and its limits, what a script sees ([`facts`], [`table`], [`host`]) and may say
+//! ([`decision`]), compiling, checking, testing and running policies, how several answer one decision ([`chain`]),
+//! what the decision log knows of it, and what is stored ([`store`]) and live ([`live`]). Refuses to know: HTTP, and how
+//! effects are carried out.
+//!
+//! **Invariant:** no script, however wrong or hostile, ends the process, holds a thread for long or reaches anything but
+//! its input and its host's answers.
+
+#[cfg(test)]
+mod attacks;
+pub mod chain;
+mod context;
+pub mod decision;
+pub mod diagnostic;
+mod engine;
+pub mod evaluate;
+pub mod facts;
+mod functions;
+pub mod gather;
+pub mod host;
+pub mod library;
+mod limits;
+pub mod live;
+pub mod log;
+pub mod offline;
+pub mod program;
+pub mod runner;
+#[cfg(test)]
+mod semantics;
+mod source;
+pub mod store;
+mod syntax;
+pub mod table;
+pub mod testing;
+pub mod validate;

@@ -1,0 +1,347 @@
+//! Policies, their versions and lookup tables in the database.
+//!
+//! **Invariant:** a version never changes once made. What is live is the version that `active_version` names, and every
+//! change of it raises the epoch, by which all nodes notice.
+
+use diesel::prelude::*;
+use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
+
+use super::{decision::Decision, library::Library, table::Table};
+use crate::{
+    clock::Moment,
+    db::{AnyConnection, JsonText},
+    error::{Code, Error, Result},
+    id::{RowId, UserId},
+    insert_unless_there,
+    schema::{lookup_table, lookup_table_version, policy, policy_version, setting},
+};
+
+/// The setting that rises with every change of what is live.
+const EPOCH: &str = "policy_epoch";
+
+/// A policy: which decision it answers about which kind, in which place among others.
+#[derive(Clone, Debug, Queryable, Insertable, AsChangeset)]
+#[diesel(table_name = policy, treat_none_as_null = true, treat_none_as_default_value = false)]
+#[expect(missing_docs, reason = "documented where the API shows it")]
+pub struct PolicyRow {
+    pub id: RowId,
+    pub name: String,
+    pub decision: String,
+    pub kind: String,
+    pub description: String,
+    pub position: i32,
+    pub enabled: bool,
+    pub active_version: Option<i32>,
+    pub version: i32,
+    pub created_at: Moment,
+    pub updated_at: Moment,
+}
+
+/// A version of a policy.
+#[derive(Clone, Debug, Queryable, Insertable)]
+#[diesel(table_name = policy_version, treat_none_as_default_value = false)]
+#[expect(missing_docs, reason = "documented where the API shows it")]
+pub struct VersionRow {
+    pub id: RowId,
+    pub policy_id: RowId,
+    pub number: i32,
+    pub source: String,
+    pub sha256: String,
+    pub message: String,
+    pub author_id: Option<UserId>,
+    pub state: String,
+    pub created_at: Moment,
+    pub published_at: Option<Moment>,
+}
+
+/// A lookup table, with the content that is live.
+#[derive(Clone, Debug, Queryable, Insertable, AsChangeset)]
+#[diesel(table_name = lookup_table, treat_none_as_default_value = false)]
+#[expect(missing_docs, reason = "documented where the API shows it")]
+pub struct TableRow {
+    pub id: RowId,
+    pub name: String,
+    pub description: String,
+    pub content: JsonText,
+    pub sha256: String,
+    pub version: i32,
+    pub created_at: Moment,
+    pub updated_at: Moment,
+}
+
+/// Content that a lookup table has or had.
+#[derive(Clone, Debug, Queryable)]
+#[expect(missing_docs, reason = "documented where the API shows it")]
+pub struct TableVersionRow {
+    pub table_id: RowId,
+    pub version: i32,
+    pub content: JsonText,
+    pub sha256: String,
+    pub author_id: Option<UserId>,
+    pub created_at: Moment,
+}
+
+/// States of a version.
+pub mod state {
+    /// Made, and never live.
+    pub const DRAFT: &str = "draft";
+    /// Live.
+    pub const ACTIVE: &str = "active";
+    /// Was live.
+    pub const RETIRED: &str = "retired";
+}
+
+impl PolicyRow {
+    /// Which decision it answers.
+    pub fn decision(&self) -> Result<Decision> {
+        Decision::named(&self.decision).ok_or_else(|| Error::internal(format!("no decision `{}`", self.decision)))
+    }
+
+    /// All policies, in the order in which they are asked.
+    pub fn all(connection: &mut AnyConnection) -> Result<Vec<PolicyRow>> {
+        Ok(policy::table.order((policy::decision, policy::position, policy::name)).load(connection)?)
+    }
+
+    /// The policy of that id or name.
+    pub fn find(connection: &mut AnyConnection, text: &str) -> Result<PolicyRow> {
+        let found = match text.parse::<RowId>() {
+            Ok(id) => policy::table.find(id).first(connection).optional()?,
+            Err(_) => policy::table.filter(policy::name.eq(text)).first(connection).optional()?,
+        };
+        found.ok_or_else(|| Error::not_found("policy"))
+    }
+
+    /// Makes a policy without versions.
+    pub fn insert(&self, connection: &mut AnyConnection) -> Result<()> {
+        let taken = policy::table.filter(policy::name.eq(&self.name));
+        if diesel::select(diesel::dsl::exists(taken)).get_result::<bool>(connection)? {
+            return Err(Error::invalid("/name", "taken", format!("There is a policy called `{}`.", self.name)));
+        }
+        diesel::insert_into(policy::table).values(self).execute(connection)?;
+        Ok(())
+    }
+
+    /// Stores a change; `self.version` is the new one.
+    pub fn update(&self, connection: &mut AnyConnection) -> Result<()> {
+        let unchanged = policy::table.find(self.id).filter(policy::version.eq(self.version - 1));
+        if diesel::update(unchanged).set(self).execute(connection)? == 0 {
+            return Err(Error::new(Code::Stale, "The policy has changed meanwhile."));
+        }
+        raise_epoch(connection)
+    }
+
+    /// Its versions, newest first.
+    pub fn versions(&self, connection: &mut AnyConnection) -> Result<Vec<VersionRow>> {
+        let mine = policy_version::table.filter(policy_version::policy_id.eq(self.id));
+        Ok(mine.order(policy_version::number.desc()).load(connection)?)
+    }
+
+    /// One of its versions.
+    pub fn version(&self, connection: &mut AnyConnection, number: i32) -> Result<VersionRow> {
+        let one = policy_version::table
+            .filter(policy_version::policy_id.eq(self.id))
+            .filter(policy_version::number.eq(number));
+        one.first(connection).optional()?.ok_or_else(|| Error::not_found("version of this policy"))
+    }
+
+    /// Adds a version, as a draft.
+    pub fn add_version(
+        &self,
+        connection: &mut AnyConnection,
+        source: &str,
+        message: &str,
+        author: Option<UserId>,
+        now: Moment,
+    ) -> Result<VersionRow> {
+        let last: Option<i32> = policy_version::table
+            .filter(policy_version::policy_id.eq(self.id))
+            .select(diesel::dsl::max(policy_version::number))
+            .first(connection)?;
+        let row = VersionRow {
+            id: RowId::new(),
+            policy_id: self.id,
+            number: last.unwrap_or(0) + 1,
+            source: source.to_owned(),
+            sha256: sha256(source),
+            message: message.to_owned(),
+            author_id: author,
+            state: state::DRAFT.to_owned(),
+            created_at: now,
+            published_at: None,
+        };
+        diesel::insert_into(policy_version::table).values(&row).execute(connection)?;
+        Ok(row)
+    }
+
+    /// Makes a version live, in place of the one that is.
+    pub fn activate(&mut self, connection: &mut AnyConnection, number: i32, now: Moment) -> Result<()> {
+        let mine = policy_version::table.filter(policy_version::policy_id.eq(self.id));
+        diesel::update(mine.filter(policy_version::state.eq(state::ACTIVE)))
+            .set(policy_version::state.eq(state::RETIRED))
+            .execute(connection)?;
+        diesel::update(mine.filter(policy_version::number.eq(number)))
+            .set((policy_version::state.eq(state::ACTIVE), policy_version::published_at.eq(now)))
+            .execute(connection)?;
+        self.active_version = Some(number);
+        self.version += 1;
+        self.updated_at = now;
+        self.update(connection)
+    }
+
+    /// The version that was live before the active one.
+    pub fn previous(&self, connection: &mut AnyConnection) -> Result<Option<VersionRow>> {
+        let retired = policy_version::table
+            .filter(policy_version::policy_id.eq(self.id))
+            .filter(policy_version::state.eq(state::RETIRED));
+        Ok(retired
+            .order((policy_version::published_at.desc(), policy_version::number.desc()))
+            .first(connection)
+            .optional()?)
+    }
+
+    /// The version that answers when the active one fails: the one that was live before it and is older. After a rollback
+    /// that is not the version that was rolled back.
+    pub fn last_good(&self, connection: &mut AnyConnection) -> Result<Option<VersionRow>> {
+        let Some(active) = self.active_version else { return Ok(None) };
+        let older = policy_version::table
+            .filter(policy_version::policy_id.eq(self.id))
+            .filter(policy_version::state.eq(state::RETIRED))
+            .filter(policy_version::number.lt(active));
+        Ok(older
+            .order((policy_version::published_at.desc(), policy_version::number.desc()))
+            .first(connection)
+            .optional()?)
+    }
+}
+
+impl TableRow {
+    /// All tables by name.
+    pub fn all(connection: &mut AnyConnection) -> Result<Vec<TableRow>> {
+        Ok(lookup_table::table.order(lookup_table::name).load(connection)?)
+    }
+
+    /// The table of that name.
+    pub fn find(connection: &mut AnyConnection, name: &str) -> Result<Option<TableRow>> {
+        Ok(lookup_table::table.filter(lookup_table::name.eq(name)).first(connection).optional()?)
+    }
+
+    /// Its versions, newest first.
+    pub fn versions(&self, connection: &mut AnyConnection) -> Result<Vec<TableVersionRow>> {
+        let mine = lookup_table_version::table.filter(lookup_table_version::table_id.eq(self.id));
+        Ok(mine.order(lookup_table_version::version.desc()).load(connection)?)
+    }
+
+    /// One of its versions.
+    pub fn version(&self, connection: &mut AnyConnection, number: i32) -> Result<TableVersionRow> {
+        let one = lookup_table_version::table.find((self.id, number)).first(connection).optional()?;
+        one.ok_or_else(|| Error::not_found("version of this table"))
+    }
+
+    /// The table as policies use it.
+    pub fn table(&self) -> Result<Table> {
+        Table::from_json(&self.name, &self.content.read::<Json>()?)
+    }
+
+    /// Stores new content under a name, as a new version; the old ones are kept.
+    pub fn save(
+        connection: &mut AnyConnection,
+        name: &str,
+        content: &Json,
+        author: Option<UserId>,
+        now: Moment,
+    ) -> Result<TableRow> {
+        Table::from_json(name, content)?;
+        let description = content["doc"].as_str().unwrap_or_default().to_owned();
+        let (content, digest) = (JsonText::of(content)?, sha256(&content.to_string()));
+        let row = match Self::find(connection, name)? {
+            Some(old) => {
+                let version = old.version + 1;
+                let row = TableRow { description, content, sha256: digest, version, updated_at: now, ..old };
+                let unchanged = lookup_table::table.find(row.id).filter(lookup_table::version.eq(version - 1));
+                if diesel::update(unchanged).set(&row).execute(connection)? == 0 {
+                    return Err(Error::new(Code::Stale, "The table has changed meanwhile."));
+                }
+                row
+            }
+            None => {
+                let (id, name) = (RowId::new(), name.to_owned());
+                let row = TableRow {
+                    id,
+                    name,
+                    description,
+                    content,
+                    sha256: digest,
+                    version: 1,
+                    created_at: now,
+                    updated_at: now,
+                };
+                diesel::insert_into(lookup_table::table).values(&row).execute(connection)?;
+                row
+            }
+        };
+        diesel::insert_into(lookup_table_version::table)
+            .values((
+                lookup_table_version::table_id.eq(row.id),
+                lookup_table_version::version.eq(row.version),
+                lookup_table_version::content.eq(&row.content),
+                lookup_table_version::sha256.eq(&row.sha256),
+                lookup_table_version::author_id.eq(author),
+                lookup_table_version::created_at.eq(now),
+            ))
+            .execute(connection)?;
+        raise_epoch(connection)?;
+        Ok(row)
+    }
+}
+
+/// Puts in what ships and is not there yet. What administrators changed is left alone.
+pub fn seed(connection: &mut AnyConnection, library: &Library, kind: &str, now: Moment) -> Result<()> {
+    for table in &library.tables {
+        if TableRow::find(connection, table.name())?.is_none() {
+            TableRow::save(connection, table.name(), &table.to_json(), None, now)?;
+        }
+    }
+    for (position, script) in library.scripts.iter().enumerate() {
+        let name = format!("{}_{}", script.decision.spec().name, script.name);
+        if !matches!(PolicyRow::find(connection, &name), Err(e) if e.code == Code::NotFound) {
+            continue;
+        }
+        let mut row = PolicyRow {
+            id: RowId::new(),
+            name,
+            decision: script.decision.spec().name.to_owned(),
+            kind: kind.to_owned(),
+            description: script.purpose(),
+            position: i32::try_from(position).unwrap_or(i32::MAX),
+            enabled: true,
+            active_version: None,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        };
+        row.insert(connection)?;
+        let version = row.add_version(connection, &script.source, "As shipped", None, now)?;
+        row.activate(connection, version.number, now)?;
+    }
+    Ok(())
+}
+
+/// The epoch of what is live.
+pub fn epoch(connection: &mut AnyConnection) -> Result<String> {
+    let value = setting::table.find(EPOCH).select(setting::value).first(connection).optional()?;
+    Ok(value.unwrap_or_default())
+}
+
+/// Tells all nodes that what is live has changed.
+pub fn raise_epoch(connection: &mut AnyConnection) -> Result<()> {
+    let next = RowId::new().to_string();
+    insert_unless_there!(connection, setting::table, (setting::name.eq(EPOCH), setting::value.eq("")))?;
+    diesel::update(setting::table.find(EPOCH)).set(setting::value.eq(next)).execute(connection)?;
+    Ok(())
+}
+
+/// SHA-256 of a source.
+pub fn sha256(text: &str) -> String {
+    hex::encode(Sha256::digest(text))
+}

@@ -1,0 +1,138 @@
+//! Configuration item: what has to be managed to deliver a service. Here as a plain record that others refer to.
+
+use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    details_table,
+    id::{RecordId, TeamId, UserId},
+    record::{
+        kind::{Field, Holds, Kind, Lifecycle, Phase, State, Step},
+        practice::Practice,
+    },
+    schema::configuration_item,
+};
+
+/// The practice.
+pub struct ConfigurationItemPractice;
+
+/// A row of the table `configuration_item`. The fields are documented, for people and portals, in [`FIELDS`].
+#[derive(Clone, Debug, PartialEq, Queryable, Insertable, AsChangeset, Serialize, Deserialize)]
+#[diesel(table_name = configuration_item, treat_none_as_null = true, treat_none_as_default_value = false)]
+#[expect(missing_docs, reason = "documented in the table FIELDS")]
+pub struct ConfigurationItem {
+    pub record_id: RecordId,
+    pub class: String,
+    pub environment: String,
+    pub criticality: String,
+    pub owner_id: Option<UserId>,
+    pub support_team_id: Option<TeamId>,
+}
+
+details_table!(configuration_item, ConfigurationItem, id => ConfigurationItem {
+    record_id: id,
+    class: "other".to_owned(),
+    environment: "production".to_owned(),
+    criticality: "bronze".to_owned(),
+    owner_id: None,
+    support_team_id: None,
+});
+
+const CLASSES: &[&str] = &[
+    "business_service",
+    "application",
+    "database",
+    "server",
+    "virtual_machine",
+    "container",
+    "network_device",
+    "storage",
+    "workstation",
+    "printer",
+    "phone",
+    "location",
+    "other",
+];
+
+const FIELDS: &[Field] = &[
+    Field::optional("class", "Class", "What kind of thing it is.", Holds::Choice(CLASSES)).required(),
+    Field::optional(
+        "environment",
+        "Environment",
+        "What it is used for.",
+        Holds::Choice(&["production", "staging", "test", "development"]),
+    )
+    .never_null(),
+    Field::optional(
+        "criticality",
+        "Criticality",
+        "How much depends on it.",
+        Holds::Choice(&["gold", "silver", "bronze"]),
+    )
+    .never_null(),
+    Field::optional("owner_id", "Owner", "Who answers for it.", Holds::User),
+    Field::optional("support_team_id", "Support team", "The team that looks after it.", Holds::Team),
+];
+
+const STATES: &[State] = &[
+    State { name: "planned", label: "Planned", phase: Phase::Open },
+    State { name: "ordered", label: "Ordered", phase: Phase::Open },
+    State { name: "in_stock", label: "In stock", phase: Phase::Open },
+    State { name: "live", label: "Live", phase: Phase::Open },
+    State { name: "in_maintenance", label: "In maintenance", phase: Phase::Waiting },
+    State { name: "retired", label: "Retired", phase: Phase::Closed },
+];
+
+impl Practice for ConfigurationItemPractice {
+    type Details = ConfigurationItem;
+    const KIND: Kind = Kind {
+        name: "configuration_item",
+        plural: "configuration_items",
+        label: "ConfigurationItem",
+        prefix: "CI",
+        doc: "Something that has to be managed to deliver a service: its class, where it is used, who looks after it.",
+        without: &[
+            "requester_id",
+            "assignee_id",
+            "team_id",
+            "priority",
+            "impact",
+            "urgency",
+            "configuration_item_id",
+            "planned_start",
+            "planned_end",
+        ],
+        fields: FIELDS,
+        lifecycle: Lifecycle {
+            initial: "planned",
+            states: STATES,
+            steps: &[
+                Step::new("order", "Order", &["planned"], "ordered", "It has been ordered."),
+                Step::new("receive", "Receive", &["planned", "ordered"], "in_stock", "It has come and waits for use."),
+                Step::new(
+                    "go_live",
+                    "Go live",
+                    &["planned", "ordered", "in_stock", "in_maintenance"],
+                    "live",
+                    "It is in use.",
+                ),
+                Step::new(
+                    "maintain",
+                    "Maintain",
+                    &["live"],
+                    "in_maintenance",
+                    "It is out of use while it is worked on.",
+                ),
+                Step::new(
+                    "retire",
+                    "Retire",
+                    &["planned", "ordered", "in_stock", "live", "in_maintenance"],
+                    "retired",
+                    "It is used no more.",
+                ),
+            ],
+        },
+        decisions: &[],
+        public: true,
+    };
+}

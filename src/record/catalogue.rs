@@ -1,0 +1,162 @@
+//! Which fields a list can be filtered by, and where each stands in the database.
+//!
+//! **Invariant:** names of tables and columns come from the kinds' own tables, and names of custom fields are checked by
+//! [`is_name`]; nothing that a caller writes becomes SQL other than as a bound value.
+
+use std::collections::BTreeMap;
+
+use super::{
+    custom::CustomField,
+    kind::{Field, HEADER, Holds, Kind, Lifecycle},
+    query::filter::{FieldType, Fields},
+};
+
+/// A place in the database where a value stands: an SQL expression between an opening and a closing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// What comes before: `record.id IN (SELECT record_id FROM incident WHERE `
+    pub open: String,
+    /// The column.
+    pub column: String,
+    /// What comes after.
+    pub close: String,
+    /// What it holds.
+    pub holds: FieldType,
+    /// Whether 0 stands for nothing.
+    pub zero_is_none: bool,
+}
+
+/// The fields of one list.
+pub struct Catalogue {
+    places: BTreeMap<String, Place>,
+}
+
+/// Columns of a user that lists can be filtered by.
+const OF_USER: &[(&str, FieldType)] =
+    &[("user_name", FieldType::Text), ("display_name", FieldType::Text), ("vip", FieldType::Boolean)];
+/// Columns of teams and organisations.
+const OF_NAMED: &[(&str, FieldType)] = &[("name", FieldType::Text)];
+
+impl Catalogue {
+    /// The fields of a list of one kind; or, without a kind, those that all kinds share.
+    pub fn new(kind: Option<&Kind>, kinds: &[&'static Kind], custom: &[CustomField]) -> Self {
+        let mut catalogue = Catalogue { places: BTreeMap::new() };
+        for field in HEADER.iter().filter(|f| kind.is_none_or(|k| !k.without.contains(&f.name))) {
+            catalogue.add(field, kind.map(|k| &k.lifecycle), "record", ("", ""), kinds);
+        }
+        if let Some(kind) = kind {
+            let open = format!("record.id IN (SELECT {0}.record_id FROM {0} WHERE ", kind.name);
+            for field in kind.fields {
+                catalogue.add(field, None, kind.name, (&open, ")"), kinds);
+            }
+        }
+        for field in custom {
+            catalogue.add_custom(field);
+        }
+        let tag = Place::new("record.id IN (SELECT record_id FROM record_tag WHERE ", "tag", ")", FieldType::Tags);
+        catalogue.places.insert("tags".to_owned(), tag);
+        catalogue
+    }
+
+    /// Where a field stands.
+    pub fn place(&self, path: &str) -> Option<&Place> {
+        self.places.get(path)
+    }
+
+    fn add(
+        &mut self,
+        field: &Field,
+        lifecycle: Option<&Lifecycle>,
+        table: &str,
+        (open, close): (&str, &str),
+        kinds: &[&'static Kind],
+    ) {
+        let Some(holds) = field_type(field, lifecycle) else { return };
+        let column = format!("{table}.{}", field.name);
+        let inside = |target: &str, key: &str| {
+            (format!("{open}{column} IN (SELECT {target}.{key} FROM {target} WHERE "), format!("){close}"))
+        };
+        let short = field.short_name();
+        let referred = [
+            (Holds::User, "user_account", OF_USER),
+            (Holds::Team, "team", OF_NAMED),
+            (Holds::Organisation, "organisation", OF_NAMED),
+        ];
+        for (_, target, columns) in referred.into_iter().filter(|(holds, ..)| *holds == field.holds) {
+            let (open, close) = inside(target, "id");
+            for (name, holds) in columns {
+                let place = Place::new(&open, &format!("{target}.{name}"), &close, holds.clone());
+                self.places.insert(format!("{short}.{name}"), place);
+            }
+        }
+        // Only what everybody may see is looked through: a filter must not tell of hidden records.
+        if let Holds::Record(of) = field.holds {
+            for target in kinds.iter().filter(|k| k.name == of && k.public) {
+                let (open, close) = inside(target.name, "record_id");
+                for field in target.fields {
+                    if let Some(holds) = field_type(field, None) {
+                        let place = Place::new(&open, &format!("{}.{}", target.name, field.name), &close, holds);
+                        self.places.insert(format!("{short}.{}", field.short_name()), place.clone());
+                        self.places.insert(format!("{short}.{}", field.name), place);
+                    }
+                }
+            }
+        }
+        let mut place = Place::new(open, &column, close, holds);
+        place.zero_is_none = matches!(field.name, "priority" | "impact" | "urgency");
+        self.places.insert(short.to_owned(), place.clone());
+        self.places.insert(field.name.to_owned(), place);
+    }
+
+    fn add_custom(&mut self, field: &CustomField) {
+        if !is_name(&field.name) {
+            return;
+        }
+        let open = format!("record.id IN (SELECT record_id FROM custom_value WHERE name = '{}' AND ", field.name);
+        let (column, holds) = match field.field_type.as_str() {
+            "integer" | "decimal" => ("number_value", FieldType::Decimal),
+            _ => ("text_value", FieldType::Text),
+        };
+        self.places.insert(format!("custom.{}", field.name), Place::new(&open, column, ")", holds));
+    }
+}
+
+impl Place {
+    fn new(open: &str, column: &str, close: &str, holds: FieldType) -> Self {
+        Place { open: open.to_owned(), column: column.to_owned(), close: close.to_owned(), holds, zero_is_none: false }
+    }
+}
+
+impl Fields for Catalogue {
+    fn find(&self, path: &str) -> Option<FieldType> {
+        self.places.get(path).map(|p| p.holds.clone())
+    }
+    fn names(&self) -> Vec<String> {
+        self.places.keys().cloned().collect()
+    }
+}
+
+/// Whether a custom field may be called that: lower snake, so that it stands in filters and SQL as it is.
+pub fn is_name(name: &str) -> bool {
+    name.len() <= 60
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}
+
+fn field_type(field: &Field, lifecycle: Option<&Lifecycle>) -> Option<FieldType> {
+    Some(match field.holds {
+        Holds::Line(_) if field.name == "state" && lifecycle.is_some() => {
+            let states = lifecycle.map_or(&[][..], |l| l.states);
+            FieldType::Choice(states.iter().map(|s| s.name.to_owned()).collect())
+        }
+        Holds::Line(_) | Holds::Text(_) => FieldType::Text,
+        Holds::Integer(..) => FieldType::Integer,
+        Holds::Time => FieldType::Time,
+        Holds::Choice(choices) => FieldType::Choice(choices.iter().map(|c| (*c).to_owned()).collect()),
+        Holds::User => FieldType::User,
+        Holds::Team => FieldType::Team,
+        Holds::Organisation => FieldType::Organisation,
+        Holds::Record(_) => FieldType::Record,
+        Holds::Tags | Holds::Custom => return None,
+    })
+}

@@ -1,0 +1,187 @@
+//! Filters, orders and cursors as SQL conditions.
+
+use diesel::{
+    BoolExpressionMethods,
+    expression::SqlLiteral,
+    sql_types::{BigInt, Bool, Double, Text, Timestamp, Untyped},
+};
+
+use super::{
+    catalogue::{Catalogue, Place},
+    query::{
+        cursor::{self, Key},
+        filter::{FieldType, Filter, Op, Value},
+        sort::{SortKey, id_descends},
+    },
+};
+use crate::{
+    auth::caller::Caller,
+    clock::Moment,
+    db::Condition,
+    error::{Error, Result},
+    schema::record,
+};
+
+/// A condition on a record.
+type OnRecord = Condition<record::table>;
+
+/// A value that is bound, never written into the SQL.
+enum Bind {
+    Text(String),
+    Integer(i64),
+    Number(f64),
+    Boolean(bool),
+    Time(Moment),
+}
+
+/// A filter as a condition.
+pub fn filter(filter: &Filter, catalogue: &Catalogue, caller: &Caller) -> Result<OnRecord> {
+    let parts =
+        |parts: &[Filter]| parts.iter().map(|part| self::filter(part, catalogue, caller)).collect::<Result<Vec<_>>>();
+    let none = || Error::internal("a filter has no parts");
+    match filter {
+        Filter::And(all) => parts(all)?.into_iter().reduce(|a, b| Box::new(a.and(b))).ok_or_else(none),
+        Filter::Or(any) => parts(any)?.into_iter().reduce(|a, b| Box::new(a.or(b))).ok_or_else(none),
+        Filter::Not(inner) => negated(inner, catalogue, caller),
+        Filter::Compare { field, op, value } => {
+            let place = catalogue.place(field).ok_or_else(|| Error::internal("a filter names no field"))?;
+            Ok(comparison(place, *op, value, caller, false))
+        }
+    }
+}
+
+/// De Morgan down to the comparisons, where what is null counts as not fitting.
+fn negated(filter: &Filter, catalogue: &Catalogue, caller: &Caller) -> Result<OnRecord> {
+    let not = |parts: &[Filter]| parts.iter().map(|part| negated(part, catalogue, caller)).collect::<Result<Vec<_>>>();
+    let none = || Error::internal("a filter has no parts");
+    match filter {
+        Filter::And(all) => not(all)?.into_iter().reduce(|a, b| Box::new(a.or(b))).ok_or_else(none),
+        Filter::Or(any) => not(any)?.into_iter().reduce(|a, b| Box::new(a.and(b))).ok_or_else(none),
+        Filter::Not(inner) => self::filter(inner, catalogue, caller),
+        Filter::Compare { field, op, value } => {
+            let place = catalogue.place(field).ok_or_else(|| Error::internal("a filter names no field"))?;
+            Ok(comparison(place, *op, value, caller, true))
+        }
+    }
+}
+
+fn comparison(place: &Place, op: Op, value: &Value, caller: &Caller, negate: bool) -> OnRecord {
+    let (op, negate) = if op == Op::NotEqual { (Op::Equal, !negate) } else { (op, negate) };
+    let (test, bind) = test(place, op, value, caller);
+    let Place { open, column, close, .. } = place;
+    // A null in the details table or behind a reference is a row that is not there or a column that is null: the negation
+    // of the positive test covers both.
+    let (before, after) = if negate { ("((", ") IS NOT TRUE)") } else { ("(", ")") };
+    let (stands_in_header, is_null) = (open.is_empty(), matches!(value, Value::Null));
+    if is_null && !stands_in_header {
+        // "Nothing is there": no row with a value.
+        let (before, after) = if negate { ("(", ")") } else { ("((", ") IS NOT TRUE)") };
+        return fragment(format!("{before}{open}{column} IS NOT NULL{close}{after}"), None, String::new());
+    }
+    let (left, right) = test;
+    fragment(format!("{before}{open}{left}"), bind, format!("{right}{close}{after}"))
+}
+
+/// The SQL before and after the bound value, and the value.
+fn test(place: &Place, op: Op, value: &Value, caller: &Caller) -> ((String, String), Option<Bind>) {
+    let column = &place.column;
+    let plain = |bind| ((format!("{column} {} ", op.as_str()), String::new()), Some(bind));
+    let named = |table: &str, name: &str, text: &str| {
+        let open = format!("{column} IN (SELECT {table}.id FROM {table} WHERE {table}.{name} = ");
+        ((open, ")".to_owned()), Some(Bind::Text(text.to_owned())))
+    };
+    match value {
+        Value::Null if place.zero_is_none => ((format!("{column} = 0"), String::new()), None),
+        Value::Null => ((format!("{column} IS NULL"), String::new()), None),
+        Value::Text(text) => match place.holds {
+            FieldType::User => named("user_account", "user_name", text),
+            FieldType::Team => named("team", "name", text),
+            FieldType::Organisation => named("organisation", "name", text),
+            FieldType::Record => {
+                let open = format!("{column} IN (SELECT target.id FROM record AS target WHERE target.number = ");
+                ((open, ")".to_owned()), Some(Bind::Text(text.to_uppercase())))
+            }
+            FieldType::Tags => ((format!("{column} = "), String::new()), Some(Bind::Text(text.clone()))),
+            FieldType::Text | FieldType::Choice(_) if op == Op::Has => {
+                let sides = (format!("lower({column}) LIKE lower("), ") ESCAPE '\\'".to_owned());
+                (sides, Some(Bind::Text(format!("%{}%", escaped(text)))))
+            }
+            FieldType::Text
+            | FieldType::Choice(_)
+            | FieldType::Integer
+            | FieldType::Decimal
+            | FieldType::Boolean
+            | FieldType::Time => plain(Bind::Text(text.clone())),
+        },
+        Value::Id(id) => plain(Bind::Text(id.clone())),
+        Value::Me => plain(Bind::Text(caller.user.to_string())),
+        Value::MyTeams => {
+            let open = format!("{column} IN (SELECT team_member.team_id FROM team_member WHERE team_member.user_id = ");
+            ((open, ")".to_owned()), Some(Bind::Text(caller.user.to_string())))
+        }
+        Value::Integer(n) => plain(Bind::Integer(*n)),
+        Value::Decimal(d) => plain(Bind::Number(d.to_string().parse().unwrap_or(f64::NAN))),
+        Value::Boolean(b) => plain(Bind::Boolean(*b)),
+        Value::Time(at) => plain(Bind::Time(*at)),
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+}
+
+fn fragment(open: String, bind: Option<Bind>, close: String) -> OnRecord {
+    let sql = diesel::dsl::sql::<Bool>(&open);
+    match bind {
+        None => Box::new(sql.sql(&close)),
+        Some(Bind::Text(v)) => Box::new(sql.bind::<Text, _>(v).sql(&close)),
+        Some(Bind::Integer(v)) => Box::new(sql.bind::<BigInt, _>(v).sql(&close)),
+        Some(Bind::Number(v)) => Box::new(sql.bind::<Double, _>(v).sql(&close)),
+        Some(Bind::Boolean(v)) => Box::new(sql.bind::<Bool, _>(v).sql(&close)),
+        Some(Bind::Time(v)) => Box::new(sql.bind::<Timestamp, _>(v).sql(&close)),
+    }
+}
+
+/// The records after the one with these keys and this id, in this order. `backwards` turns the order round.
+///
+/// `a > x OR (a = x AND (b > y OR …))`, led by `a >= x` so that an index finds the place at once.
+pub fn after(sort: &[SortKey], keys: &[Key], id: &str, backwards: bool) -> Result<OnRecord> {
+    let id_key = SortKey { field: "id".to_owned(), descending: id_descends(sort) };
+    let id_value = Key::Text(id.to_owned());
+    let columns: Vec<(&SortKey, &Key)> = sort.iter().zip(keys).chain([(&id_key, &id_value)]).collect();
+    let mut condition: Option<OnRecord> = None;
+    for (key, value) in columns.into_iter().rev() {
+        let beyond = if key.descending == backwards { ">" } else { "<" };
+        let strict = against(&key.field, beyond, value)?;
+        condition = Some(match condition {
+            None => strict,
+            Some(rest) => {
+                let equal = against(&key.field, "=", value)?;
+                let from_here = against(&key.field, &format!("{beyond}="), value)?;
+                let tie: OnRecord = Box::new(equal.and(rest));
+                Box::new(from_here.and(strict.or(tie)))
+            }
+        });
+    }
+    condition.ok_or_else(cursor::refused)
+}
+
+fn against(field: &str, op: &str, value: &Key) -> Result<OnRecord> {
+    let is_time = matches!(field, "opened_at" | "updated_at");
+    let is_number = field == "priority";
+    let bind = match value {
+        Key::Text(text) if !is_time && !is_number => Bind::Text(text.clone()),
+        Key::Integer(n) if is_number => Bind::Integer(*n),
+        Key::Time(at) if is_time => Bind::Time(*at),
+        Key::Text(_) | Key::Integer(_) | Key::Time(_) => return Err(cursor::refused()),
+    };
+    Ok(fragment(format!("record.{field} {op} "), Some(bind), String::new()))
+}
+
+/// The `ORDER BY` of a sort. The names in it were checked against the sortable fields.
+pub fn order_by(sort: &[SortKey], backwards: bool) -> SqlLiteral<Untyped> {
+    let direction = |descending: bool| if descending == backwards { "ASC" } else { "DESC" };
+    let keys = sort.iter().map(|key| format!("record.{} {}", key.field, direction(key.descending)));
+    let id = format!("record.id {}", direction(id_descends(sort)));
+    diesel::dsl::sql(&keys.chain([id]).collect::<Vec<_>>().join(", "))
+}

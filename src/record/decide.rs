@@ -1,0 +1,99 @@
+//! The port through which the kernel asks policies. `policy` implements it; the kernel knows only this.
+
+use diesel::prelude::*;
+use serde_json::{Map, Value};
+
+use super::{
+    cause::Cause,
+    kind::{Kind, Step},
+};
+use crate::{
+    clock::Moment,
+    db::{AnyConnection, JsonText},
+    error::Result,
+    id::{RecordId, RowId, TeamId, UserId},
+    schema::decision,
+};
+
+/// A question to the policies.
+pub struct Question<'a> {
+    /// `priority`, `routing`, `guard`.
+    pub decision: &'static str,
+    /// What kind of record it is about.
+    pub kind: &'static Kind,
+    /// The record as it would be stored.
+    pub record: &'a Map<String, Value>,
+    /// The record as it was, where there was one.
+    pub before: Option<&'a Map<String, Value>>,
+    /// The step that is being taken.
+    pub step: Option<&'static Step>,
+    /// What the person wrote along with it.
+    pub note: Option<&'a str>,
+    /// Who and what is behind it, and when.
+    pub cause: &'a Cause,
+}
+
+/// What the policies want.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Set the priority.
+    Priority(i32),
+    /// Give it to a team.
+    Team(TeamId),
+    /// Give it to a person.
+    Assignee(UserId),
+    /// Tell somebody; carried as an event.
+    Notify(String),
+    /// Don't let it happen: the field that is wrong, why, and which policy says so.
+    Refuse {
+        /// The field that is wrong, or empty.
+        field: String,
+        /// Why, for the person at the screen.
+        text: String,
+        /// Which policy and rule.
+        policy: String,
+    },
+}
+
+/// The answer: effects in order, and a row of the decision log for each evaluation.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// What is to happen.
+    pub effects: Vec<Effect>,
+    /// What is to be remembered.
+    pub log: Vec<DecisionRow>,
+}
+
+/// Whoever answers questions.
+pub trait Decide: Send + Sync {
+    /// Answers a question. An error of a policy is not an error here: it falls back and is logged.
+    fn decide(&self, connection: &mut AnyConnection, question: &Question<'_>) -> Result<Answer>;
+}
+
+/// A row of the decision log. `record_version`, `applied` and `discarded` are filled in by the kernel.
+#[derive(Clone, Debug, Queryable, Insertable, serde::Serialize)]
+#[diesel(table_name = decision, treat_none_as_default_value = false)]
+#[expect(missing_docs, reason = "documented where the API shows it")]
+pub struct DecisionRow {
+    pub id: RowId,
+    pub at: Moment,
+    pub record_id: RecordId,
+    pub record_version: i32,
+    pub kind: String,
+    pub cause: JsonText,
+    pub policy_id: Option<RowId>,
+    pub policy_version: Option<i32>,
+    pub policy_sha256: String,
+    pub mode: String,
+    pub input: JsonText,
+    pub input_sha256: String,
+    pub host_calls: JsonText,
+    pub result: JsonText,
+    pub applied: JsonText,
+    pub discarded: JsonText,
+    pub rules: JsonText,
+    pub outcome: String,
+    pub error: Option<JsonText>,
+    pub operations: i64,
+    pub microseconds: i64,
+}

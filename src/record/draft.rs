@@ -1,0 +1,90 @@
+//! A record while it is being written.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use super::{
+    decide::DecisionRow,
+    header::Header,
+    journal::Note,
+    kind::{Kind, Step},
+    render,
+};
+use crate::{db::JsonText, error::Result};
+
+/// A record while it is being written: as it was, and as it will be.
+#[derive(Clone, Debug)]
+pub struct Draft<D> {
+    /// Its kind.
+    pub kind: &'static Kind,
+    /// As it was stored; nothing when it is new.
+    pub before: Option<(Header, D)>,
+    /// The header as it will be.
+    pub header: Header,
+    /// The details as they will be.
+    pub details: D,
+    /// The step that is being taken.
+    pub step: Option<&'static Step>,
+    /// What is added to the journal.
+    pub notes: Vec<Note>,
+    /// Events beyond the usual ones.
+    pub events: Vec<(String, Value)>,
+    /// Rows of the decision log.
+    pub decisions: Vec<DecisionRow>,
+    /// What is written beside the record in the same breath.
+    pub aside: Option<Aside>,
+}
+
+/// Something that stands beside a record and is part of its story: a link, a watcher, an attachment.
+#[derive(Clone, Debug)]
+pub struct Aside {
+    /// The action that the caller needs the permission for: `update`.
+    pub needs: &'static str,
+    /// What was done, in the past tense: `linked`.
+    pub action: &'static str,
+    /// What it changed, for the history: name → [old, new].
+    pub changes: Map<String, Value>,
+}
+
+impl Aside {
+    /// A change of one thing called `name`.
+    pub fn new(needs: &'static str, action: &'static str, name: &str, old: Value, new: Value) -> Self {
+        Aside { needs, action, changes: Map::from_iter([(name.to_owned(), Value::Array(vec![old, new]))]) }
+    }
+}
+
+impl<D: serde::Serialize + PartialEq + Clone> Draft<D> {
+    /// The record as it will be, as JSON.
+    pub fn after(&self) -> Result<Map<String, Value>> {
+        render::record(self.kind, &self.header, &self.details)
+    }
+
+    /// The record as it was, as JSON.
+    pub fn was(&self) -> Result<Option<Map<String, Value>>> {
+        self.before.as_ref().map(|(header, details)| render::record(self.kind, header, details)).transpose()
+    }
+
+    /// Whether anything is to be written.
+    pub fn is_changed(&self) -> bool {
+        self.before.as_ref().is_none_or(|(header, details)| *header != self.header || *details != self.details)
+            || !self.notes.is_empty()
+            || !self.decisions.is_empty()
+    }
+
+    /// Whether a public comment comes with it.
+    pub fn has_comment(&self) -> bool {
+        self.notes.iter().any(|n| n.kind == super::journal::COMMENT)
+    }
+
+    /// The header and details as they were.
+    pub fn old(&self) -> Option<&(Header, D)> {
+        self.before.as_ref()
+    }
+
+    /// Replaces the tags.
+    pub fn set_tags(&mut self, tags: &BTreeSet<String>) -> Result<()> {
+        self.header.tags = JsonText::of(tags)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,35 @@
+//! The record kernel: everything that all records have in common. It knows no practice and no HTTP.
+
+pub mod attachment;
+pub mod audit;
+pub mod catalogue;
+pub mod cause;
+pub mod compile;
+pub mod custom;
+pub mod custom_admin;
+pub mod decide;
+pub mod decision_log;
+pub mod draft;
+pub mod expand;
+pub mod feed;
+pub mod finish;
+pub mod header;
+pub mod history;
+pub mod input;
+pub mod journal;
+pub mod kernel;
+pub mod kind;
+pub mod link;
+pub mod list;
+pub mod outbox;
+pub mod pending;
+pub mod person;
+pub mod policies;
+pub mod practice;
+pub mod query;
+pub mod reference;
+pub mod render;
+pub mod store;
+pub mod timer;
+pub mod visibility;
+pub mod watcher;

@@ -1,0 +1,206 @@
+//! Where the write path asks the policies, and what becomes of their answers.
+
+use serde_json::{Value, json};
+
+use super::{
+    cause::Policies,
+    decide::{Answer, DecisionRow, Effect, Question},
+    draft::Draft,
+    kind::{Kind, Step},
+    practice::Details,
+    store::{Desk, Reading},
+};
+use crate::{
+    db::JsonText,
+    error::{Code, Error, FieldError, Result},
+};
+
+/// Asks every decision that the change calls for, in the order of the kind's table, and carries out what they say.
+pub fn decide_all<D: Details>(desk: &mut Desk<'_, '_>, draft: &mut Draft<D>) -> Result<()> {
+    for trigger in draft.kind.decisions.iter().filter(|t| t.decision != "guard") {
+        if is_called_for(desk.cause.policies.clone(), draft, trigger)? {
+            let answer = ask(desk, draft, trigger.decision)?;
+            carry_out(desk, draft, trigger.decision, answer)?;
+        }
+    }
+    Ok(())
+}
+
+/// Asks the guard about the step that is being taken.
+pub fn guard<D: Details>(desk: &mut Desk<'_, '_>, draft: &mut Draft<D>) -> Result<()> {
+    if !draft.kind.decisions.iter().any(|t| t.decision == "guard") {
+        return Ok(());
+    }
+    let Answer { effects, log } = ask(desk, draft, "guard")?;
+    let observed = matches!(desk.cause.policies, Policies::Observe { .. });
+    if let Some(refusal) = effects.iter().find_map(refusal_of).filter(|_| !observed) {
+        let detail = refusal.detail.clone();
+        return Err(Error::new(Code::RefusedByPolicy, detail).with_errors(vec![refusal]));
+    }
+    draft.decisions.extend(log);
+    Ok(())
+}
+
+/// Whether the guard would refuse the step, for whoever draws the buttons. Nothing is logged.
+pub fn refusal<D: Details>(reading: &mut Reading<'_>, draft: &Draft<D>) -> Result<Option<FieldError>> {
+    if !draft.kind.decisions.iter().any(|t| t.decision == "guard") {
+        return Ok(None);
+    }
+    let (record, before) = (draft.after()?, draft.was()?);
+    let question = Question {
+        decision: "guard",
+        kind: draft.kind,
+        record: &record,
+        before: before.as_ref(),
+        step: draft.step,
+        note: None,
+        cause: reading.cause,
+    };
+    let answer = reading.kernel.decide().decide(reading.connection, &question)?;
+    Ok(answer.effects.iter().find_map(refusal_of))
+}
+
+fn refusal_of(effect: &Effect) -> Option<FieldError> {
+    let Effect::Refuse { field, text, policy } = effect else { return None };
+    let pointer = if field.is_empty() { String::new() } else { super::input::pointer(field) };
+    Some(FieldError::new(pointer, "refused_by_policy", format!("{text} ({policy})")))
+}
+
+fn is_called_for<D: Details>(policies: Policies, draft: &Draft<D>, trigger: &super::kind::Trigger) -> Result<bool> {
+    // Routing leaves alone what a person has given to a team, except where it is only watched.
+    let routed_by_hand =
+        trigger.decision == "routing" && draft.header.team_id != draft.old().and_then(|(h, _)| h.team_id);
+    let Some(before) = draft.was()? else {
+        return Ok(!routed_by_hand || matches!(policies, Policies::Observe { .. }));
+    };
+    let after = draft.after()?;
+    let changed = trigger.on_change_of.iter().any(|name| before.get(*name) != after.get(*name));
+    Ok(changed && !routed_by_hand)
+}
+
+/// The public comment that comes along. Work notes stay out of what policies see, because the decision log shows that.
+fn public_note<D>(draft: &Draft<D>) -> Option<&str> {
+    draft.notes.iter().find(|n| n.kind == super::journal::COMMENT).map(|n| n.body.as_str())
+}
+
+fn ask<D: Details>(desk: &mut Desk<'_, '_>, draft: &Draft<D>, decision: &'static str) -> Result<Answer> {
+    for id in [draft.header.service_id, draft.header.configuration_item_id].into_iter().flatten() {
+        desk.unit.settled(id)?;
+    }
+    let (mut record, before) = (draft.after()?, draft.was()?);
+    // Who is only watched must not see the answer: where a new record really went is what routing is compared with.
+    if before.is_none() && decision == "routing" && matches!(desk.cause.policies, Policies::Observe { .. }) {
+        for answer in ["team_id", "assignee_id"] {
+            record.insert(answer.to_owned(), Value::Null);
+        }
+    }
+    let note = public_note(draft);
+    let question = Question {
+        decision,
+        kind: draft.kind,
+        record: &record,
+        before: before.as_ref(),
+        step: draft.step,
+        note,
+        cause: desk.cause,
+    };
+    desk.kernel.decide().decide(desk.unit.reference(), &question)
+}
+
+fn carry_out<D: Details>(
+    desk: &mut Desk<'_, '_>,
+    draft: &mut Draft<D>,
+    decision: &'static str,
+    answer: Answer,
+) -> Result<()> {
+    let Answer { effects, mut log } = answer;
+    let (mut applied, mut discarded) = (Vec::new(), Vec::new());
+    if let Policies::Observe { priority } = desk.cause.policies {
+        discarded.extend(effects.iter().map(only_observed));
+        if let (Some(priority), "priority") = (priority, decision) {
+            draft.header.priority = priority;
+        }
+    } else {
+        for effect in effects {
+            apply(draft, effect, &mut applied, &mut discarded);
+        }
+    }
+    if let Some(row) = log.last_mut() {
+        row.applied = JsonText::of(&applied)?;
+        row.discarded = JsonText::of(&discarded)?;
+    }
+    draft.decisions.extend(log);
+    Ok(())
+}
+
+fn apply<D: Details>(draft: &mut Draft<D>, effect: Effect, applied: &mut Vec<Value>, discarded: &mut Vec<Value>) {
+    let header = &mut draft.header;
+    let mut note = |field: &str, from: Value, to: Value| {
+        if from != to {
+            applied.push(json!({"field": field, "from": from, "to": to}));
+        }
+    };
+    match effect {
+        Effect::Priority(n) => {
+            let from = if header.priority == 0 { Value::Null } else { header.priority.into() };
+            note("priority", from, n.into());
+            header.priority = n;
+        }
+        Effect::Team(team) => {
+            note("team_id", json!(header.team_id), json!(team));
+            if header.team_id != Some(team) {
+                (header.team_id, header.assignee_id) = (Some(team), None);
+            }
+        }
+        Effect::Assignee(user) => {
+            note("assignee_id", json!(header.assignee_id), json!(user));
+            header.assignee_id = Some(user);
+        }
+        Effect::Notify(who) => draft.events.push(("policy.notified".to_owned(), json!({"who": who}))),
+        Effect::Refuse { .. } => {
+            discarded.push(json!({"effect": effect_text(&effect), "reason": "only a guard refuses"}));
+        }
+    }
+}
+
+/// What a policy wanted where it was only watched, with field and value as among what is applied.
+fn only_observed(effect: &Effect) -> Value {
+    let (field, to) = match effect {
+        Effect::Priority(n) => ("priority", json!(n)),
+        Effect::Team(team) => ("team_id", json!(team)),
+        Effect::Assignee(user) => ("assignee_id", json!(user)),
+        Effect::Notify(_) | Effect::Refuse { .. } => ("", Value::Null),
+    };
+    let mut told = json!({"effect": effect_text(effect), "reason": "observed: the record follows what happened"});
+    if let (false, Value::Object(told)) = (field.is_empty(), &mut told) {
+        told.extend([("field".to_owned(), field.into()), ("to".to_owned(), to)]);
+    }
+    told
+}
+
+fn effect_text(effect: &Effect) -> String {
+    match effect {
+        Effect::Priority(n) => format!("priority {n}"),
+        Effect::Team(team) => format!("team {team}"),
+        Effect::Assignee(user) => format!("assignee {user}"),
+        Effect::Notify(who) => format!("notify {who}"),
+        Effect::Refuse { text, .. } => format!("refuse: {text}"),
+    }
+}
+
+/// The names of the decisions that a kind has; for forms and documents.
+pub fn decisions_of(kind: &Kind) -> impl Iterator<Item = &'static str> {
+    kind.decisions.iter().map(|t| t.decision)
+}
+
+/// Completes rows of the decision log with the record's version.
+pub fn at_version(rows: &mut [DecisionRow], version: i32) {
+    for row in rows {
+        row.record_version = version;
+    }
+}
+
+/// What a guard is told of a step.
+pub fn step_name(step: Option<&'static Step>) -> Option<&'static str> {
+    step.map(|s| s.name)
+}

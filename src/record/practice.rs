@@ -1,0 +1,194 @@
+//! What a practice brings: a kind, a details table, and hooks. Everything else is the kernel's.
+
+use std::marker::PhantomData;
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+
+use super::{
+    draft::{Aside, Draft},
+    header::Header,
+    journal::Note,
+    kind::{Kind, Step},
+    render,
+    store::{self, Desk, Outcome, StepChoice},
+};
+use crate::{
+    db::AnyConnection,
+    error::{FieldError, Result},
+    id::RecordId,
+};
+
+/// A row of a details table. `details_table!` writes this for a diesel struct.
+pub trait Details: Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// The row of a new record, before the caller's input.
+    fn blank(id: RecordId) -> Self;
+    /// The record that it belongs to.
+    fn record_id(&self) -> RecordId;
+    /// The rows of these records, in no order.
+    fn load(connection: &mut AnyConnection, ids: &[RecordId]) -> Result<Vec<Self>>;
+    /// Inserts rows with one statement.
+    fn insert(connection: &mut AnyConnection, rows: &[Self]) -> Result<()>;
+    /// Writes a changed row.
+    fn update(&self, connection: &mut AnyConnection) -> Result<()>;
+}
+
+/// A practice. The hooks have defaults that do nothing.
+pub trait Practice: Send + Sync + Sized + 'static {
+    /// The row of its details table.
+    type Details: Details;
+    /// Its kind.
+    const KIND: Kind;
+
+    /// Rules that span fields, and derived fields: after input, before policies.
+    fn settle(_draft: &mut Draft<Self::Details>, _desk: &mut Desk<'_, '_>) -> Result<()> {
+        Ok(())
+    }
+    /// What more a step needs than its row in the lifecycle says.
+    fn obstacles(_draft: &Draft<Self::Details>, _step: &Step) -> Vec<FieldError> {
+        Vec::new()
+    }
+    /// What a step changes in the record itself.
+    fn enter(_draft: &mut Draft<Self::Details>, _step: &Step, _desk: &mut Desk<'_, '_>) -> Result<()> {
+        Ok(())
+    }
+    /// What is counted of the change: after policies, before the rows are written.
+    fn count(_draft: &mut Draft<Self::Details>) {}
+    /// The step that a change brings with it by itself.
+    fn implied(_draft: &Draft<Self::Details>, _desk: &Desk<'_, '_>) -> Option<&'static str> {
+        None
+    }
+    /// What a finished write means for timers and other records.
+    fn follow(_written: &Draft<Self::Details>, _desk: &mut Desk<'_, '_>) -> Result<()> {
+        Ok(())
+    }
+    /// What a timer of this practice does when it is due.
+    fn timer(_name: &str, _record: RecordId, _desk: &mut Desk<'_, '_>) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A practice without its types, for lists of practices.
+pub trait AnyPractice: Send + Sync {
+    /// Its kind.
+    fn kind(&self) -> &'static Kind;
+    /// Makes a record.
+    fn create(&self, desk: &mut Desk<'_, '_>, input: Map<String, Value>) -> Result<Outcome>;
+    /// Changes fields of a record.
+    fn change(
+        &self,
+        desk: &mut Desk<'_, '_>,
+        id: RecordId,
+        expected: Option<i32>,
+        input: Map<String, Value>,
+    ) -> Result<Outcome>;
+    /// Takes a step of the lifecycle.
+    fn step(
+        &self,
+        desk: &mut Desk<'_, '_>,
+        id: RecordId,
+        expected: Option<i32>,
+        step: &StepChoice,
+        input: Map<String, Value>,
+    ) -> Result<Outcome>;
+    /// Adds time spent to the journal of a record.
+    fn book_time(&self, desk: &mut Desk<'_, '_>, id: RecordId, expected: Option<i32>, note: Note) -> Result<Outcome>;
+    /// Makes what stands beside a record a change of the record.
+    fn beside(&self, desk: &mut Desk<'_, '_>, id: RecordId, expected: Option<i32>, aside: Aside) -> Result<Outcome>;
+    /// The steps from the record's state, and what each still needs.
+    fn steps(&self, desk: &mut store::Reading<'_>, header: Header) -> Result<Vec<store::StepStatus>>;
+    /// The records as JSON objects, in the order given.
+    fn render(&self, connection: &mut AnyConnection, headers: Vec<Header>) -> Result<Vec<Map<String, Value>>>;
+    /// Runs a timer that is due.
+    fn timer(&self, name: &str, record: RecordId, desk: &mut Desk<'_, '_>) -> Result<()>;
+}
+
+/// A practice in the list of practices.
+pub struct Mounted<P>(PhantomData<P>);
+
+impl<P> Mounted<P> {
+    /// The only value.
+    pub const fn new() -> Self {
+        Mounted(PhantomData)
+    }
+}
+
+impl<P> Default for Mounted<P> {
+    fn default() -> Self {
+        Mounted::new()
+    }
+}
+
+impl<P: Practice> AnyPractice for Mounted<P> {
+    fn kind(&self) -> &'static Kind {
+        &const { P::KIND }
+    }
+    fn create(&self, desk: &mut Desk<'_, '_>, input: Map<String, Value>) -> Result<Outcome> {
+        store::create::<P>(desk, input)
+    }
+    fn change(
+        &self,
+        desk: &mut Desk<'_, '_>,
+        id: RecordId,
+        expected: Option<i32>,
+        input: Map<String, Value>,
+    ) -> Result<Outcome> {
+        store::change::<P>(desk, id, expected, input)
+    }
+    fn step(
+        &self,
+        desk: &mut Desk<'_, '_>,
+        id: RecordId,
+        expected: Option<i32>,
+        step: &StepChoice,
+        input: Map<String, Value>,
+    ) -> Result<Outcome> {
+        store::step::<P>(desk, id, expected, step, input)
+    }
+    fn book_time(&self, desk: &mut Desk<'_, '_>, id: RecordId, expected: Option<i32>, note: Note) -> Result<Outcome> {
+        store::book_time::<P>(desk, id, expected, note)
+    }
+    fn beside(&self, desk: &mut Desk<'_, '_>, id: RecordId, expected: Option<i32>, aside: Aside) -> Result<Outcome> {
+        store::beside::<P>(desk, id, expected, aside)
+    }
+    fn steps(&self, reading: &mut store::Reading<'_>, header: Header) -> Result<Vec<store::StepStatus>> {
+        store::steps::<P>(reading, header)
+    }
+    fn render(&self, connection: &mut AnyConnection, headers: Vec<Header>) -> Result<Vec<Map<String, Value>>> {
+        render::records::<P::Details>(self.kind(), connection, headers)
+    }
+    fn timer(&self, name: &str, record: RecordId, desk: &mut Desk<'_, '_>) -> Result<()> {
+        P::timer(name, record, desk)
+    }
+}
+
+/// Writes [`Details`] for a diesel struct whose fields stand in the order of the table.
+#[macro_export]
+macro_rules! details_table {
+    ($table:ident, $details:ty, $id:ident => $blank:expr) => {
+        impl $crate::record::practice::Details for $details {
+            fn blank($id: $crate::id::RecordId) -> Self {
+                $blank
+            }
+            fn record_id(&self) -> $crate::id::RecordId {
+                self.record_id
+            }
+            fn load(
+                c: &mut $crate::db::AnyConnection,
+                ids: &[$crate::id::RecordId],
+            ) -> $crate::error::Result<Vec<Self>> {
+                use diesel::prelude::*;
+                let rows = $crate::schema::$table::table.filter($crate::schema::$table::record_id.eq_any(ids));
+                Ok(rows.load(c)?)
+            }
+            fn insert(c: &mut $crate::db::AnyConnection, rows: &[Self]) -> $crate::error::Result<()> {
+                Ok($crate::insert_rows!(c, $crate::schema::$table::table, rows)?)
+            }
+            fn update(&self, c: &mut $crate::db::AnyConnection) -> $crate::error::Result<()> {
+                use diesel::prelude::*;
+                diesel::update($crate::schema::$table::table.find(self.record_id)).set(self).execute(c)?;
+                Ok(())
+            }
+        }
+    };
+}

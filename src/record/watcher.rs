@@ -1,0 +1,96 @@
+//! Watchers: people who follow a record. It is visible to them as long as they do.
+
+use diesel::prelude::*;
+use serde_json::{Value, json};
+
+use super::{
+    draft::Aside,
+    finish,
+    kind::Kind,
+    person::Person,
+    store::{self, Desk, Outcome},
+};
+use crate::{
+    db::AnyConnection,
+    error::{Error, Result},
+    id::{RecordId, UserId},
+    schema::{participant, user_account},
+};
+
+/// The part that a watcher plays.
+pub const ROLE: &str = "watcher";
+
+/// Who watches a record, after person `after`, at most `limit`.
+pub fn of_record(
+    connection: &mut AnyConnection,
+    of: RecordId,
+    after: Option<UserId>,
+    limit: i64,
+) -> Result<Vec<Person>> {
+    let watching = participant::table
+        .filter(participant::record_id.eq(of))
+        .filter(participant::role.eq(ROLE))
+        .select(participant::user_id);
+    let mut people = user_account::table
+        .filter(user_account::id.eq_any(watching))
+        .select((user_account::id, user_account::user_name, user_account::display_name))
+        .into_boxed::<crate::db::Backend>();
+    if let Some(after) = after {
+        people = people.filter(user_account::id.gt(after));
+    }
+    Ok(people.order(user_account::id).limit(limit).load(connection)?)
+}
+
+/// Lets somebody watch a record; nothing changes when they do already.
+pub fn add(
+    desk: &mut Desk<'_, '_>,
+    kind: &'static Kind,
+    of: RecordId,
+    expected: Option<i32>,
+    who: UserId,
+) -> Result<Option<Outcome>> {
+    let needs = allowed(desk, kind, of, who)?;
+    let known = user_account::table.filter(user_account::id.eq(who)).filter(user_account::active.eq(true));
+    if !diesel::select(diesel::dsl::exists(known)).get_result::<bool>(desk.unit.reference())? {
+        return Err(Error::not_found("active user"));
+    }
+    if is_watching(desk, of, who)? {
+        return Ok(None);
+    }
+    let aside = Aside::new(needs, "watched", ROLE, Value::Null, json!(who));
+    // Before the rest, which carries it along when it is written.
+    desk.unit.deferred.participants.push(finish::watcher(of, who));
+    desk.kernel.practice(kind.name)?.beside(desk, of, expected, aside).map(Some)
+}
+
+/// Lets somebody watch a record no more; nothing changes when they don't.
+pub fn remove(
+    desk: &mut Desk<'_, '_>,
+    kind: &'static Kind,
+    of: RecordId,
+    expected: Option<i32>,
+    who: UserId,
+) -> Result<Option<Outcome>> {
+    let needs = allowed(desk, kind, of, who)?;
+    if !is_watching(desk, of, who)? {
+        return Ok(None);
+    }
+    let aside = Aside::new(needs, "unwatched", ROLE, json!(who), Value::Null);
+    let outcome = desk.kernel.practice(kind.name)?.beside(desk, of, expected, aside)?;
+    diesel::delete(participant::table.find((who, of, ROLE))).execute(desk.unit.connection()?)?;
+    Ok(Some(outcome))
+}
+
+/// The action whose permission is needed: whoever sees a record may watch it themselves.
+fn allowed(desk: &mut Desk<'_, '_>, kind: &'static Kind, of: RecordId, who: UserId) -> Result<&'static str> {
+    let caller = &desk.cause.caller;
+    store::visible(desk.kernel, desk.unit.settled(of)?, caller, kind, of)?;
+    let needs = if who == caller.user { "read" } else { "update" };
+    caller.require(&kind.permission(needs))?;
+    Ok(needs)
+}
+
+fn is_watching(desk: &mut Desk<'_, '_>, of: RecordId, who: UserId) -> Result<bool> {
+    let part = participant::table.find((who, of, ROLE));
+    Ok(diesel::select(diesel::dsl::exists(part)).get_result(desk.unit.connection()?)?)
+}

@@ -1,0 +1,508 @@
+//! The tables, the same on both databases. The migrations make them; a test holds the two together.
+
+diesel::table! {
+    organisation (id) {
+        id -> Text,
+        parent_id -> Nullable<Text>,
+        name -> Text,
+        path -> Text,
+        active -> Bool,
+        version -> Integer,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    user_account (id) {
+        id -> Text,
+        user_name -> Text,
+        display_name -> Text,
+        email -> Nullable<Text>,
+        organisation_id -> Text,
+        manager_id -> Nullable<Text>,
+        vip -> Bool,
+        service_account -> Bool,
+        active -> Bool,
+        password_hash -> Nullable<Text>,
+        must_change_password -> Bool,
+        tokens_valid_from -> Timestamp,
+        version -> Integer,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    team (id) {
+        id -> Text,
+        name -> Text,
+        description -> Text,
+        organisation_id -> Text,
+        email -> Nullable<Text>,
+        active -> Bool,
+        version -> Integer,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    team_member (team_id, user_id) {
+        team_id -> Text,
+        user_id -> Text,
+    }
+}
+
+diesel::table! {
+    role (id) {
+        id -> Text,
+        name -> Text,
+        description -> Text,
+        sees -> Text,
+        permissions -> Text,
+        shipped -> Bool,
+        version -> Integer,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    user_role (user_id, role_id) {
+        user_id -> Text,
+        role_id -> Text,
+    }
+}
+
+diesel::table! {
+    refresh_token (id) {
+        id -> Text,
+        family_id -> Text,
+        user_id -> Text,
+        token_hash -> Text,
+        created_at -> Timestamp,
+        expires_at -> Timestamp,
+        used_at -> Nullable<Timestamp>,
+        revoked_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    personal_token (id) {
+        id -> Text,
+        user_id -> Text,
+        name -> Text,
+        token_hash -> Text,
+        scopes -> Text,
+        created_at -> Timestamp,
+        expires_at -> Nullable<Timestamp>,
+        last_used_at -> Nullable<Timestamp>,
+        revoked_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    signing_key (id) {
+        id -> Text,
+        algorithm -> Text,
+        private_key -> Text,
+        public_key -> Text,
+        created_at -> Timestamp,
+        retired_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    login_failure (subject) {
+        subject -> Text,
+        failures -> Integer,
+        last_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    number_sequence (kind) {
+        kind -> Text,
+        next_number -> BigInt,
+    }
+}
+
+diesel::table! {
+    record (id) {
+        id -> Text,
+        kind -> Text,
+        number -> Text,
+        state -> Text,
+        phase -> Text,
+        title -> Text,
+        description -> Text,
+        organisation_id -> Text,
+        requester_id -> Nullable<Text>,
+        opened_by_id -> Text,
+        assignee_id -> Nullable<Text>,
+        team_id -> Nullable<Text>,
+        priority -> Integer,
+        impact -> Integer,
+        urgency -> Integer,
+        service_id -> Nullable<Text>,
+        configuration_item_id -> Nullable<Text>,
+        planned_start -> Nullable<Timestamp>,
+        planned_end -> Nullable<Timestamp>,
+        custom -> Text,
+        tags -> Text,
+        version -> Integer,
+        opened_at -> Timestamp,
+        updated_at -> Timestamp,
+        resolved_at -> Nullable<Timestamp>,
+        closed_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    participant (user_id, record_id, role) {
+        record_id -> Text,
+        user_id -> Text,
+        role -> Text,
+    }
+}
+
+diesel::table! {
+    record_tag (tag, record_id) {
+        record_id -> Text,
+        tag -> Text,
+    }
+}
+
+diesel::table! {
+    link (id) {
+        id -> Text,
+        from_id -> Text,
+        relation -> Text,
+        to_id -> Text,
+        created_by_id -> Text,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    journal (id) {
+        id -> Text,
+        record_id -> Text,
+        at -> Timestamp,
+        author_id -> Text,
+        kind -> Text,
+        body -> Text,
+        minutes -> Nullable<Integer>,
+        via -> Text,
+    }
+}
+
+diesel::table! {
+    attachment (id) {
+        id -> Text,
+        record_id -> Text,
+        name -> Text,
+        media_type -> Text,
+        size -> BigInt,
+        sha256 -> Text,
+        storage -> Text,
+        created_by_id -> Text,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    attachment_chunk (attachment_id, position) {
+        attachment_id -> Text,
+        position -> Integer,
+        content -> Binary,
+    }
+}
+
+diesel::table! {
+    custom_field (id) {
+        id -> Text,
+        kind -> Text,
+        name -> Text,
+        label -> Text,
+        help -> Text,
+        field_type -> Text,
+        choices -> Text,
+        required -> Bool,
+        pattern -> Nullable<Text>,
+        active -> Bool,
+        version -> Integer,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    custom_value (record_id, name) {
+        record_id -> Text,
+        name -> Text,
+        text_value -> Nullable<Text>,
+        number_value -> Nullable<Double>,
+    }
+}
+
+diesel::table! {
+    record_text (record_id) {
+        record_id -> Text,
+        number -> Text,
+        title -> Text,
+        description -> Text,
+        comments -> Text,
+    }
+}
+
+diesel::table! {
+    timer (id) {
+        id -> Text,
+        record_id -> Text,
+        name -> Text,
+        due_at -> Timestamp,
+        generation -> Integer,
+        fired_at -> Nullable<Timestamp>,
+        error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    external_reference (source, external_key) {
+        source -> Text,
+        external_key -> Text,
+        record_id -> Text,
+        position -> BigInt,
+    }
+}
+
+diesel::table! {
+    audit_chain (id) {
+        id -> Integer,
+        last_seq -> BigInt,
+        last_hash -> Text,
+    }
+}
+
+diesel::table! {
+    audit (chain, seq) {
+        chain -> Integer,
+        seq -> BigInt,
+        at -> Timestamp,
+        actor_id -> Nullable<Text>,
+        action -> Text,
+        subject_kind -> Text,
+        subject_id -> Text,
+        subject_version -> Integer,
+        via -> Text,
+        request_id -> Text,
+        reason -> Text,
+        changes -> Text,
+        previous_hash -> Text,
+        hash -> Text,
+    }
+}
+
+diesel::table! {
+    outbox (id) {
+        id -> Text,
+        at -> Timestamp,
+        event -> Text,
+        record_id -> Text,
+        payload -> Text,
+    }
+}
+
+diesel::table! {
+    idempotency (caller_id, route, key) {
+        caller_id -> Text,
+        route -> Text,
+        key -> Text,
+        request_hash -> Text,
+        created_at -> Timestamp,
+        status -> Integer,
+        headers -> Text,
+        body -> Binary,
+    }
+}
+
+diesel::table! {
+    setting (name) {
+        name -> Text,
+        value -> Text,
+    }
+}
+
+diesel::table! {
+    policy (id) {
+        id -> Text,
+        name -> Text,
+        decision -> Text,
+        kind -> Text,
+        description -> Text,
+        position -> Integer,
+        enabled -> Bool,
+        active_version -> Nullable<Integer>,
+        version -> Integer,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    policy_version (id) {
+        id -> Text,
+        policy_id -> Text,
+        number -> Integer,
+        source -> Text,
+        sha256 -> Text,
+        message -> Text,
+        author_id -> Nullable<Text>,
+        state -> Text,
+        created_at -> Timestamp,
+        published_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    lookup_table (id) {
+        id -> Text,
+        name -> Text,
+        description -> Text,
+        content -> Text,
+        sha256 -> Text,
+        version -> Integer,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    lookup_table_version (table_id, version) {
+        table_id -> Text,
+        version -> Integer,
+        content -> Text,
+        sha256 -> Text,
+        author_id -> Nullable<Text>,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    decision (id) {
+        id -> Text,
+        at -> Timestamp,
+        record_id -> Text,
+        record_version -> Integer,
+        kind -> Text,
+        cause -> Text,
+        policy_id -> Nullable<Text>,
+        policy_version -> Nullable<Integer>,
+        policy_sha256 -> Text,
+        mode -> Text,
+        input -> Text,
+        input_sha256 -> Text,
+        host_calls -> Text,
+        result -> Text,
+        applied -> Text,
+        discarded -> Text,
+        rules -> Text,
+        outcome -> Text,
+        error -> Nullable<Text>,
+        operations -> BigInt,
+        microseconds -> BigInt,
+    }
+}
+
+diesel::table! {
+    incident (record_id) {
+        record_id -> Text,
+        incident_type -> Text,
+        channel -> Text,
+        category -> Nullable<Text>,
+        subcategory -> Nullable<Text>,
+        symptom -> Nullable<Text>,
+        location -> Nullable<Text>,
+        hold_reason -> Nullable<Text>,
+        held_at -> Nullable<Timestamp>,
+        resolution_code -> Nullable<Text>,
+        resolution_notes -> Nullable<Text>,
+        resolution_kind -> Nullable<Text>,
+        reassignment_count -> Integer,
+        reopen_count -> Integer,
+        parent_id -> Nullable<Text>,
+        duplicate_of_id -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    interaction (record_id) {
+        record_id -> Text,
+        channel -> Text,
+        contact -> Nullable<Text>,
+        resolution_notes -> Nullable<Text>,
+        target_id -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    service (record_id) {
+        record_id -> Text,
+        owner_id -> Nullable<Text>,
+        support_team_id -> Nullable<Text>,
+        criticality -> Text,
+    }
+}
+
+diesel::table! {
+    configuration_item (record_id) {
+        record_id -> Text,
+        class -> Text,
+        environment -> Text,
+        criticality -> Text,
+        owner_id -> Nullable<Text>,
+        support_team_id -> Nullable<Text>,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    organisation,
+    user_account,
+    team,
+    team_member,
+    role,
+    user_role,
+    refresh_token,
+    personal_token,
+    signing_key,
+    login_failure,
+    number_sequence,
+    record,
+    participant,
+    record_tag,
+    link,
+    journal,
+    attachment,
+    attachment_chunk,
+    custom_field,
+    custom_value,
+    record_text,
+    timer,
+    external_reference,
+    audit_chain,
+    audit,
+    outbox,
+    idempotency,
+    setting,
+    policy,
+    policy_version,
+    lookup_table,
+    lookup_table_version,
+    decision,
+    incident,
+    interaction,
+    service,
+    configuration_item,
+);

@@ -1,0 +1,16 @@
+//! The tests of the API: the real router, a fixed clock and a fresh database for each.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on should stop")]
+#![expect(clippy::wildcard_enum_match_arm, reason = "what a test does not look at may be anything")]
+
+mod attacks;
+mod conformance;
+mod demo;
+mod durability;
+mod incident;
+mod matrix;
+mod migrations;
+mod openapi;
+mod queries;
+mod support;
+mod tidy;

@@ -1,0 +1,211 @@
+//! What every test stands on: a server of its own, on a fresh database, at a moment that stands still.
+
+pub mod database;
+pub mod golden;
+pub mod people;
+pub mod sample;
+
+use std::{cell::RefCell, sync::Arc};
+
+use actix_web::{
+    Error,
+    body::{BoxBody, MessageBody},
+    dev::{Service, ServiceResponse},
+    http::{Method, StatusCode, header::HeaderMap},
+    test,
+};
+use pointsman::{
+    assembly::Assembly,
+    cli::serve,
+    clock::{Clock, Moment},
+    config::Config,
+    http::app::{Parts, app},
+};
+use serde_json::Value;
+
+pub use database::TestDatabase;
+pub use people::Person;
+
+type App =
+    Box<dyn Service<actix_http::Request, Response = ServiceResponse<BoxBody>, Error = Error, Future = Answering>>;
+type Answering = std::pin::Pin<Box<dyn Future<Output = Result<ServiceResponse<BoxBody>, Error>>>>;
+
+/// A server of a test.
+pub struct Server {
+    /// Its parts.
+    pub assembly: Arc<Assembly>,
+    /// Its application, with every endpoint.
+    pub parts: Parts,
+    app: App,
+    /// Dropped last: its database goes with it.
+    database: TestDatabase,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub bytes: Vec<u8>,
+}
+
+/// A request on its way.
+pub struct Ask<'a> {
+    server: &'a Server,
+    request: test::TestRequest,
+    what: String,
+}
+
+/// The moment at which tests begin: a Tuesday, eleven o'clock.
+pub fn tuesday() -> Moment {
+    "2026-03-03T11:00:00Z".parse().unwrap()
+}
+
+impl Server {
+    /// A server with the shipped policies and the people of [`people`].
+    pub async fn start() -> Server {
+        Server::start_with(|_| ()).await
+    }
+
+    /// The same with other settings.
+    pub async fn start_with(settings: impl FnOnce(&mut Config)) -> Server {
+        log();
+        let database = TestDatabase::create();
+        let mut config = Config::default();
+        config.database.url = pointsman::config::DatabaseUrl::new(database.url());
+        config.server.rate_per_second = 100_000.try_into().unwrap();
+        config.server.rate_burst = 100_000.try_into().unwrap();
+        settings(&mut config);
+        let assembly = Arc::new(Assembly::open(config, Clock::set_to(tuesday())).unwrap());
+        people::settle(&assembly);
+        assembly.policies.expire();
+        let parts = serve::parts(&assembly).unwrap();
+        let service = test::init_service(app(&parts)).await;
+        let app: App = Box::new(Erased(service));
+        Server { assembly, parts, app, database }
+    }
+
+    /// The address of its database.
+    pub fn url(&self) -> String {
+        self.database.url()
+    }
+
+    /// Moves the clock.
+    pub fn at(&self, moment: &str) {
+        self.assembly.clock.set(moment.parse().unwrap());
+    }
+
+    pub fn get(&self, path: &str) -> Ask<'_> {
+        self.ask(Method::GET, path)
+    }
+    pub fn post(&self, path: &str, body: Value) -> Ask<'_> {
+        self.ask(Method::POST, path).json(body)
+    }
+    pub fn patch(&self, path: &str, body: Value) -> Ask<'_> {
+        self.ask(Method::PATCH, path).json(body)
+    }
+    pub fn ask(&self, method: Method, path: &str) -> Ask<'_> {
+        let what = format!("{method} {path}");
+        let request = test::TestRequest::with_uri(path).method(method).peer_addr(([127, 0, 0, 1], 4000).into());
+        Ask { server: self, request, what }
+    }
+}
+
+impl Ask<'_> {
+    /// As somebody.
+    pub fn by(self, person: Person) -> Self {
+        let token = people::token(&self.server.assembly, person);
+        self.header("authorization", &format!("Bearer {token}"))
+    }
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.request = self.request.insert_header((name, value));
+        self
+    }
+    pub fn json(mut self, body: Value) -> Self {
+        self.request = self.request.set_json(body);
+        self
+    }
+    pub fn body(mut self, media_type: &str, body: impl Into<actix_web::web::Bytes>) -> Self {
+        self.request = self.request.insert_header(("content-type", media_type)).set_payload(body);
+        self
+    }
+    /// With the version that was seen.
+    pub fn seen(self, answer: &Answer) -> Self {
+        let tag = answer.header("etag");
+        self.header("if-match", &tag)
+    }
+
+    /// Sends it.
+    pub async fn send(self) -> Answer {
+        let response = self.server.app.call(self.request.to_request()).await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        let bytes = actix_web::body::to_bytes(response.into_body()).await.unwrap_or_default().to_vec();
+        Answer { status, headers, bytes }
+    }
+
+    /// Sends it and looks at nothing but the status: for answers that don't end by themselves.
+    pub async fn status(self) -> u16 {
+        self.server.app.call(self.request.to_request()).await.unwrap().status().as_u16()
+    }
+
+    /// Sends it and expects a status.
+    pub async fn expect(self, status: u16) -> Answer {
+        let what = self.what.clone();
+        let answer = self.send().await;
+        assert_eq!(answer.status.as_u16(), status, "{what}: {}", answer.text());
+        answer
+    }
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.bytes).unwrap_or_else(|e| panic!("{e}: {}", self.text()))
+    }
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes).into_owned()
+    }
+    pub fn header(&self, name: &str) -> String {
+        self.headers.get(name).map(|v| v.to_str().unwrap().to_owned()).unwrap_or_default()
+    }
+    /// A field of the body as text; empty when it is null.
+    pub fn field(&self, name: &str) -> String {
+        let value = &self.json()[name];
+        if value.is_null() { String::new() } else { value.as_str().map_or_else(|| value.to_string(), str::to_owned) }
+    }
+}
+
+/// What the server logs, when `POINTSMAN_TEST_LOG` asks for it: `POINTSMAN_TEST_LOG=warn cargo test`.
+fn log() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        if let Ok(filter) = std::env::var("POINTSMAN_TEST_LOG") {
+            pointsman::telemetry::init(&pointsman::config::Log { filter, ..Default::default() }).unwrap();
+        }
+    });
+}
+
+/// An application without its type.
+struct Erased<S>(S);
+
+impl<S, B> Service<actix_http::Request> for Erased<S>
+where
+    S: Service<actix_http::Request, Response = ServiceResponse<B>, Error = Error>,
+    S::Future: 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<BoxBody>;
+    type Error = Error;
+    type Future = Answering;
+    fn poll_ready(&self, context: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Error>> {
+        self.0.poll_ready(context)
+    }
+    fn call(&self, request: actix_http::Request) -> Answering {
+        let answer = self.0.call(request);
+        Box::pin(async move { Ok(answer.await?.map_into_boxed_body()) })
+    }
+}
+
+thread_local! {
+    /// Tokens of the people of this test.
+    pub(crate) static TOKENS: RefCell<std::collections::HashMap<(String, Person), String>> = RefCell::default();
+}
