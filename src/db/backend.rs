@@ -109,6 +109,14 @@ impl AnyConnection {
         Transactions::rollback_transaction(self)
     }
 
+    /// Ends all transactions, however deep, and takes back what they did.
+    pub fn roll_back_all(&mut self) -> QueryResult<()> {
+        while Transactions::transaction_manager_status_mut(self).transaction_depth()?.is_some() {
+            self.roll_back()?;
+        }
+        Ok(())
+    }
+
     /// Runs `work` in a transaction that sees one moment of the store and writes nothing.
     pub fn snapshot<T>(&mut self, work: impl FnOnce(&mut AnyConnection) -> Result<T>) -> Result<T> {
         match self {

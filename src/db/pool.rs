@@ -22,6 +22,8 @@ type Reading = Box<dyn FnOnce() + Send>;
 
 /// Stack of a reader thread: looking at a record may ask policies.
 const STACK: usize = 16 * 1024 * 1024;
+/// Connections that are kept for short queries within other work.
+const LOOKUPS: u32 = 2;
 /// How many reads may wait before new ones are turned away.
 const QUEUE: usize = 10_000;
 
@@ -29,6 +31,7 @@ const QUEUE: usize = 10_000;
 #[derive(Clone)]
 pub struct Database {
     connections: r2d2::Pool<Opener>,
+    lookups: r2d2::Pool<Opener>,
     readers: flume::Sender<Reading>,
     url: Arc<str>,
     engine: Engine,
@@ -39,13 +42,16 @@ impl Database {
     /// server from starting.
     pub fn open(url: &str, readers: u32) -> Result<Self> {
         let engine = Engine::of(url)?;
-        let connections = r2d2::Pool::builder()
-            .max_size(readers.max(1))
-            .min_idle(Some(0))
-            .connection_timeout(Duration::from_secs(2))
-            .test_on_check_out(engine == Engine::Postgres)
-            .error_handler(Box::new(r2d2::LoggingErrorHandler))
-            .build_unchecked(Opener { url: url.into() });
+        let pool = |most: u32| {
+            r2d2::Pool::builder()
+                .max_size(most)
+                .min_idle(Some(0))
+                .connection_timeout(Duration::from_secs(2))
+                .test_on_check_out(engine == Engine::Postgres)
+                .error_handler(Box::new(r2d2::LoggingErrorHandler))
+                .build_unchecked(Opener { url: url.into() })
+        };
+        let (connections, lookups) = (pool(readers.max(1)), pool(LOOKUPS));
         let (sender, jobs) = flume::bounded::<Reading>(QUEUE);
         for n in 0..readers.max(1) {
             let jobs = jobs.clone();
@@ -53,7 +59,7 @@ impl Database {
             let thread = thread::Builder::new().name(format!("reader-{n}")).stack_size(STACK);
             thread.spawn(serve).map_err(Error::internal)?;
         }
-        Ok(Database { connections, readers: sender, url: url.into(), engine })
+        Ok(Database { connections, lookups, readers: sender, url: url.into(), engine })
     }
 
     /// Which database it is.
@@ -73,11 +79,13 @@ impl Database {
 
     /// Reads on this thread, all of it as of one moment.
     pub fn read_here<T>(&self, work: impl FnOnce(&mut AnyConnection) -> Result<T>) -> Result<T> {
-        let mut connection = self.connections.get().map_err(|e| Error {
-            source: Some(Box::new(e)),
-            ..Error::new(Code::Unavailable, "The database is not available at the moment.").retry_after(1)
-        })?;
-        connection.snapshot(work)
+        self.connections.get().map_err(unavailable)?.snapshot(work)
+    }
+
+    /// One short query on a connection that is kept for such: for who holds a connection already and can't hand it on, so
+    /// that nobody who holds one waits for another.
+    pub fn look_up<T>(&self, query: impl FnOnce(&mut AnyConnection) -> Result<T>) -> Result<T> {
+        query(&mut *self.lookups.get().map_err(unavailable)?)
     }
 
     /// Reads on a reader thread, all of it as of one moment.
@@ -97,6 +105,11 @@ impl Database {
             .map_err(|_| Error::new(Code::Unavailable, "Too many reads are waiting.").retry_after(1))?;
         answer.await.map_err(Error::internal)?
     }
+}
+
+fn unavailable(e: diesel::r2d2::PoolError) -> Error {
+    let away = Error::new(Code::Unavailable, "The database is not available at the moment.").retry_after(1);
+    Error { source: Some(Box::new(e)), ..away }
 }
 
 /// Opens connections for the pool.

@@ -43,6 +43,8 @@ pub struct Unit<'a, D: Deferred> {
     discard: bool,
     /// The rows that this job defers.
     pub deferred: D,
+    /// Rows that tell of the attempt: they are kept even if the job, or a part of it, fails. A rehearsal keeps none.
+    pub testimony: D,
 }
 
 impl<D: Deferred> Unit<'_, D> {
@@ -75,6 +77,31 @@ impl<D: Deferred> Unit<'_, D> {
     /// Makes the job a rehearsal: its answer is given, and nothing of it is kept.
     pub fn discard(&mut self) {
         self.discard = true;
+    }
+
+    /// Runs a part of the job that may fail alone: what it wrote is taken back then, and the job goes on. The outer error
+    /// is that of a transaction that is spoilt as a whole.
+    pub fn attempt<T>(&mut self, part: impl FnOnce(&mut Unit<'_, D>) -> Result<T>) -> Result<Result<T>> {
+        self.connection()?.begin_nested()?;
+        let mut nothing = D::default();
+        let mut unit = Unit {
+            connection: &mut *self.connection,
+            group: &mut nothing,
+            savepoint: true,
+            discard: false,
+            deferred: D::default(),
+            testimony: std::mem::take(&mut self.testimony),
+        };
+        let outcome = part(&mut unit).and_then(|done| unit.deferred.flush(unit.connection).map(|()| done));
+        self.testimony = unit.testimony;
+        match &outcome {
+            Ok(_) => self.connection.commit()?,
+            Err(_) => self.connection.roll_back()?,
+        }
+        match outcome {
+            Err(e) if e.source.is_some() && spoils_everything(e.code) => Err(e),
+            alone => Ok(alone),
+        }
     }
 }
 
@@ -249,7 +276,7 @@ impl<D: Deferred> Desk<D> {
         };
         let outcome = run_group::<D>(connection, jobs);
         if let Err(e) = &outcome {
-            let broken = connection.roll_back().is_err();
+            let broken = connection.roll_back_all().is_err();
             if broken || e.code == Code::Unavailable {
                 *slot = None;
             }
@@ -283,21 +310,16 @@ fn run_job<D: Deferred>(
     group: &mut D,
     job: &mut Box<dyn Job<D>>,
 ) -> Result<Result<()>> {
-    let mut unit = Unit { connection, group, savepoint: false, discard: false, deferred: D::default() };
-    let verdict = catch_unwind(AssertUnwindSafe(|| job.attempt(&mut unit)))
-        .unwrap_or_else(|_| Err(Error::internal("a job panicked")));
+    let (deferred, testimony) = (D::default(), D::default());
+    let mut unit = Unit { connection, group, savepoint: false, discard: false, deferred, testimony };
+    let verdict =
+        catch_unwind(AssertUnwindSafe(|| job.attempt(&mut unit))).map_err(|_| Error::internal("a job panicked"))?;
     let keep = verdict.is_ok() && !unit.discard;
-    let (savepoint, deferred) = (unit.savepoint, unit.deferred);
+    let Unit { savepoint, discard, deferred, testimony, .. } = unit;
     match &verdict {
         // A statement that failed outside a savepoint has spoilt the whole transaction on PostgreSQL, whose commit would then
         // quietly take everything back. So has a race that was lost, or a store that is away or full.
-        Err(e) if e.source.is_some() && (!savepoint || spoils_everything(e.code)) => {
-            if savepoint {
-                // The whole transaction is rolled back next; it must be the innermost one by then.
-                connection.roll_back()?;
-            }
-            return verdict.map(|()| Ok(()));
-        }
+        Err(e) if e.source.is_some() && (!savepoint || spoils_everything(e.code)) => return verdict.map(Ok),
         _ if keep => {
             if savepoint {
                 connection.commit()?;
@@ -307,5 +329,25 @@ fn run_job<D: Deferred>(
         _ if savepoint => connection.roll_back()?,
         _ => (),
     }
+    if !discard {
+        keep_testimony(connection, group, testimony)?;
+    }
     Ok(verdict)
+}
+
+/// Keeps what tells of an attempt. Where that can't be, because it tells of something that was taken back, it goes too.
+fn keep_testimony<D: Deferred>(connection: &mut AnyConnection, group: &mut D, mut testimony: D) -> Result<()> {
+    if testimony.is_empty() {
+        return Ok(());
+    }
+    group.flush(connection)?;
+    connection.begin_nested()?;
+    match testimony.flush(connection) {
+        Ok(()) => Ok(connection.commit()?),
+        Err(e) if spoils_everything(e.code) => Err(e),
+        Err(e) => {
+            tracing::warn!(error = %e, "what tells of a failed write could not be kept");
+            Ok(connection.roll_back()?)
+        }
+    }
 }

@@ -169,15 +169,13 @@ impl Call {
                     return Ok((kept, true));
                 }
                 if dry_run {
-                    // From here on everything can be taken back, numbers included.
+                    // From here on everything can be taken back.
                     unit.connection()?;
+                    unit.discard();
                 }
                 let reply = work(&mut Desk { kernel: &kernel, unit, cause: &cause })?;
                 if let Some(key) = &key {
                     key.keep(unit.connection()?, &digest, &reply, cause.at)?;
-                }
-                if dry_run {
-                    unit.discard();
                 }
                 Ok((reply, false))
             })

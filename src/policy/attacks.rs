@@ -161,8 +161,8 @@ fn a_panic_of_the_host_is_an_error_of_the_policy() {
         fn team_exists(&self, _: &str) -> bool {
             panic!("on purpose")
         }
-        fn user_exists(&self, _: &str) -> bool {
-            false
+        fn user_exists(&self, _: &str) -> crate::error::Result<bool> {
+            Ok(false)
         }
         fn team_names(&self) -> Vec<String> {
             Vec::new()

@@ -147,10 +147,11 @@ impl Context {
         answer
     }
     /// Asks whether there is such a user.
-    pub fn user_exists(&self, name: &str) -> bool {
+    pub fn user_exists(&self, name: &str, at: Position) -> Native<bool> {
         let answer = self.0.host.user_exists(name);
+        let answer = answer.map_err(|e| mistake("unavailable", format!("users can't be looked up: {e}"), at))?;
         self.record(Asked::UserExists, vec![Cell::Text(name.into())], Answer::Bool(answer));
-        answer
+        Ok(answer)
     }
     /// Asks whether now is within business hours.
     pub fn business_hours(&self) -> bool {

@@ -12,14 +12,14 @@ use super::{
     facts::Cell,
     table::{Head, Row, Table},
 };
-use crate::clock::Moment;
+use crate::{clock::Moment, error::Result};
 
 /// Look-ups for a running policy. They are answered from memory or an open transaction: a policy is short.
 pub trait Host: Send + Sync {
     /// Whether there is a team of this name that can be given work.
     fn team_exists(&self, name: &str) -> bool;
-    /// Whether there is a user of this name that can be given work.
-    fn user_exists(&self, name: &str) -> bool;
+    /// Whether there is a user of this name that can be given work; an error when nobody can tell at the moment.
+    fn user_exists(&self, name: &str) -> Result<bool>;
     /// The names of teams, for suggestions.
     fn team_names(&self) -> Vec<String>;
     /// A lookup table.
@@ -118,8 +118,8 @@ impl Host for Recorded {
     fn team_exists(&self, name: &str) -> bool {
         self.answer(Asked::TeamExists, name)
     }
-    fn user_exists(&self, name: &str) -> bool {
-        self.answer(Asked::UserExists, name)
+    fn user_exists(&self, name: &str) -> Result<bool> {
+        Ok(self.answer(Asked::UserExists, name))
     }
     fn team_names(&self) -> Vec<String> {
         Vec::new()
@@ -153,8 +153,8 @@ impl Host for Offline {
     fn team_exists(&self, name: &str) -> bool {
         !name.is_empty()
     }
-    fn user_exists(&self, name: &str) -> bool {
-        !name.is_empty()
+    fn user_exists(&self, name: &str) -> Result<bool> {
+        Ok(!name.is_empty())
     }
     fn team_names(&self) -> Vec<String> {
         Vec::new()

@@ -176,7 +176,9 @@ impl Decide for Policies {
         let Some(decision) = Decision::named(question.decision) else { return Ok(Answer::default()) };
         let live = self.current(connection)?;
         let input = gather::input(connection, &live, question)?;
-        let verdict = chain::decide(&live.bundle, decision, &input, &self.host(&live));
+        let rehearsal = question.rehearsal.then(|| live.bundle.rehearsal(decision));
+        let bundle = rehearsal.as_ref().unwrap_or(&live.bundle);
+        let verdict = chain::decide(bundle, decision, &input, &self.host(&live));
         let log = verdict.entries.iter().map(|entry| row(entry, question)).collect::<Result<Vec<_>>>()?;
         Ok(Answer { effects: effects(connection, &live, decision, &verdict, question.record)?, log })
     }
@@ -320,8 +322,8 @@ impl Host for LiveHost {
     fn team_exists(&self, name: &str) -> bool {
         self.teams.contains_key(name)
     }
-    fn user_exists(&self, name: &str) -> bool {
-        self.database.read_here(|connection| user_id(connection, name)).ok().flatten().is_some()
+    fn user_exists(&self, name: &str) -> Result<bool> {
+        Ok(self.database.look_up(|connection| user_id(connection, name))?.is_some())
     }
     fn team_names(&self) -> Vec<String> {
         self.teams.keys().cloned().collect()

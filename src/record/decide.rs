@@ -29,6 +29,8 @@ pub struct Question<'a> {
     pub step: Option<&'static Step>,
     /// What the person wrote along with it.
     pub note: Option<&'a str>,
+    /// Whether nothing comes of it: then an error of a policy does not count against it.
+    pub rehearsal: bool,
     /// Who and what is behind it, and when.
     pub cause: &'a Cause,
 }
@@ -70,7 +72,8 @@ pub trait Decide: Send + Sync {
     fn decide(&self, connection: &mut AnyConnection, question: &Question<'_>) -> Result<Answer>;
 }
 
-/// A row of the decision log. `record_version`, `applied` and `discarded` are filled in by the kernel.
+/// A row of the decision log. The kernel says [which record](DecisionRow::of) it is about, and what was `applied` and
+/// `discarded`.
 #[derive(Clone, Debug, Queryable, Insertable, serde::Serialize)]
 #[diesel(table_name = decision, treat_none_as_default_value = false)]
 #[expect(missing_docs, reason = "documented where the API shows it")]
@@ -96,4 +99,12 @@ pub struct DecisionRow {
     pub error: Option<JsonText>,
     pub operations: i64,
     pub microseconds: i64,
+}
+
+impl DecisionRow {
+    /// The same row about this version of a record.
+    #[must_use]
+    pub fn of(self, record_id: RecordId, record_version: i32) -> Self {
+        DecisionRow { record_id, record_version, ..self }
+    }
 }

@@ -65,11 +65,14 @@ impl<D: serde::Serialize + PartialEq + Clone> Draft<D> {
         self.before.as_ref().map(|(header, details)| render::record(self.kind, header, details)).transpose()
     }
 
+    /// Whether header and details are as they were stored.
+    pub fn is_same(&self) -> bool {
+        self.before.as_ref().is_some_and(|(header, details)| *header == self.header && *details == self.details)
+    }
+
     /// Whether anything is to be written.
     pub fn is_changed(&self) -> bool {
-        self.before.as_ref().is_none_or(|(header, details)| *header != self.header || *details != self.details)
-            || !self.notes.is_empty()
-            || !self.decisions.is_empty()
+        !self.is_same() || !self.notes.is_empty() || !self.decisions.is_empty()
     }
 
     /// Whether a public comment comes with it.

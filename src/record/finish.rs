@@ -12,7 +12,6 @@ use super::{
     journal::{self, Entry},
     outbox::Event,
     pending::{Participant, Tag, Words},
-    policies,
     practice::{Details, Practice},
     render::changes,
     store::{Desk, Outcome},
@@ -42,6 +41,12 @@ pub fn write<P: Practice>(desk: &mut Desk<'_, '_>, mut draft: Draft<P::Details>)
     write_record(desk, &draft);
     P::follow(&draft, desk)?;
     Ok(outcome)
+}
+
+/// Ends a write that has changed nothing: what the policies were asked is remembered all the same.
+pub fn remember<D: Details>(desk: &mut Desk<'_, '_>, mut draft: Draft<D>) -> Result<Outcome> {
+    write_decisions(desk, &mut draft);
+    outcome(&draft)
 }
 
 /// A draft as its writer gets it back.
@@ -171,12 +176,13 @@ fn write_evidence<D: Details>(
         events.push(event(name.clone(), payload)?);
     }
     desk.unit.deferred.events.extend(events);
-    policies::at_version(&mut draft.decisions, draft.header.version);
-    for row in &mut draft.decisions {
-        row.record_id = draft.header.id;
-    }
-    desk.unit.deferred.decisions.append(&mut draft.decisions);
+    write_decisions(desk, draft);
     Ok(())
+}
+
+fn write_decisions<D>(desk: &mut Desk<'_, '_>, draft: &mut Draft<D>) {
+    let Header { id, version, .. } = draft.header;
+    desk.unit.deferred.decisions.extend(draft.decisions.drain(..).map(|row| row.of(id, version)));
 }
 
 /// What was done, in the past tense.

@@ -29,6 +29,7 @@ pub mod practice;
 pub mod query;
 pub mod reference;
 pub mod render;
+pub mod step;
 pub mod store;
 pub mod timer;
 pub mod visibility;

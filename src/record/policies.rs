@@ -4,10 +4,11 @@ use serde_json::{Value, json};
 
 use super::{
     cause::Policies,
-    decide::{Answer, DecisionRow, Effect, Question},
+    decide::{Answer, Effect, Question},
     draft::Draft,
-    kind::{Kind, Step},
+    kind::Kind,
     practice::Details,
+    reference,
     store::{Desk, Reading},
 };
 use crate::{
@@ -15,9 +16,17 @@ use crate::{
     error::{Code, Error, FieldError, Result},
 };
 
+/// The decision that is about a step, not about what a record holds.
+const GUARD: &str = "guard";
+
+/// The decisions that say what a record of a kind holds.
+pub fn askable(kind: &Kind) -> impl Iterator<Item = &'static str> {
+    kind.decisions.iter().map(|t| t.decision).filter(|name| *name != GUARD)
+}
+
 /// Asks every decision that the change calls for, in the order of the kind's table, and carries out what they say.
 pub fn decide_all<D: Details>(desk: &mut Desk<'_, '_>, draft: &mut Draft<D>) -> Result<()> {
-    for trigger in draft.kind.decisions.iter().filter(|t| t.decision != "guard") {
+    for trigger in draft.kind.decisions.iter().filter(|t| t.decision != GUARD) {
         if is_called_for(desk.cause.policies.clone(), draft, trigger)? {
             let answer = ask(desk, draft, trigger.decision)?;
             carry_out(desk, draft, trigger.decision, answer)?;
@@ -28,32 +37,46 @@ pub fn decide_all<D: Details>(desk: &mut Desk<'_, '_>, draft: &mut Draft<D>) -> 
 
 /// Asks the guard about the step that is being taken.
 pub fn guard<D: Details>(desk: &mut Desk<'_, '_>, draft: &mut Draft<D>) -> Result<()> {
-    if !draft.kind.decisions.iter().any(|t| t.decision == "guard") {
+    if !draft.kind.decisions.iter().any(|t| t.decision == GUARD) {
         return Ok(());
     }
-    let Answer { effects, log } = ask(desk, draft, "guard")?;
+    let Answer { effects, log } = ask(desk, draft, GUARD)?;
     let observed = matches!(desk.cause.policies, Policies::Observe { .. });
     if let Some(refusal) = effects.iter().find_map(refusal_of).filter(|_| !observed) {
         let detail = refusal.detail.clone();
+        let version = draft.header.version;
+        desk.unit.testimony.decisions.extend(log.into_iter().map(|row| row.of(draft.header.id, version)));
         return Err(Error::new(Code::RefusedByPolicy, detail).with_errors(vec![refusal]));
     }
     draft.decisions.extend(log);
     Ok(())
 }
 
+/// Asks one decision though nothing has changed, and carries out what the policies say.
+pub fn decide_again<D: Details>(desk: &mut Desk<'_, '_>, draft: &mut Draft<D>, decision: &str) -> Result<()> {
+    let Some(decision) = askable(draft.kind).find(|name| *name == decision) else {
+        let near = crate::error::did_you_mean(decision, askable(draft.kind));
+        let detail = format!("There is no decision `{decision}` to ask about a {}{near}.", draft.kind.name);
+        return Err(Error::invalid("/decision", "not_a_choice", detail));
+    };
+    let answer = ask(desk, draft, decision)?;
+    carry_out(desk, draft, decision, answer)
+}
+
 /// Whether the guard would refuse the step, for whoever draws the buttons. Nothing is logged.
 pub fn refusal<D: Details>(reading: &mut Reading<'_>, draft: &Draft<D>) -> Result<Option<FieldError>> {
-    if !draft.kind.decisions.iter().any(|t| t.decision == "guard") {
+    if !draft.kind.decisions.iter().any(|t| t.decision == GUARD) {
         return Ok(None);
     }
     let (record, before) = (draft.after()?, draft.was()?);
     let question = Question {
-        decision: "guard",
+        decision: GUARD,
         kind: draft.kind,
         record: &record,
         before: before.as_ref(),
         step: draft.step,
         note: None,
+        rehearsal: true,
         cause: reading.cause,
     };
     let answer = reading.kernel.decide().decide(reading.connection, &question)?;
@@ -67,15 +90,17 @@ fn refusal_of(effect: &Effect) -> Option<FieldError> {
 }
 
 fn is_called_for<D: Details>(policies: Policies, draft: &Draft<D>, trigger: &super::kind::Trigger) -> Result<bool> {
+    let (old_team, team) = (draft.old().and_then(|(header, _)| header.team_id), draft.header.team_id);
+    let is_routing = trigger.decision == "routing";
     // Routing leaves alone what a person has given to a team, except where it is only watched.
-    let routed_by_hand =
-        trigger.decision == "routing" && draft.header.team_id != draft.old().and_then(|(h, _)| h.team_id);
+    let routed_by_hand = is_routing && team.is_some() && team != old_team;
     let Some(before) = draft.was()? else {
         return Ok(!routed_by_hand || matches!(policies, Policies::Observe { .. }));
     };
     let after = draft.after()?;
     let changed = trigger.on_change_of.iter().any(|name| before.get(*name) != after.get(*name));
-    Ok(changed && !routed_by_hand)
+    let lost_its_team = is_routing && team.is_none() && old_team.is_some();
+    Ok((changed || lost_its_team) && !routed_by_hand)
 }
 
 /// The public comment that comes along. Work notes stay out of what policies see, because the decision log shows that.
@@ -102,6 +127,7 @@ fn ask<D: Details>(desk: &mut Desk<'_, '_>, draft: &Draft<D>, decision: &'static
         before: before.as_ref(),
         step: draft.step,
         note,
+        rehearsal: false,
         cause: desk.cause,
     };
     desk.kernel.decide().decide(desk.unit.reference(), &question)
@@ -122,7 +148,7 @@ fn carry_out<D: Details>(
         }
     } else {
         for effect in effects {
-            apply(draft, effect, &mut applied, &mut discarded);
+            apply(desk, draft, effect, &mut applied, &mut discarded)?;
         }
     }
     if let Some(row) = log.last_mut() {
@@ -133,7 +159,13 @@ fn carry_out<D: Details>(
     Ok(())
 }
 
-fn apply<D: Details>(draft: &mut Draft<D>, effect: Effect, applied: &mut Vec<Value>, discarded: &mut Vec<Value>) {
+fn apply<D: Details>(
+    desk: &mut Desk<'_, '_>,
+    draft: &mut Draft<D>,
+    effect: Effect,
+    applied: &mut Vec<Value>,
+    discarded: &mut Vec<Value>,
+) -> Result<()> {
     let header = &mut draft.header;
     let mut note = |field: &str, from: Value, to: Value| {
         if from != to {
@@ -147,20 +179,31 @@ fn apply<D: Details>(draft: &mut Draft<D>, effect: Effect, applied: &mut Vec<Val
             header.priority = n;
         }
         Effect::Team(team) => {
-            note("team_id", json!(header.team_id), json!(team));
             if header.team_id != Some(team) {
+                note("team_id", json!(header.team_id), json!(team));
+                note("assignee_id", json!(header.assignee_id), Value::Null);
                 (header.team_id, header.assignee_id) = (Some(team), None);
             }
         }
         Effect::Assignee(user) => {
-            note("assignee_id", json!(header.assignee_id), json!(user));
-            header.assignee_id = Some(user);
+            let stranger = match header.team_id {
+                Some(team) => !reference::is_member(desk.unit.reference(), user, team)?,
+                None => false,
+            };
+            if stranger {
+                let reason = "the user is not a member of the team";
+                discarded.push(json!({"effect": effect_text(&effect), "reason": reason}));
+            } else {
+                note("assignee_id", json!(header.assignee_id), json!(user));
+                header.assignee_id = Some(user);
+            }
         }
         Effect::Notify(who) => draft.events.push(("policy.notified".to_owned(), json!({"who": who}))),
         Effect::Refuse { .. } => {
             discarded.push(json!({"effect": effect_text(&effect), "reason": "only a guard refuses"}));
         }
     }
+    Ok(())
 }
 
 /// What a policy wanted where it was only watched, with field and value as among what is applied.
@@ -191,16 +234,4 @@ fn effect_text(effect: &Effect) -> String {
 /// The names of the decisions that a kind has; for forms and documents.
 pub fn decisions_of(kind: &Kind) -> impl Iterator<Item = &'static str> {
     kind.decisions.iter().map(|t| t.decision)
-}
-
-/// Completes rows of the decision log with the record's version.
-pub fn at_version(rows: &mut [DecisionRow], version: i32) {
-    for row in rows {
-        row.record_version = version;
-    }
-}
-
-/// What a guard is told of a step.
-pub fn step_name(step: Option<&'static Step>) -> Option<&'static str> {
-    step.map(|s| s.name)
 }

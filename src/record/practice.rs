@@ -11,7 +11,8 @@ use super::{
     journal::Note,
     kind::{Kind, Step},
     render,
-    store::{self, Desk, Outcome, StepChoice},
+    step::{self, StepChoice, StepStatus},
+    store::{self, Desk, Outcome},
 };
 use crate::{
     db::AnyConnection,
@@ -88,15 +89,23 @@ pub trait AnyPractice: Send + Sync {
         desk: &mut Desk<'_, '_>,
         id: RecordId,
         expected: Option<i32>,
-        step: &StepChoice,
+        choice: &StepChoice,
         input: Map<String, Value>,
     ) -> Result<Outcome>;
     /// Adds time spent to the journal of a record.
     fn book_time(&self, desk: &mut Desk<'_, '_>, id: RecordId, expected: Option<i32>, note: Note) -> Result<Outcome>;
     /// Makes what stands beside a record a change of the record.
     fn beside(&self, desk: &mut Desk<'_, '_>, id: RecordId, expected: Option<i32>, aside: Aside) -> Result<Outcome>;
+    /// Asks the policies a decision again.
+    fn decide_again(
+        &self,
+        desk: &mut Desk<'_, '_>,
+        id: RecordId,
+        expected: Option<i32>,
+        decision: &str,
+    ) -> Result<Outcome>;
     /// The steps from the record's state, and what each still needs.
-    fn steps(&self, desk: &mut store::Reading<'_>, header: Header) -> Result<Vec<store::StepStatus>>;
+    fn steps(&self, desk: &mut store::Reading<'_>, header: Header) -> Result<Vec<StepStatus>>;
     /// The records as JSON objects, in the order given.
     fn render(&self, connection: &mut AnyConnection, headers: Vec<Header>) -> Result<Vec<Map<String, Value>>>;
     /// Runs a timer that is due.
@@ -140,10 +149,10 @@ impl<P: Practice> AnyPractice for Mounted<P> {
         desk: &mut Desk<'_, '_>,
         id: RecordId,
         expected: Option<i32>,
-        step: &StepChoice,
+        choice: &StepChoice,
         input: Map<String, Value>,
     ) -> Result<Outcome> {
-        store::step::<P>(desk, id, expected, step, input)
+        step::take::<P>(desk, id, expected, choice, input)
     }
     fn book_time(&self, desk: &mut Desk<'_, '_>, id: RecordId, expected: Option<i32>, note: Note) -> Result<Outcome> {
         store::book_time::<P>(desk, id, expected, note)
@@ -151,8 +160,17 @@ impl<P: Practice> AnyPractice for Mounted<P> {
     fn beside(&self, desk: &mut Desk<'_, '_>, id: RecordId, expected: Option<i32>, aside: Aside) -> Result<Outcome> {
         store::beside::<P>(desk, id, expected, aside)
     }
-    fn steps(&self, reading: &mut store::Reading<'_>, header: Header) -> Result<Vec<store::StepStatus>> {
-        store::steps::<P>(reading, header)
+    fn decide_again(
+        &self,
+        desk: &mut Desk<'_, '_>,
+        id: RecordId,
+        expected: Option<i32>,
+        decision: &str,
+    ) -> Result<Outcome> {
+        store::decide_again::<P>(desk, id, expected, decision)
+    }
+    fn steps(&self, reading: &mut store::Reading<'_>, header: Header) -> Result<Vec<StepStatus>> {
+        step::ahead::<P>(reading, header)
     }
     fn render(&self, connection: &mut AnyConnection, headers: Vec<Header>) -> Result<Vec<Map<String, Value>>> {
         render::records::<P::Details>(self.kind(), connection, headers)

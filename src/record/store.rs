@@ -9,7 +9,6 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
 
 use super::{
     cause::Cause,
@@ -20,11 +19,11 @@ use super::{
     input::{self, Accepted, Occasion, accept},
     journal::{self, Note},
     kernel::Kernel,
-    kind::{Kind, Phase, Step},
+    kind::{Kind, Phase},
     pending::Pending,
     policies,
     practice::{Details, Practice},
-    reference, visibility,
+    reference, step, visibility,
 };
 use crate::{
     auth::caller::{Caller, Sees},
@@ -71,37 +70,6 @@ pub struct Outcome {
     pub entries: Vec<journal::Entry>,
 }
 
-/// Which step to take: by its name, or by the state it leads to.
-#[derive(Clone, Debug)]
-pub enum StepChoice {
-    /// `resolve`
-    Named(&'static Step),
-    /// `resolved`
-    To(String),
-}
-
-/// A step, and whether it is open to the caller now.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct StepStatus {
-    /// Its name, also the last part of its path: `resolve`.
-    pub name: &'static str,
-    /// The text of the button.
-    pub label: &'static str,
-    /// The state it leads to.
-    pub to: &'static str,
-    /// Whether it can be taken now, with what the record already holds.
-    pub open: bool,
-    /// Fields that it takes and that can't be written otherwise.
-    pub accepts: &'static [&'static str],
-    /// Fields that must hold something afterwards.
-    pub requires: &'static [&'static str],
-    /// What it still needs: a permission, a field, something else. Each with a code and a sentence.
-    pub missing: Vec<FieldError>,
-}
-
-/// How deep consequences may go before they stop.
-const DEEPEST: u8 = 5;
-
 /// Makes a record.
 pub fn create<P: Practice>(desk: &mut Desk<'_, '_>, input: Map<String, Value>) -> Result<Outcome> {
     let kind: &'static Kind = &const { P::KIND };
@@ -142,14 +110,24 @@ pub fn change<P: Practice>(
     if !draft.is_changed() {
         return finish::outcome(&draft);
     }
-    if let Some(step) = P::implied(&draft, desk).and_then(|name| draft.kind.lifecycle.step(name)) {
-        draft.step = Some(step);
-        enter_state(&mut draft, step, desk.cause)?;
-        P::enter(&mut draft, step, desk)?;
+    match with_implied::<P>(desk, &draft)? {
+        Some(stepped) => draft = stepped,
+        None => P::settle(&mut draft, desk)?,
     }
-    P::settle(&mut draft, desk)?;
     policies::decide_all(desk, &mut draft)?;
     finish::write::<P>(desk, draft)
+}
+
+/// The draft with the step that the change brings with it. Where that is not open, the change stands without it.
+fn with_implied<P: Practice>(desk: &mut Desk<'_, '_>, draft: &Draft<P::Details>) -> Result<Option<Draft<P::Details>>> {
+    let implied = P::implied(draft, desk).and_then(|name| draft.kind.lifecycle.step(name));
+    let Some(step) = implied else { return Ok(None) };
+    let mut stepped = draft.clone();
+    match step::enter::<P>(desk, &mut stepped, step) {
+        Ok(()) => Ok(Some(stepped)),
+        Err(e) if matches!(e.code, Code::IllegalTransition | Code::RefusedByPolicy) => Ok(None),
+        Err(e) => Err(e),
+    }
 }
 
 /// Adds time spent to the journal.
@@ -179,85 +157,20 @@ pub fn beside<P: Practice>(
     finish::write::<P>(desk, draft)
 }
 
-/// Takes a step of the lifecycle.
-pub fn step<P: Practice>(
+/// Asks the policies a decision again, though nothing has changed, and carries out what they say.
+pub fn decide_again<P: Practice>(
     desk: &mut Desk<'_, '_>,
     id: RecordId,
     expected: Option<i32>,
-    choice: &StepChoice,
-    input: Map<String, Value>,
+    decision: &str,
 ) -> Result<Outcome> {
     let mut draft = open_draft::<P>(desk, id, expected)?;
-    let step = chosen(draft.kind, &draft.header.state, choice)?;
-    if !(step.automatic && desk.cause.depth > 0) {
-        desk.cause.caller.require(&draft.kind.permission(step.name))?;
+    desk.cause.caller.require(&draft.kind.permission("update"))?;
+    policies::decide_again(desk, &mut draft, decision)?;
+    if draft.is_same() {
+        return finish::remember(desk, draft);
     }
-    let is_of_step = |name: &str| step.accepts.contains(&name) || input::NOTES.iter().any(|(note, _)| *note == name);
-    if !input.keys().all(|name| is_of_step(name)) {
-        desk.cause.caller.require(&draft.kind.permission("update"))?;
-    }
-    let accepted = accept(draft.kind, Occasion::Step(step), input)?;
-    draft.step = Some(step);
-    take_in(desk, &mut draft, accepted)?;
-    enter_state(&mut draft, step, desk.cause)?;
-    P::enter(&mut draft, step, desk)?;
-    P::settle(&mut draft, desk)?;
-    let missing = missing::<P>(&draft, step)?;
-    if !missing.is_empty() {
-        let detail = format!("`{}` needs more: {}", step.name, sentences(&missing));
-        return Err(Error::new(Code::IllegalTransition, detail).with_errors(missing));
-    }
-    policies::guard(desk, &mut draft)?;
-    policies::decide_all(desk, &mut draft)?;
     finish::write::<P>(desk, draft)
-}
-
-/// The steps from the record's state, and what each still needs.
-pub fn steps<P: Practice>(reading: &mut Reading<'_>, header: Header) -> Result<Vec<StepStatus>> {
-    let kind: &'static Kind = &const { P::KIND };
-    let details = load_details::<P::Details>(reading.connection, header.id)?;
-    let from_here = kind.lifecycle.steps.iter().filter(|s| s.from.contains(&header.state.as_str()) && !s.automatic);
-    from_here
-        .map(|step| {
-            let mut draft = Draft {
-                kind,
-                before: Some((header.clone(), details.clone())),
-                header: header.clone(),
-                details: details.clone(),
-                step: Some(step),
-                notes: Vec::new(),
-                events: Vec::new(),
-                decisions: Vec::new(),
-                aside: None,
-            };
-            let mut missing = missing::<P>(&draft, step)?;
-            let permission = kind.permission(step.name);
-            if !reading.cause.caller.can(&permission) {
-                let detail = format!("You need the permission `{permission}`.");
-                missing.push(FieldError::new("", "permission", detail));
-            }
-            if missing.is_empty() {
-                enter_state(&mut draft, step, reading.cause)?;
-                missing.extend(policies::refusal(reading, &draft)?);
-            }
-            let Step { name, label, to, accepts, requires, .. } = step;
-            Ok(StepStatus { name, label, to, accepts, requires, open: missing.is_empty(), missing })
-        })
-        .collect()
-}
-
-/// Runs something as a consequence of a write to `of`: with the server's rights, one level deeper.
-pub fn consequence<T>(
-    desk: &mut Desk<'_, '_>,
-    of: &str,
-    work: impl FnOnce(&mut Desk<'_, '_>) -> Result<T>,
-) -> Result<Option<T>> {
-    if desk.cause.depth >= DEEPEST {
-        tracing::warn!(record = of, "consequences stop here: they are {DEEPEST} deep");
-        return Ok(None);
-    }
-    let cause = desk.cause.consequence(of);
-    work(&mut Desk { kernel: desk.kernel, unit: &mut *desk.unit, cause: &cause }).map(Some)
 }
 
 /// The record with that id, if the caller sees it.
@@ -282,7 +195,11 @@ pub fn absent(kind: &Kind) -> Error {
     Error::not_found(kind.name.replace('_', " "))
 }
 
-fn open_draft<P: Practice>(desk: &mut Desk<'_, '_>, id: RecordId, expected: Option<i32>) -> Result<Draft<P::Details>> {
+pub(super) fn open_draft<P: Practice>(
+    desk: &mut Desk<'_, '_>,
+    id: RecordId,
+    expected: Option<i32>,
+) -> Result<Draft<P::Details>> {
     let kind: &'static Kind = &const { P::KIND };
     let connection = desk.unit.settled(id)?;
     desk.cause.caller.require(&kind.permission("read"))?;
@@ -305,7 +222,7 @@ fn open_draft<P: Practice>(desk: &mut Desk<'_, '_>, id: RecordId, expected: Opti
     })
 }
 
-fn load_details<D: Details>(connection: &mut AnyConnection, id: RecordId) -> Result<D> {
+pub(super) fn load_details<D: Details>(connection: &mut AnyConnection, id: RecordId) -> Result<D> {
     D::load(connection, &[id])?.pop().ok_or_else(|| Error::internal(format!("record {id} has no details")))
 }
 
@@ -343,7 +260,7 @@ fn blank_header(kind: &Kind, id: RecordId, cause: &Cause) -> Header {
 }
 
 /// Puts accepted input into a draft and checks what it refers to.
-fn take_in<D: Details>(desk: &mut Desk<'_, '_>, draft: &mut Draft<D>, accepted: Accepted) -> Result<()> {
+pub(super) fn take_in<D: Details>(desk: &mut Desk<'_, '_>, draft: &mut Draft<D>, accepted: Accepted) -> Result<()> {
     let caller = &desk.cause.caller;
     for note in &accepted.notes {
         caller.require(&draft.kind.permission(note.kind))?;
@@ -409,63 +326,4 @@ fn merged<T: Serialize + serde::de::DeserializeOwned>(current: &T, patch: Map<St
     let mut object = super::render::object(current)?;
     object.extend(patch);
     serde_json::from_value(Value::Object(object)).map_err(Error::internal)
-}
-
-fn chosen(kind: &'static Kind, from: &str, choice: &StepChoice) -> Result<&'static Step> {
-    let lifecycle = &kind.lifecycle;
-    let found = match choice {
-        StepChoice::Named(step) => step.from.contains(&from).then_some(*step),
-        StepChoice::To(to) if lifecycle.state(to).is_none() => {
-            let near = crate::error::did_you_mean(to, lifecycle.states.iter().map(|s| s.name));
-            return Err(Error::invalid("/to", "not_a_choice", format!("There is no state `{to}`{near}.")));
-        }
-        StepChoice::To(to) => lifecycle.step_between(from, to),
-    };
-    found.ok_or_else(|| {
-        let open: Vec<&str> = lifecycle.steps.iter().filter(|s| s.from.contains(&from)).map(|s| s.name).collect();
-        let wanted = match choice {
-            StepChoice::Named(step) => step.name,
-            StepChoice::To(to) => to,
-        };
-        let detail = match open.is_empty() {
-            true => format!("`{wanted}` is not open: `{from}` is final."),
-            false => format!("`{wanted}` is not open from `{from}`; open are: {}.", open.join(", ")),
-        };
-        Error::new(Code::IllegalTransition, detail)
-    })
-}
-
-/// Sets state, phase and the times that go with it.
-fn enter_state<D>(draft: &mut Draft<D>, step: &Step, cause: &Cause) -> Result<()> {
-    let state = draft.kind.lifecycle.state(step.to).ok_or_else(|| Error::internal("a step leads nowhere"))?;
-    let header = &mut draft.header;
-    header.state = state.name.to_owned();
-    header.phase = state.phase.as_str().to_owned();
-    match state.phase {
-        Phase::Open | Phase::Waiting => (header.resolved_at, header.closed_at) = (None, None),
-        Phase::Done => header.resolved_at = Some(cause.at),
-        Phase::Closed | Phase::Cancelled => header.closed_at = Some(cause.at),
-    }
-    Ok(())
-}
-
-fn missing<P: Practice>(draft: &Draft<P::Details>, step: &Step) -> Result<Vec<FieldError>> {
-    let record = draft.after()?;
-    let empty = |name: &&&str| match record.get(**name) {
-        None | Some(Value::Null) => true,
-        Some(Value::String(s)) => s.trim().is_empty(),
-        Some(_) => false,
-    };
-    let mut missing: Vec<FieldError> = step
-        .requires
-        .iter()
-        .filter(empty)
-        .map(|name| FieldError::new(input::pointer(name), "required", format!("`{name}` is required.")))
-        .collect();
-    missing.extend(P::obstacles(draft, step));
-    Ok(missing)
-}
-
-fn sentences(errors: &[FieldError]) -> String {
-    errors.iter().map(|e| e.detail.as_str()).collect::<Vec<_>>().join(" ")
 }

@@ -11,6 +11,7 @@ mod incident;
 mod matrix;
 mod migrations;
 mod openapi;
+mod policies;
 mod queries;
 mod support;
 mod tidy;

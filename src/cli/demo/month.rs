@@ -22,7 +22,8 @@ use crate::{
         cause::{Cause, Via},
         header::Header,
         kernel::Kernel,
-        store::{Desk, StepChoice, Unit},
+        step::StepChoice,
+        store::{Desk, Unit},
         timer,
     },
 };

@@ -22,7 +22,8 @@ use crate::{
         cause::{Cause, Policies, Via},
         custom::CustomField,
         kernel::Kernel,
-        store::{Desk, StepChoice, Unit},
+        step::StepChoice,
+        store::{Desk, Unit},
     },
     schema::{custom_field, record, team, team_member},
 };

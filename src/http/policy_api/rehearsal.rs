@@ -149,6 +149,7 @@ fn stored(
         before: Some(&before).filter(|b| **b != record),
         step: None,
         note: None,
+        rehearsal: true,
         cause,
     };
     let input = gather::input(connection, live, &question)?;

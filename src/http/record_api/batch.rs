@@ -27,7 +27,8 @@ use crate::{
     record::{
         cause::{Cause, Via},
         kind::{Kind, Step},
-        store::{Desk, Outcome, StepChoice},
+        step::StepChoice,
+        store::{Desk, Outcome},
     },
 };
 

@@ -23,7 +23,8 @@ use crate::{
         kind::{HEADER, Kind},
         list::{Asked, List, Page, render_headers},
         query::fields,
-        store::{self, Reading, StepStatus},
+        step::StepStatus,
+        store::{self, Reading},
     },
 };
 

@@ -72,6 +72,19 @@ pub fn transition(kind: &Kind) -> Shape {
     named(format!("{}Transition", kind.label), with_notes(object).build())
 }
 
+/// Which decision is asked again: `IncidentDecisionAsked`.
+pub fn decision_asked(kind: &Kind, names: Vec<Value>) -> Shape {
+    let decision = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(names))
+        .description(Some("The decision to ask."));
+    let object = ObjectBuilder::new()
+        .description(Some("Which decision the policies are asked again."))
+        .property("decision", decision)
+        .required("decision");
+    named(format!("{}DecisionAsked", kind.label), object.build())
+}
+
 /// A page of records: `IncidentPage`.
 pub fn page(name: &str, item: Shape) -> Shape {
     let items = ArrayBuilder::new().items(item.reference()).description(Some("The records of this page."));

@@ -1,6 +1,7 @@
 //! Writing records: create, patch, transitions and their named verbs.
 
 use actix_web::{HttpResponse, http::Method, web};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -18,7 +19,9 @@ use crate::{
     },
     record::{
         kind::{Kind, Step},
-        store::{Outcome, StepChoice},
+        policies,
+        step::StepChoice,
+        store::Outcome,
     },
 };
 
@@ -29,6 +32,9 @@ pub(super) fn mount(api: &mut Api, kind: &'static Kind) {
     api.mount(transition(kind), move |call, id, body| transition_record(kind, call, id, body));
     for step in kind.lifecycle.steps.iter().filter(|s| !s.automatic) {
         api.mount(verb(kind, step), move |call, id, body| step_record(kind, step, call, id, body));
+    }
+    if policies::askable(kind).next().is_some() {
+        api.mount(decide(kind), move |call, id, body| decide_record(kind, call, id, body));
     }
 }
 
@@ -170,8 +176,47 @@ async fn take(
     .await
 }
 
+fn decide(kind: &'static Kind) -> Endpoint {
+    let names: Vec<Value> = policies::askable(kind).map(Value::from).collect();
+    let example = json!({"decision": names.last()});
+    Endpoint {
+        method: Method::POST,
+        path: format!("/api/v1/{}/{{id}}/decisions", kind.plural).into(),
+        id: format!("decide_{}", kind.name).into(),
+        tag: kind.label.into(),
+        access: Access::Permission(kind.permission("update").into()),
+        summary: format!("Ask the policies about {} again", a(kind)).into(),
+        description: "Policies decide when something changes that they look at; this asks them one decision now and carries out what they say, for instance to route by a policy that was just published. `GET` on the same path tells what they said.".into(),
+        parameters: vec![id(kind), if_match(false), dry_run(), idempotency_key(), reason()],
+        request: Some(Content::json(shape::decision_asked(kind, names), example)),
+        responses: vec![changed(kind)],
+        problems: vec![Code::NotFound, Code::Invalid, Code::Stale],
+    }
+}
+
+/// The body: [`shape::decision_asked`] with the names of the kind's decisions.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DecisionAsked {
+    decision: String,
+}
+
+async fn decide_record(
+    kind: &'static Kind,
+    call: Call,
+    id: web::Path<String>,
+    Body(asked): Body<DecisionAsked>,
+) -> Result<HttpResponse> {
+    let (expected, DecisionAsked { decision }) = (call.expected_if_given(), asked);
+    call.write(&json!({"decision": decision}), move |desk| {
+        let id = record_id_of(desk.unit.reference(), kind, &id)?;
+        practice_of(desk.kernel, kind)?.decide_again(desk, id, expected, &decision).map(Reply::record)
+    })
+    .await
+}
+
 fn decisions(kind: &Kind) -> String {
-    let names: Vec<&str> = kind.decisions.iter().map(|t| t.decision).collect();
+    let names: Vec<&str> = policies::askable(kind).collect();
     if names.is_empty() { "none for this kind".to_owned() } else { names.join(", ") }
 }
 

@@ -23,7 +23,8 @@ use crate::{
         header::Header,
         kernel::Kernel,
         practice::AnyPractice,
-        store::{Desk, Outcome, StepChoice, Unit},
+        step::StepChoice,
+        store::{Desk, Outcome, Unit},
     },
 };
 

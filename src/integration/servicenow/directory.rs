@@ -30,7 +30,8 @@ use crate::{
         audit::AuditEntry,
         cause::{Cause, Policies, Via},
         kernel::Kernel,
-        store::{Desk, StepChoice, Unit},
+        step::StepChoice,
+        store::{Desk, Unit},
     },
     schema::{organisation, team, team_member},
 };

@@ -61,7 +61,7 @@ fn assign(call: &NativeCallContext, team: &Dynamic) -> Native<Said> {
 
 fn assign_to(call: &NativeCallContext, user: &Dynamic) -> Native<Said> {
     let (context, user) = (Context::from_call(call)?, text(call, "a user name", user)?);
-    if !context.user_exists(&user) {
+    if !context.user_exists(&user, call.call_position())? {
         let sentence = format!("there is no user \"{user}\"");
         return Err(mistake("unknown_user", sentence, call.call_position()));
     }
@@ -70,7 +70,7 @@ fn assign_to(call: &NativeCallContext, user: &Dynamic) -> Native<Said> {
 
 fn notify(call: &NativeCallContext, who: &Dynamic) -> Native<Said> {
     let (context, who) = (Context::from_call(call)?, text(call, "a team or a user name", who)?);
-    if !context.team_exists(&who) && !context.user_exists(&who) {
+    if !context.team_exists(&who) && !context.user_exists(&who, call.call_position())? {
         return Err(no_team(call, &context, &who, "team or user"));
     }
     say(call, Effect::Notify { who: who.into() })

@@ -69,8 +69,8 @@ pub fn register(engine: &mut Engine) {
     });
     engine.register_fn("team_exists", |_: ()| false);
     engine.register_fn("user_exists", |call: NativeCallContext, name: Dynamic| {
-        let context = Context::from_call(&call)?;
-        Native::Ok(name.as_immutable_string_ref().is_ok_and(|name| context.user_exists(&name)))
+        let (context, at) = (Context::from_call(&call)?, call.call_position());
+        name.as_immutable_string_ref().map_or(Ok(false), |name| context.user_exists(&name, at))
     });
     engine.register_fn("table", |call: NativeCallContext, name: ImmutableString| {
         let context = Context::from_call(&call)?;

@@ -12,8 +12,8 @@ use crate::{
         draft::Draft,
         header::Header,
         kind::Step,
-        practice::{AnyPractice, Mounted},
-        store::{self, Desk, StepChoice},
+        step::{self, StepChoice},
+        store::Desk,
         timer,
     },
     schema::{incident, record},
@@ -106,7 +106,8 @@ pub(super) fn plan_auto_close(written: &Draft<Incident>, desk: &mut Desk<'_, '_>
 pub(super) fn auto_close(record: RecordId, desk: &mut Desk<'_, '_>) -> Result<()> {
     let state = Header::find(desk.unit.settled(record)?, record)?.map(|h| h.state);
     if state.as_deref() == Some("resolved") {
-        take_step(desk, record, "close", Map::new())?;
+        let close = StepChoice::To("closed".to_owned());
+        step::take::<IncidentPractice>(desk, record, None, &close, Map::new())?;
     }
     Ok(())
 }
@@ -132,7 +133,7 @@ pub(super) fn flow_down(written: &Draft<Incident>, desk: &mut Desk<'_, '_>) -> R
         if !state.is_some_and(|state| step.from.contains(&state.as_str())) {
             continue;
         }
-        store::consequence(desk, &written.header.number, |desk| take_step(desk, child, step.name, input.clone()))?;
+        step::consequence(desk, &written.header.number, written.kind, child, step, input.clone())?;
     }
     Ok(())
 }
@@ -149,12 +150,4 @@ fn below(id: RecordId, step: &Step, desk: &mut Desk<'_, '_>) -> Result<Vec<Recor
         "resolve" => rows.filter(of_parent.or(incident::duplicate_of_id.eq(id))).load(connection)?,
         _ => rows.filter(of_parent).load(connection)?,
     })
-}
-
-fn take_step(desk: &mut Desk<'_, '_>, id: RecordId, step: &str, input: Map<String, Value>) -> Result<()> {
-    let practice = Mounted::<IncidentPractice>::new();
-    if let Some(step) = practice.kind().lifecycle.step(step) {
-        practice.step(desk, id, None, &StepChoice::Named(step), input)?;
-    }
-    Ok(())
 }

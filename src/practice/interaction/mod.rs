@@ -11,7 +11,8 @@ use crate::{
     record::{
         kind::{CHANNELS, Field, Holds, Kind, Lifecycle, Phase, State, Step},
         practice::{AnyPractice, Mounted, Practice},
-        store::{Desk, Outcome, StepChoice},
+        step::StepChoice,
+        store::{Desk, Outcome},
     },
     schema::interaction,
 };

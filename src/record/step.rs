@@ -1,0 +1,218 @@
+//! The lifecycle's side of the one write path: taking a step, what it still needs, and what flows from one record to others.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::{
+    cause::Cause,
+    draft::Draft,
+    finish,
+    header::Header,
+    input::{self, Occasion, accept},
+    journal,
+    kind::{Kind, Phase, Step},
+    policies,
+    practice::Practice,
+    store::{Desk, Outcome, Reading, load_details, open_draft, take_in},
+};
+use crate::{
+    error::{Code, Error, FieldError, Result},
+    id::RecordId,
+};
+
+/// Which step to take: by its name, or by the state it leads to.
+#[derive(Clone, Debug)]
+pub enum StepChoice {
+    /// `resolve`
+    Named(&'static Step),
+    /// `resolved`
+    To(String),
+}
+
+/// A step, and whether it is open to the caller now.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct StepStatus {
+    /// Its name, also the last part of its path: `resolve`.
+    pub name: &'static str,
+    /// The text of the button.
+    pub label: &'static str,
+    /// The state it leads to.
+    pub to: &'static str,
+    /// Whether it can be taken now, with what the record already holds.
+    pub open: bool,
+    /// Fields that it takes and that can't be written otherwise.
+    pub accepts: &'static [&'static str],
+    /// Fields that must hold something afterwards.
+    pub requires: &'static [&'static str],
+    /// What it still needs: a permission, a field, something else. Each with a code and a sentence.
+    pub missing: Vec<FieldError>,
+}
+
+/// How deep consequences may go before they stop.
+const DEEPEST: u8 = 5;
+
+/// Takes a step of the lifecycle.
+pub fn take<P: Practice>(
+    desk: &mut Desk<'_, '_>,
+    id: RecordId,
+    expected: Option<i32>,
+    choice: &StepChoice,
+    input: Map<String, Value>,
+) -> Result<Outcome> {
+    let mut draft = open_draft::<P>(desk, id, expected)?;
+    let step = chosen(draft.kind, &draft.header.state, choice)?;
+    if !(step.automatic && desk.cause.depth > 0) {
+        desk.cause.caller.require(&draft.kind.permission(step.name))?;
+    }
+    let is_of_step = |name: &str| step.accepts.contains(&name) || input::NOTES.iter().any(|(note, _)| *note == name);
+    if !input.keys().all(|name| is_of_step(name)) {
+        desk.cause.caller.require(&draft.kind.permission("update"))?;
+    }
+    let accepted = accept(draft.kind, Occasion::Step(step), input)?;
+    take_in(desk, &mut draft, accepted)?;
+    enter::<P>(desk, &mut draft, step)?;
+    policies::decide_all(desk, &mut draft)?;
+    finish::write::<P>(desk, draft)
+}
+
+/// Takes a draft through a step, if nothing is missing and no guard refuses.
+pub(super) fn enter<P: Practice>(
+    desk: &mut Desk<'_, '_>,
+    draft: &mut Draft<P::Details>,
+    step: &'static Step,
+) -> Result<()> {
+    draft.step = Some(step);
+    enter_state(draft, step, desk.cause)?;
+    P::enter(draft, step, desk)?;
+    P::settle(draft, desk)?;
+    let missing = missing::<P>(draft, step)?;
+    if !missing.is_empty() {
+        let detail = format!("`{}` needs more: {}", step.name, sentences(&missing));
+        return Err(Error::new(Code::IllegalTransition, detail).with_errors(missing));
+    }
+    policies::guard(desk, draft)
+}
+
+/// The steps from the record's state, and what each still needs.
+pub fn ahead<P: Practice>(reading: &mut Reading<'_>, header: Header) -> Result<Vec<StepStatus>> {
+    let kind: &'static Kind = &const { P::KIND };
+    let details = load_details::<P::Details>(reading.connection, header.id)?;
+    let from_here = kind.lifecycle.steps.iter().filter(|s| s.from.contains(&header.state.as_str()) && !s.automatic);
+    from_here
+        .map(|step| {
+            let mut draft = Draft {
+                kind,
+                before: Some((header.clone(), details.clone())),
+                header: header.clone(),
+                details: details.clone(),
+                step: Some(step),
+                notes: Vec::new(),
+                events: Vec::new(),
+                decisions: Vec::new(),
+                aside: None,
+            };
+            let mut missing = missing::<P>(&draft, step)?;
+            let permission = kind.permission(step.name);
+            if !reading.cause.caller.can(&permission) {
+                let detail = format!("You need the permission `{permission}`.");
+                missing.push(FieldError::new("", "permission", detail));
+            }
+            if missing.is_empty() {
+                enter_state(&mut draft, step, reading.cause)?;
+                missing.extend(policies::refusal(reading, &draft)?);
+            }
+            let Step { name, label, to, accepts, requires, .. } = step;
+            Ok(StepStatus { name, label, to, accepts, requires, open: missing.is_empty(), missing })
+        })
+        .collect()
+}
+
+/// Takes a step of `on` as a consequence of a write to the record numbered `of`: with the server's rights, one level deeper.
+/// Where the step is refused, the write stands without it, and a work note tells why.
+pub fn consequence(
+    desk: &mut Desk<'_, '_>,
+    of: &str,
+    kind: &'static Kind,
+    on: RecordId,
+    step: &'static Step,
+    input: Map<String, Value>,
+) -> Result<()> {
+    let (kernel, cause) = (desk.kernel, desk.cause.consequence(of));
+    let practice = kernel.practice(kind.name)?;
+    let taken = if desk.cause.depth < DEEPEST {
+        let choice = StepChoice::Named(step);
+        desk.unit.attempt(|unit| practice.step(&mut Desk { kernel, unit, cause: &cause }, on, None, &choice, input))?
+    } else {
+        Err(Error::new(Code::IllegalTransition, format!("Consequences end after {DEEPEST} records.")))
+    };
+    match taken {
+        Ok(_) => Ok(()),
+        Err(e) if e.source.is_some() => Err(e),
+        Err(e) => {
+            let note = format!("`{}` of {of} did not flow down to here: {}", step.name, e.detail);
+            let note = Map::from_iter([(journal::WORK_NOTE.to_owned(), note.into())]);
+            practice.change(&mut Desk { kernel, unit: &mut *desk.unit, cause: &cause }, on, None, note)?;
+            Ok(())
+        }
+    }
+}
+
+fn chosen(kind: &'static Kind, from: &str, choice: &StepChoice) -> Result<&'static Step> {
+    let lifecycle = &kind.lifecycle;
+    let found = match choice {
+        StepChoice::Named(step) => step.from.contains(&from).then_some(*step),
+        StepChoice::To(to) if lifecycle.state(to).is_none() => {
+            let near = crate::error::did_you_mean(to, lifecycle.states.iter().map(|s| s.name));
+            return Err(Error::invalid("/to", "not_a_choice", format!("There is no state `{to}`{near}.")));
+        }
+        StepChoice::To(to) => lifecycle.step_between(from, to),
+    };
+    found.ok_or_else(|| {
+        let open: Vec<&str> = lifecycle.steps.iter().filter(|s| s.from.contains(&from)).map(|s| s.name).collect();
+        let wanted = match choice {
+            StepChoice::Named(step) => step.name,
+            StepChoice::To(to) => to,
+        };
+        let detail = match open.is_empty() {
+            true => format!("`{wanted}` is not open: `{from}` is final."),
+            false => format!("`{wanted}` is not open from `{from}`; open are: {}.", open.join(", ")),
+        };
+        Error::new(Code::IllegalTransition, detail)
+    })
+}
+
+/// Sets state, phase and the times that go with it.
+fn enter_state<D>(draft: &mut Draft<D>, step: &Step, cause: &Cause) -> Result<()> {
+    let state = draft.kind.lifecycle.state(step.to).ok_or_else(|| Error::internal("a step leads nowhere"))?;
+    let header = &mut draft.header;
+    header.state = state.name.to_owned();
+    header.phase = state.phase.as_str().to_owned();
+    match state.phase {
+        Phase::Open | Phase::Waiting => (header.resolved_at, header.closed_at) = (None, None),
+        Phase::Done => header.resolved_at = Some(cause.at),
+        Phase::Closed | Phase::Cancelled => header.closed_at = Some(cause.at),
+    }
+    Ok(())
+}
+
+fn missing<P: Practice>(draft: &Draft<P::Details>, step: &Step) -> Result<Vec<FieldError>> {
+    let record = draft.after()?;
+    let empty = |name: &&&str| match record.get(**name) {
+        None | Some(Value::Null) => true,
+        Some(Value::String(s)) => s.trim().is_empty(),
+        Some(_) => false,
+    };
+    let mut missing: Vec<FieldError> = step
+        .requires
+        .iter()
+        .filter(empty)
+        .map(|name| FieldError::new(input::pointer(name), "required", format!("`{name}` is required.")))
+        .collect();
+    missing.extend(P::obstacles(draft, step));
+    Ok(missing)
+}
+
+fn sentences(errors: &[FieldError]) -> String {
+    errors.iter().map(|e| e.detail.as_str()).collect::<Vec<_>>().join(" ")
+}
