@@ -220,13 +220,15 @@ fn create() -> Endpoint {
 async fn create_field(call: Call, Body(body): Body<Value>) -> Result<HttpResponse> {
     let NewCustomField { kind, name, label, help, field_type, choices, required } = fit(body.clone())?;
     let new = New { kind, name, label, help, field_type, choices, required };
-    call.write(&body, move |desk| {
+    let write = call.write(&body, move |desk| {
         let made = custom_admin::create(desk, new.clone())?;
         let (location, version) = (format!("/api/v1/custom-fields/{}", made.id), made.version);
         let body = serde_json::to_value(shown(made)?).map_err(Error::internal)?;
         Ok(Reply::created(location, body).at_version(version))
-    })
-    .await
+    });
+    let response = write.await?;
+    call.service.kernel.decide().expire();
+    Ok(response)
 }
 
 fn get() -> Endpoint {
@@ -272,13 +274,15 @@ async fn update_field(call: Call, id: web::Path<String>, Body(body): Body<Value>
     let (id, expected) = (field_id(&id)?, call.expected()?);
     let CustomFieldChange { label, help, choices, required, active } = fit(body.clone())?;
     let change = Change { label, help, choices, required, active };
-    call.write(&body, move |desk| {
+    let write = call.write(&body, move |desk| {
         let field = custom_admin::change(desk, id, expected, change.clone())?;
         let version = field.version;
         let body = serde_json::to_value(shown(field)?).map_err(Error::internal)?;
         Ok(Reply::ok(body).at_version(version))
-    })
-    .await
+    });
+    let response = write.await?;
+    call.service.kernel.decide().expire();
+    Ok(response)
 }
 
 fn field_id(text: &str) -> Result<RowId> {

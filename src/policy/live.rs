@@ -182,6 +182,10 @@ impl Decide for Policies {
         let log = verdict.entries.iter().map(|entry| row(entry, question)).collect::<Result<Vec<_>>>()?;
         Ok(Answer { effects: effects(connection, &live, decision, &verdict, question.record)?, log })
     }
+
+    fn expire(&self) {
+        Policies::expire(self);
+    }
 }
 
 /// What a verdict on a record means for the write path.

@@ -70,6 +70,8 @@ pub struct Answer {
 pub trait Decide: Send + Sync {
     /// Answers a question. An error of a policy is not an error here: it falls back and is logged.
     fn decide(&self, connection: &mut AnyConnection, question: &Question<'_>) -> Result<Answer>;
+    /// Something that is looked up for answers has changed here: teams, custom fields, policies.
+    fn expire(&self) {}
 }
 
 /// A row of the decision log. The kernel says [which record](DecisionRow::of) it is about, and what was `applied` and

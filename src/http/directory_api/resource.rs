@@ -264,6 +264,7 @@ async fn create<R: Resource>(
         })
         .await?;
     R::forget(&identity.gate, "");
+    call.service.kernel.decide().expire();
     Ok(response)
 }
 
@@ -302,5 +303,6 @@ async fn patch<R: Resource>(
         })
         .await?;
     R::forget(&identity.gate, &changed);
+    call.service.kernel.decide().expire();
     Ok(response)
 }
