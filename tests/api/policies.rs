@@ -129,7 +129,8 @@ async fn who_is_no_member_of_the_team_is_not_given_its_work() {
 #[actix_web::test]
 async fn a_new_team_can_be_given_work_at_once() {
     let server = Server::start().await;
-    let source = "fn route(incident) { if team_exists(\"Printers\") { assign(\"Printers\") } else { assign(\"network\") } }";
+    let source =
+        "fn route(incident) { if team_exists(\"Printers\") { assign(\"Printers\") } else { assign(\"network\") } }";
     publish(&server, "printers_first", "routing", source).await;
     let before = create(&server, json!({"title": "Paper jam"})).await;
     assert_eq!(before.field("team_id"), people::team(&server.assembly, "network").to_string());
