@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::{
     decision::{DECISIONS, Decision, Effect, Fallback, Mode, Placed},
-    evaluate::{Evaluation, Input, Outcome, evaluate},
+    evaluate::{Evaluation, Input, evaluate},
     host::Host,
     log::{LogEntry, PolicyRef},
     program::Program,
@@ -174,12 +174,7 @@ fn refusal(policy: &ActivePolicy) -> Placed {
 /// Runs the active version and, where it fails, the last good one; nothing when both fail.
 fn ask(policy: &ActivePolicy, input: &Input, host: &Arc<dyn Host>, entries: &mut Vec<LogEntry>) -> Option<Evaluation> {
     if !policy.breaker_is_open() {
-        let mut evaluation = run(policy, &policy.active, "live", input, host, entries);
-        if evaluation.outcome == Outcome::Limit {
-            // The time that it may take is measured by the clock on the wall: a machine that was busy elsewhere for a moment
-            // must not make a sound policy fail, so it gets one more chance.
-            evaluation = run(policy, &policy.active, "live", input, host, entries);
-        }
+        let evaluation = run(policy, &policy.active, "live", input, host, entries);
         if !evaluation.failed() {
             return Some(evaluation);
         }
