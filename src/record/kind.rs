@@ -150,12 +150,21 @@ pub struct Step {
 pub struct Trigger {
     /// `priority`, `routing`, `guard`.
     pub decision: &'static str,
-    /// A change of one of these asks again. On creation it is always asked.
+    /// A change of one of these asks again. On creation it is always asked, and routing also when a team is taken away.
     pub on_change_of: &'static [&'static str],
 }
 
 /// Through what a contact comes.
 pub const CHANNELS: &[&str] = &["phone", "mail", "portal", "chat", "walk_in", "alert", "other"];
+
+/// How much depends on a service or a thing.
+pub const CRITICALITY: Field = Field::optional(
+    "criticality",
+    "Criticality",
+    "How much depends on it.",
+    Holds::Choice(&["gold", "silver", "bronze"]),
+)
+.never_null();
 
 impl Step {
     /// A step that takes and needs nothing more.

@@ -7,7 +7,7 @@ use crate::{
     details_table,
     id::{RecordId, TeamId, UserId},
     record::{
-        kind::{Field, Holds, Kind, Lifecycle, Phase, State, Step},
+        kind::{CRITICALITY, Field, Holds, Kind, Lifecycle, Phase, State, Step},
         practice::Practice,
     },
     schema::configuration_item,
@@ -63,13 +63,7 @@ const FIELDS: &[Field] = &[
         Holds::Choice(&["production", "staging", "test", "development"]),
     )
     .never_null(),
-    Field::optional(
-        "criticality",
-        "Criticality",
-        "How much depends on it.",
-        Holds::Choice(&["gold", "silver", "bronze"]),
-    )
-    .never_null(),
+    CRITICALITY,
     Field::optional("owner_id", "Owner", "Who answers for it.", Holds::User),
     Field::optional("support_team_id", "Support team", "The team that looks after it.", Holds::Team),
 ];

@@ -7,7 +7,7 @@ use crate::{
     details_table,
     id::{RecordId, TeamId, UserId},
     record::{
-        kind::{Field, Holds, Kind, Lifecycle, Phase, State, Step},
+        kind::{CRITICALITY, Field, Holds, Kind, Lifecycle, Phase, State, Step},
         practice::Practice,
     },
     schema::service,
@@ -37,13 +37,7 @@ details_table!(service, Service, id => Service {
 const FIELDS: &[Field] = &[
     Field::optional("owner_id", "Owner", "Who answers for the service.", Holds::User),
     Field::optional("support_team_id", "Support team", "The team that runs it.", Holds::Team),
-    Field::optional(
-        "criticality",
-        "Criticality",
-        "How much depends on it.",
-        Holds::Choice(&["gold", "silver", "bronze"]),
-    )
-    .never_null(),
+    CRITICALITY,
 ];
 
 const STATES: &[State] = &[
