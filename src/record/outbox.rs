@@ -10,11 +10,11 @@ use crate::{
     schema::outbox,
 };
 
-/// Something that happened to a record.
+/// Something that happened to a record. The database numbers it in the order of commits.
 #[derive(Clone, Debug, Queryable, Insertable, Serialize)]
 #[diesel(table_name = outbox, treat_none_as_default_value = false)]
 pub struct Event {
-    /// Later events of a node have greater ids.
+    /// Its id, which says nothing of its place among others.
     pub id: RowId,
     /// When.
     pub at: Moment,

@@ -12,5 +12,6 @@ mod matrix;
 mod migrations;
 mod openapi;
 mod queries;
+mod stream;
 mod support;
 mod tidy;
