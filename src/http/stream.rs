@@ -60,7 +60,7 @@ fn endpoint() -> Endpoint {
         summary: "Follow what happens".into(),
         description: "Server-sent events, each with a `Told` object as its data, about records that you may see. A comment comes every 15 seconds when nothing happens. \
 After a break, send the id of the last event as `Last-Event-ID`, and what followed it is sent first: each event comes once. An id that no event has is refused (400); then read what you need anew and follow without the header. \
-Events come in the order in which their transactions began to write; `version` in the payload puts those of one record in order. The stream ends when your credentials do.".into(),
+Events come in the order in which their transactions began to write; `version` in the payload puts those of one record in order. Work notes and time (`incident.noted`) are told to those who may read them, `policy.notified` to those with `decision.read`. The stream ends when your credentials do.".into(),
         parameters: vec![
             in_query("types", "Only these events, separated by commas; `incident.*` for a family.", text(), "incident.resolved,incident.closed"),
             in_query("kinds", "Only about these kinds of records, separated by commas.", text(), "incident"),
@@ -172,7 +172,7 @@ impl Following {
 
     async fn read(&mut self) -> Result<Vec<Told>> {
         let (kernel, caller) = (self.service.kernel.clone(), self.caller.clone());
-        let (wanted, mut place) = (self.wanted.clone(), self.place.clone());
+        let (wanted, mut place) = (self.wanted.clone(), self.place);
         let (place, told, more) = self
             .service
             .database

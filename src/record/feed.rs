@@ -12,7 +12,12 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{kernel::Kernel, outbox::Event, visibility};
+use super::{
+    kernel::Kernel,
+    mention::{self, Mention},
+    outbox::{self as events, Event},
+    visibility,
+};
 use crate::{
     auth::caller::Caller,
     clock::Moment,
@@ -113,8 +118,13 @@ impl Place {
         let mut told = Vec::new();
         for (_, Event { id, at, event, record_id, payload }) in rows {
             let Some(header) = seen.get(&record_id).filter(|h| wanted.fits(&event, &h.kind)) else { continue };
-            told.push(Told { id, at, event, record_id, kind: header.kind.clone(), payload: payload.read()? });
+            let kind = kernel.practice(&header.kind)?.kind();
+            if events::is_for(caller, kind, &event) {
+                told.push(Told { id, at, event, record_id, kind: header.kind.clone(), payload: payload.read()? });
+            }
         }
+        let vias = told.iter_mut().filter_map(|told| Mention::via_of(&mut told.payload)).collect();
+        mention::hide(kernel, connection, caller, vias)?;
         Ok((told, more))
     }
 

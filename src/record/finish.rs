@@ -10,7 +10,8 @@ use super::{
     draft::Draft,
     header::Header,
     journal::{self, Entry},
-    outbox::Event,
+    mention,
+    outbox::{Event, NOTED},
     pending::{Participant, Tag, Words},
     policies,
     practice::{Details, Practice},
@@ -41,11 +42,24 @@ pub fn write<P: Practice>(desk: &mut Desk<'_, '_>, mut draft: Draft<P::Details>)
     write_evidence(desk, &mut draft, &changed)?;
     write_record(desk, &draft);
     P::follow(&draft, desk)?;
+    as_seen(desk, outcome)
+}
+
+/// What came of a write, without what is hidden from its writer.
+fn as_seen(desk: &mut Desk<'_, '_>, mut outcome: Outcome) -> Result<Outcome> {
+    let record = std::slice::from_mut(&mut outcome.record);
+    mention::hide_references(desk.kernel, desk.unit.reference(), &desk.cause.caller, record)?;
     Ok(outcome)
 }
 
-/// A draft as its writer gets it back.
-pub fn outcome<D: Details>(draft: &Draft<D>) -> Result<Outcome> {
+/// A draft that holds nothing new, as its writer gets it back.
+pub fn unchanged<D: Details>(desk: &mut Desk<'_, '_>, draft: &Draft<D>) -> Result<Outcome> {
+    let outcome = outcome(draft)?;
+    as_seen(desk, outcome)
+}
+
+/// A draft as it will be stored.
+fn outcome<D: Details>(draft: &Draft<D>) -> Result<Outcome> {
     let Header { id, ref number, version, .. } = draft.header;
     Ok(Outcome { id, number: number.clone(), version, record: draft.after()?, entries: Vec::new() })
 }
@@ -190,7 +204,11 @@ fn action<D: Details>(draft: &Draft<D>) -> String {
                 && header.title == draft.header.title
                 && is_only_noted(header, &draft.header) =>
         {
-            "commented"
+            if draft.has_comment() {
+                "commented"
+            } else {
+                NOTED
+            }
         }
         (Some(_), None) => "updated",
     };

@@ -7,6 +7,7 @@ use super::{
     decide::{Answer, DecisionRow, Effect, Question},
     draft::Draft,
     kind::{Kind, Step},
+    outbox::NOTIFIED,
     practice::Details,
     store::{Desk, Reading},
 };
@@ -156,7 +157,7 @@ fn apply<D: Details>(draft: &mut Draft<D>, effect: Effect, applied: &mut Vec<Val
             note("assignee_id", json!(header.assignee_id), json!(user));
             header.assignee_id = Some(user);
         }
-        Effect::Notify(who) => draft.events.push(("policy.notified".to_owned(), json!({"who": who}))),
+        Effect::Notify(who) => draft.events.push((NOTIFIED.to_owned(), json!({"who": who}))),
         Effect::Refuse { .. } => {
             discarded.push(json!({"effect": effect_text(&effect), "reason": "only a guard refuses"}));
         }

@@ -140,7 +140,7 @@ pub fn change<P: Practice>(
     let accepted = accept(draft.kind, Occasion::Change, input)?;
     take_in(desk, &mut draft, accepted)?;
     if !draft.is_changed() {
-        return finish::outcome(&draft);
+        return finish::unchanged(desk, &draft);
     }
     if let Some(step) = P::implied(&draft, desk).and_then(|name| draft.kind.lifecycle.step(name)) {
         draft.step = Some(step);

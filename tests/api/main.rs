@@ -7,6 +7,7 @@ mod attacks;
 mod conformance;
 mod demo;
 mod durability;
+mod hidden;
 mod incident;
 mod matrix;
 mod migrations;

@@ -1,6 +1,9 @@
 //! The stream: every event once, in an order that neither clocks nor commits disturb, and to those alone whom it concerns.
 
-use std::{thread, time::Duration};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use diesel::prelude::*;
 use pointsman::{
@@ -17,7 +20,7 @@ use pointsman::{
 use serde_json::{Value, json};
 
 use crate::support::{
-    Opened,
+    Opened, PATIENCE,
     Person::{self, *},
     Server,
 };
@@ -44,14 +47,11 @@ fn read(assembly: &Assembly, place: &mut Place) -> Vec<Told> {
     assembly.database.read_here(|c| Ok(place.read(&assembly.kernel, c, caller, &wanted)?.0)).unwrap()
 }
 
-/// Reads until so many are told. Transactions of other tests hold events back on PostgreSQL for as long as they run.
+/// Reads until so many are told.
 fn read_until(assembly: &Assembly, place: &mut Place, count: usize) -> Vec<String> {
-    let mut told = Vec::new();
-    for _ in 0..500 {
+    let (mut told, begun) = (Vec::new(), Instant::now());
+    while told.len() < count && begun.elapsed() < PATIENCE {
         told.extend(read(assembly, place).into_iter().map(|told| told.event));
-        if told.len() >= count {
-            break;
-        }
         thread::sleep(Duration::from_millis(10));
     }
     told
@@ -165,5 +165,32 @@ async fn a_stream_goes_on_after_the_event_that_it_is_given() {
     for unknown in ["0", "nonsense", OLD] {
         let refused = server.get("/api/v1/stream").by(Rita).header("last-event-id", unknown).expect(400).await;
         assert_eq!(refused.json()["code"], "malformed", "{unknown}");
+    }
+}
+
+#[actix_web::test]
+async fn work_notes_and_what_policies_wanted_are_told_to_those_who_may_read_them() {
+    let server = Server::start().await;
+    let (mut ritas, mut alexs) = (follow(&server, Rita, "").await, follow(&server, Alex, "").await);
+    let id = incident(&server, Rita).await;
+    let path = format!("/api/v1/incidents/{id}");
+    let said = async |entry: Value| server.post(&format!("{path}/journal"), entry).by(Alex).expect(201).await;
+    said(json!({"kind": "work_note", "body": "He broke it himself"})).await;
+    said(json!({"kind": "time", "minutes": 5})).await;
+    tell(&mut server.assembly.database.connect().unwrap(), RowId::new(), "policy.notified", &id);
+    said(json!({"kind": "comment", "body": "We look into it"})).await;
+    let both = json!({"comment": "Soon", "work_note": "Never"});
+    server.patch(&path, both).by(Alex).header("if-match", "*").expect(200).await;
+
+    let public = ["incident.created", "incident.commented", "incident.commented"];
+    assert_eq!(names(&next(&mut ritas, 3).await), public);
+    let all = next(&mut alexs, 6).await;
+    let noted = ["incident.created", "incident.noted", "incident.noted", "policy.notified"];
+    assert_eq!(names(&all), [&noted[..], &public[1..]].concat());
+    for (person, versions) in [(Rita, vec![5, 4, 1]), (Alex, vec![5, 4, 3, 2, 1])] {
+        let history = server.get(&format!("{path}/history")).by(person).expect(200).await;
+        let items = history.json()["items"].as_array().unwrap().clone();
+        assert_eq!(items.iter().map(|item| item["version"].as_i64().unwrap()).collect::<Vec<_>>(), versions);
+        assert_eq!(history.text().contains("broke") || history.text().contains("Never"), person == Alex);
     }
 }

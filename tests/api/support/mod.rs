@@ -49,6 +49,10 @@ pub struct Answer {
     pub bytes: Vec<u8>,
 }
 
+/// How long events are waited for. On PostgreSQL they are held back while a transaction of another test writes, and one of
+/// those writes a month.
+pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(300);
+
 /// An answer that does not end by itself.
 pub struct Opened(std::pin::Pin<Box<BoxBody>>);
 
@@ -118,6 +122,10 @@ impl Ask<'_> {
     /// As somebody.
     pub fn by(self, person: Person) -> Self {
         let token = people::token(&self.server.assembly, person);
+        self.with(&token)
+    }
+    /// With a token.
+    pub fn with(self, token: &str) -> Self {
         self.header("authorization", &format!("Bearer {token}"))
     }
     pub fn header(mut self, name: &str, value: &str) -> Self {
@@ -173,7 +181,7 @@ impl Opened {
     pub async fn events(&mut self) -> Vec<(String, Value)> {
         loop {
             let piece = std::future::poll_fn(|context| self.0.as_mut().poll_next(context));
-            let piece = tokio::time::timeout(std::time::Duration::from_secs(10), piece).await.unwrap();
+            let piece = tokio::time::timeout(PATIENCE, piece).await.unwrap();
             let text = String::from_utf8(piece.unwrap().unwrap().to_vec()).unwrap();
             let lines = |field: &'static str| text.lines().filter_map(move |line| line.strip_prefix(field));
             let data = lines("data: ").map(|data| serde_json::from_str(data).unwrap());
