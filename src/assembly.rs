@@ -110,6 +110,7 @@ pub fn kinds() -> Vec<KindActions> {
 
 /// Puts in what ships and is not there: keys, roles, the first administrator, policies.
 fn prepare(connection: &mut AnyConnection, now: Moment) -> Result<(Caller, Option<Secret>)> {
+    connection.settle_restored_events()?;
     key::ensure(connection, now)?;
     role::seed_roles(connection, &kinds(), now)?;
     let first_password = first_administrator(connection, now)?;

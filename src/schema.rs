@@ -312,6 +312,8 @@ diesel::table! {
         event -> Text,
         record_id -> Text,
         payload -> Text,
+        xid -> BigInt,
+        seq -> BigInt,
     }
 }
 

@@ -5,13 +5,13 @@ use diesel::{
     connection::{AnsiTransactionManager, SimpleConnection, TransactionManager},
     prelude::*,
     result::{ConnectionError, DatabaseErrorKind},
-    sql_types::{Bool, Double, Text},
+    sql_types::{BigInt, Bool, Double, Text},
 };
 
 use super::Condition;
 use crate::{
     error::{Code, Error, Result},
-    schema::record,
+    schema::{outbox, record},
 };
 
 /// A connection to either database.
@@ -173,6 +173,39 @@ impl AnyConnection {
                 Some(head) => Ok(head),
                 None => heads.for_update().first(c),
             },
+        }
+    }
+
+    /// The condition that an event stands after a place in the order of commits, and nothing can come between them any more.
+    ///
+    /// SQLite has one writer, which numbers the rows as it commits them. On PostgreSQL a transaction has its id before it
+    /// commits, so an event waits until every transaction with a lower id has ended, whatever that one is about.
+    pub fn events_after(engine: Engine, xid: i64, seq: i64) -> Condition<outbox::table> {
+        match engine {
+            // That `xid` is known to be the same everywhere lets SQLite read in the order of its rows.
+            Engine::Sqlite => Box::new(outbox::xid.eq(0).and(outbox::seq.gt(seq))),
+            Engine::Postgres => {
+                let is_settled = diesel::dsl::sql::<Bool>(
+                    "outbox.xid < CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)",
+                );
+                let is_beyond = outbox::xid.gt(xid).or(outbox::seq.gt(seq));
+                Box::new(outbox::xid.ge(xid).and(is_beyond).and(is_settled))
+            }
+        }
+    }
+
+    /// Moves all events down, in their order, where some claim to be of transactions that are still to come: their dump was
+    /// restored into a cluster that has counted less far, and they would be held back and new ones told before them.
+    pub fn settle_restored_events(&mut self) -> QueryResult<usize> {
+        let AnyConnection::Postgres(c) = self else { return Ok(0) };
+        let next = diesel::dsl::sql::<BigInt>("CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS text) AS bigint)");
+        let next: i64 = diesel::select(next).get_result(c)?;
+        let last: Option<i64> = outbox::table.select(diesel::dsl::max(outbox::xid)).first(c)?;
+        match last.map(|last| last - next + 1) {
+            Some(ahead) if ahead > 0 => {
+                diesel::update(outbox::table).set(outbox::xid.eq(outbox::xid - ahead)).execute(c)
+            }
+            _ => Ok(0),
         }
     }
 

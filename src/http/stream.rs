@@ -58,8 +58,9 @@ fn endpoint() -> Endpoint {
         tag: TAG.into(),
         access: Access::Permission("stream.read".into()),
         summary: "Follow what happens".into(),
-        description: "Server-sent events, each with a `Told` object as its data, about records that you may see, in the order in which they happened. A comment comes every 15 seconds when nothing happens. \
-After a break, send the id of the last event as `Last-Event-ID`: what happened since is sent first. Each event comes at least once; after a break some may come again, so drop ids that you know. The stream ends when your credentials do.".into(),
+        description: "Server-sent events, each with a `Told` object as its data, about records that you may see. A comment comes every 15 seconds when nothing happens. \
+After a break, send the id of the last event as `Last-Event-ID`, and what followed it is sent first: each event comes once. An id that no event has is refused (400); then read what you need anew and follow without the header. \
+Events come in the order in which their transactions began to write; `version` in the payload puts those of one record in order. Work notes and time (`incident.noted`) are told to those who may read them, `policy.notified` to those with `decision.read`. The stream ends when your credentials do.".into(),
         parameters: vec![
             in_query("types", "Only these events, separated by commas; `incident.*` for a family.", text(), "incident.resolved,incident.closed"),
             in_query("kinds", "Only about these kinds of records, separated by commas.", text(), "incident"),
@@ -99,7 +100,7 @@ async fn follow(call: Call, request: HttpRequest) -> Result<HttpResponse> {
     // Before the place is read, so that no commit falls between.
     let commits = call.service.writer.commits();
     let place = match last_event_id(&request)? {
-        Some(id) => Place::after(id, call.service.database.engine()),
+        Some(id) => call.read(move |reading| Place::of(reading.connection, id)).await?.ok_or_else(no_such_event)?,
         None => call.read(|reading| Place::newest(reading.connection)).await?,
     };
     let now = Instant::now();
@@ -127,7 +128,11 @@ async fn follow(call: Call, request: HttpRequest) -> Result<HttpResponse> {
 fn last_event_id(request: &HttpRequest) -> Result<Option<RowId>> {
     let Some(given) = request.headers().get("last-event-id").filter(|v| !v.is_empty()) else { return Ok(None) };
     let id = given.to_str().ok().and_then(|text| text.trim().parse().ok());
-    id.map(Some).ok_or_else(|| Error::new(Code::Malformed, "`Last-Event-ID` is the id of no event."))
+    id.map(Some).ok_or_else(no_such_event)
+}
+
+fn no_such_event() -> Error {
+    Error::new(Code::Malformed, "`Last-Event-ID` is the id of no event.")
 }
 
 impl Following {
@@ -167,7 +172,7 @@ impl Following {
 
     async fn read(&mut self) -> Result<Vec<Told>> {
         let (kernel, caller) = (self.service.kernel.clone(), self.caller.clone());
-        let (wanted, mut place) = (self.wanted.clone(), self.place.clone());
+        let (wanted, mut place) = (self.wanted.clone(), self.place);
         let (place, told, more) = self
             .service
             .database

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::mention::CONSEQUENCE;
 use crate::{auth::caller::Caller, clock::Moment};
 
 /// Who or what is behind a write, and when it happens.
@@ -63,7 +64,7 @@ impl Via {
             Via::Batch => "batch".to_owned(),
             Via::Import => "import".to_owned(),
             Via::Timer(name) => format!("timer:{name}"),
-            Via::Consequence(of) => format!("consequence:{of}"),
+            Via::Consequence(of) => format!("{CONSEQUENCE}{of}"),
             Via::Server => "server".to_owned(),
         }
     }

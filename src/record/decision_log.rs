@@ -7,10 +7,15 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{decide::DecisionRow, header::Header, store::Reading, visibility};
+use super::{
+    decide::DecisionRow,
+    header::Header,
+    mention::{self, Mention},
+    store::Reading,
+    visibility,
+};
 use crate::{
     clock::Moment,
-    db::AnyConnection,
     error::{Error, Result},
     id::{RecordId, RowId},
     schema::decision,
@@ -68,7 +73,7 @@ pub struct LoggedDecision {
 
 /// The decisions about a record before decision `below`, the newest first.
 pub fn of_record(
-    connection: &mut AnyConnection,
+    reading: &mut Reading<'_>,
     of: RecordId,
     below: Option<RowId>,
     limit: i64,
@@ -77,8 +82,8 @@ pub fn of_record(
     if let Some(below) = below {
         rows = rows.filter(decision::id.lt(below));
     }
-    let rows: Vec<DecisionRow> = rows.order(decision::id.desc()).limit(limit).load(connection)?;
-    rows.into_iter().map(shown).collect()
+    let rows: Vec<DecisionRow> = rows.order(decision::id.desc()).limit(limit).load(reading.connection)?;
+    shown(reading, rows)
 }
 
 /// The decision with that id, if it is about a record that the caller sees.
@@ -92,10 +97,17 @@ pub fn find(reading: &mut Reading<'_>, id: RowId) -> Result<LoggedDecision> {
     if !caller.can(&kind.permission("read")) || !visibility::sees(reading.connection, caller, kind, &header)? {
         return Err(hidden());
     }
-    shown(row)
+    shown(reading, vec![row])?.pop().ok_or_else(hidden)
 }
 
-fn shown(row: DecisionRow) -> Result<LoggedDecision> {
+fn shown(reading: &mut Reading<'_>, rows: Vec<DecisionRow>) -> Result<Vec<LoggedDecision>> {
+    let mut decisions = rows.into_iter().map(as_logged).collect::<Result<Vec<_>>>()?;
+    let vias = decisions.iter_mut().filter_map(|decision| Mention::via_of(&mut decision.cause)).collect();
+    mention::hide(reading.kernel, reading.connection, &reading.cause.caller, vias)?;
+    Ok(decisions)
+}
+
+fn as_logged(row: DecisionRow) -> Result<LoggedDecision> {
     Ok(LoggedDecision {
         id: row.id,
         at: row.at,

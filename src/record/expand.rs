@@ -6,14 +6,13 @@ use diesel::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::{
-    header::Header,
     kind::{HEADER, Holds},
+    mention,
     store::Reading,
     visibility,
 };
 use crate::{
     error::Result,
-    id::RecordId,
     schema::{organisation, team, user_account},
 };
 
@@ -82,16 +81,13 @@ fn named((id, name): (String, String)) -> (String, Value) {
     (id, value)
 }
 
+/// Those that the caller sees and may read, and of what they refer to in turn only what the caller sees.
 fn records(reading: &mut Reading<'_>, of: &str, ids: &[String]) -> Result<HashMap<String, Value>> {
-    let ids: Vec<RecordId> = ids.iter().filter_map(|id| id.parse().ok()).collect();
-    let practice = reading.kernel.practice(of)?;
-    let mut seen = Vec::new();
-    for header in Header::find_all(reading.connection, &ids)? {
-        if visibility::sees(reading.connection, &reading.cause.caller, practice.kind(), &header)? {
-            seen.push(header);
-        }
-    }
-    let rendered = practice.render(reading.connection, seen)?;
+    let (kernel, connection, caller) = (reading.kernel, &mut *reading.connection, &reading.cause.caller);
+    let ids = ids.iter().filter_map(|id| id.parse().ok()).collect();
+    let seen = visibility::among(kernel, connection, caller, ids)?;
+    let mut rendered = kernel.practice(of)?.render(connection, seen.into_values().collect())?;
+    mention::hide_references(kernel, connection, caller, &mut rendered)?;
     Ok(rendered
         .into_iter()
         .filter_map(|record| Some((record.get("id")?.as_str()?.to_owned(), Value::Object(record))))

@@ -1,36 +1,34 @@
-//! The events of all records, in the order of their ids, for those who follow them: only about what they see.
+//! The events of all records, in the order of commits, for those who follow them: only about what they see.
 //!
-//! Ids are made before the commit. Where there is more than one writer, an event may become visible after one with a greater
-//! id, so a reader looks again at the last seconds and remembers what it has seen of them.
+//! The order is that of the column `xid`, the transaction that wrote an event, and of `seq` within it.
+//! [`AnyConnection::events_after`] gives only what nothing can precede any more, so a place is all that a reader remembers.
 //!
-//! **Invariant:** an event is given once by each [`Place`], and a place holds no more than [`MOST_SEEN`] ids.
+//! **Invariant:** who reads on from a place is told of each event once.
 
 use std::collections::BTreeSet;
 
-use chrono::TimeDelta;
 use diesel::prelude::*;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{kernel::Kernel, outbox::Event, visibility};
+use super::{
+    kernel::Kernel,
+    mention::{self, Mention},
+    outbox::{self as events, Event},
+    visibility,
+};
 use crate::{
     auth::caller::Caller,
     clock::Moment,
-    db::{AnyConnection, Engine},
+    db::{AnyConnection, Backend, Engine},
     error::Result,
     id::{RecordId, RowId},
     schema::outbox,
 };
 
-/// Ids that a place remembers at most.
-pub const MOST_SEEN: usize = 20_000;
-/// Rows read with one query.
-const AT_ONCE: i64 = 500;
-/// Events given at once.
-const MOST_GIVEN: usize = 200;
-/// How far back PostgreSQL is looked at again. A transaction that takes longer is missed by those who follow.
-const OVERLAP: TimeDelta = TimeDelta::seconds(5);
+/// Rows read at once.
+const AT_ONCE: i64 = 200;
 
 /// An event, as those who follow read it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -72,39 +70,27 @@ impl Wanted {
     }
 }
 
-/// How far somebody has read.
-#[derive(Clone, Debug)]
+/// A place in the order of commits: how far somebody has read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Queryable)]
 pub struct Place {
-    /// Everything up to here has been read for good.
-    floor: String,
-    /// The greatest id that was read.
-    last: String,
-    /// What was read above the floor.
-    seen: BTreeSet<RowId>,
+    xid: i64,
+    seq: i64,
 }
 
 impl Place {
-    /// After this event. Where ids come out of order, what happened shortly before it is given again.
-    pub fn after(id: RowId, engine: Engine) -> Self {
-        let last = id.to_string();
-        Place { floor: floor_below(&last, engine), last, seen: BTreeSet::new() }
+    /// Before everything.
+    const BEGINNING: Place = Place { xid: i64::MIN, seq: 0 };
+
+    /// Where an event stands; nothing when there is no such event.
+    pub fn of(connection: &mut AnyConnection, id: RowId) -> Result<Option<Self>> {
+        Ok(outbox::table.filter(outbox::id.eq(id)).select((outbox::xid, outbox::seq)).first(connection).optional()?)
     }
 
     /// After all that there is now.
     pub fn newest(connection: &mut AnyConnection) -> Result<Self> {
-        let last: Option<RowId> =
-            outbox::table.select(outbox::id).order(outbox::id.desc()).first(connection).optional()?;
-        let Some(last) = last else {
-            return Ok(Place { floor: String::new(), last: String::new(), seen: BTreeSet::new() });
-        };
-        let mut place = Place::after(last, connection.engine());
-        loop {
-            let rows = place.unseen(connection, MOST_GIVEN)?;
-            if rows.is_empty() {
-                return Ok(place);
-            }
-            place.pass(&rows, connection.engine());
-        }
+        let last = Place::BEGINNING.following(connection.engine()).order((outbox::xid.desc(), outbox::seq.desc()));
+        let last = last.select((outbox::xid, outbox::seq)).first(connection).optional()?;
+        Ok(last.unwrap_or(Place::BEGINNING))
     }
 
     /// The next events that the caller sees and wants, and whether there may be more of them at once.
@@ -115,86 +101,41 @@ impl Place {
         caller: &Caller,
         wanted: &Wanted,
     ) -> Result<(Vec<Told>, bool)> {
-        let rows = self.unseen(connection, MOST_GIVEN)?;
-        self.pass(&rows, connection.engine());
-        let more = rows.len() >= MOST_GIVEN;
-        let mut ids: Vec<RecordId> = rows.iter().map(|row| row.record_id).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        let seen =
-            if ids.is_empty() { Default::default() } else { visibility::among(kernel, connection, caller, ids)? };
+        let rows: Vec<(Place, Event)> = self
+            .following(connection.engine())
+            .order((outbox::xid, outbox::seq))
+            .limit(AT_ONCE)
+            .select((
+                (outbox::xid, outbox::seq),
+                (outbox::id, outbox::at, outbox::event, outbox::record_id, outbox::payload),
+            ))
+            .load(connection)?;
+        let Some((last, _)) = rows.last() else { return Ok((Vec::new(), false)) };
+        *self = *last;
+        let more = rows.len() as i64 == AT_ONCE;
+        let ids: BTreeSet<RecordId> = rows.iter().map(|(_, row)| row.record_id).collect();
+        let seen = visibility::among(kernel, connection, caller, ids.into_iter().collect())?;
         let mut told = Vec::new();
-        for Event { id, at, event, record_id, payload } in rows {
+        for (_, Event { id, at, event, record_id, payload }) in rows {
             let Some(header) = seen.get(&record_id).filter(|h| wanted.fits(&event, &h.kind)) else { continue };
-            told.push(Told { id, at, event, record_id, kind: header.kind.clone(), payload: payload.read()? });
+            let kind = kernel.practice(&header.kind)?.kind();
+            if events::is_for(caller, kind, &event) {
+                told.push(Told { id, at, event, record_id, kind: header.kind.clone(), payload: payload.read()? });
+            }
         }
+        let vias = told.iter_mut().filter_map(|told| Mention::via_of(&mut told.payload)).collect();
+        mention::hide(kernel, connection, caller, vias)?;
         Ok((told, more))
     }
 
-    /// Up to `most` rows that were not read yet.
-    fn unseen(&self, connection: &mut AnyConnection, most: usize) -> Result<Vec<Event>> {
-        let (mut unseen, mut from) = (Vec::new(), self.floor.clone());
-        loop {
-            let rows: Vec<Event> =
-                outbox::table.filter(outbox::id.gt(&from)).order(outbox::id).limit(AT_ONCE).load(connection)?;
-            let is_last = (rows.len() as i64) < AT_ONCE;
-            if let Some(row) = rows.last() {
-                from = row.id.to_string();
-            }
-            unseen.extend(rows.into_iter().filter(|row| !self.seen.contains(&row.id)));
-            if is_last || unseen.len() >= most {
-                unseen.truncate(most);
-                return Ok(unseen);
-            }
-        }
+    fn following(self, engine: Engine) -> outbox::BoxedQuery<'static, Backend> {
+        outbox::table.filter(AnyConnection::events_after(engine, self.xid, self.seq)).into_boxed()
     }
-
-    /// Remembers rows as read, and forgets what is too old to be met again.
-    fn pass(&mut self, rows: &[Event], engine: Engine) {
-        self.seen.extend(rows.iter().map(|row| row.id));
-        if let Some(greatest) = self.seen.last().filter(|id| id.as_str() > self.last.as_str()) {
-            self.last = greatest.to_string();
-        }
-        let below = floor_below(&self.last, engine);
-        // Nothing that is still unread may fall under the floor: rows come in order, so the last of them is the limit.
-        let read_to = rows.last().map_or(self.last.as_str(), |row| row.id.as_str());
-        let below = if read_to < below.as_str() { read_to.to_owned() } else { below };
-        if below > self.floor {
-            self.floor = below;
-        }
-        while let Some(first) = self.seen.first().copied() {
-            if first.as_str() > self.floor.as_str() {
-                if self.seen.len() <= MOST_SEEN {
-                    break;
-                }
-                self.floor = first.to_string();
-            }
-            self.seen.pop_first();
-        }
-    }
-}
-
-/// The place below which nothing new appears any more. Ids begin with the milliseconds of their making.
-fn floor_below(id: &str, engine: Engine) -> String {
-    if engine == Engine::Sqlite {
-        // One writer: what is committed later has a greater id.
-        return id.to_owned();
-    }
-    let digits: String = id.chars().filter(|c| *c != '-').take(12).collect();
-    let millis = i64::from_str_radix(&digits, 16).unwrap_or(0);
-    let earlier = format!("{:012x}", (millis - OVERLAP.num_milliseconds()).max(0));
-    format!("{}-{}", &earlier[..8], &earlier[8..12])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn event(id: RowId) -> Event {
-        let at = crate::clock::Clock::System.now();
-        let payload = crate::db::JsonText::empty_object();
-        Event { id, at, event: "incident.created".into(), record_id: RecordId::new(), payload }
-    }
 
     #[test]
     fn only_what_is_wanted_is_given() {
@@ -214,24 +155,5 @@ mod tests {
         for (types, kinds, fits) in cases {
             assert_eq!(wanted(types, kinds).fits("incident.resolved", "incident"), *fits, "{types:?} {kinds:?}");
         }
-    }
-
-    #[test]
-    fn one_writer_needs_no_second_look_and_several_do() {
-        let (first, second) = (RowId::new(), RowId::new());
-        let mut place = Place::after(first, Engine::Sqlite);
-        place.pass(&[event(second)], Engine::Sqlite);
-        assert_eq!((place.floor.as_str(), place.seen.len()), (second.as_str(), 0));
-        let mut place = Place::after(first, Engine::Postgres);
-        place.pass(&[event(second)], Engine::Postgres);
-        assert!(place.floor.as_str() < first.as_str() && place.seen.contains(&second));
-    }
-
-    #[test]
-    fn what_a_place_remembers_is_bounded() {
-        let mut place = Place::after(RowId::new(), Engine::Postgres);
-        let rows: Vec<Event> = (0..MOST_SEEN + 10).map(|_| event(RowId::new())).collect();
-        place.pass(&rows, Engine::Postgres);
-        assert_eq!((place.seen.len(), place.floor.as_str()), (MOST_SEEN, rows[9].id.as_str()));
     }
 }

@@ -10,7 +10,8 @@ use super::{
     draft::Draft,
     header::Header,
     journal::{self, Entry},
-    outbox::Event,
+    mention,
+    outbox::{Event, NOTED},
     pending::{Participant, Tag, Words},
     practice::{Details, Practice},
     render::changes,
@@ -40,17 +41,25 @@ pub fn write<P: Practice>(desk: &mut Desk<'_, '_>, mut draft: Draft<P::Details>)
     write_evidence(desk, &mut draft, &changed)?;
     write_record(desk, &draft);
     P::follow(&draft, desk)?;
+    as_seen(desk, outcome)
+}
+
+/// What came of a write, without what is hidden from its writer.
+fn as_seen(desk: &mut Desk<'_, '_>, mut outcome: Outcome) -> Result<Outcome> {
+    let record = std::slice::from_mut(&mut outcome.record);
+    mention::hide_references(desk.kernel, desk.unit.reference(), &desk.cause.caller, record)?;
     Ok(outcome)
 }
 
 /// Ends a write that has changed nothing: what the policies were asked is remembered all the same.
-pub fn remember<D: Details>(desk: &mut Desk<'_, '_>, mut draft: Draft<D>) -> Result<Outcome> {
+pub fn unchanged<D: Details>(desk: &mut Desk<'_, '_>, mut draft: Draft<D>) -> Result<Outcome> {
     write_decisions(desk, &mut draft);
-    outcome(&draft)
+    let outcome = outcome(&draft)?;
+    as_seen(desk, outcome)
 }
 
-/// A draft as its writer gets it back.
-pub fn outcome<D: Details>(draft: &Draft<D>) -> Result<Outcome> {
+/// A draft as it will be stored.
+fn outcome<D: Details>(draft: &Draft<D>) -> Result<Outcome> {
     let Header { id, ref number, version, .. } = draft.header;
     Ok(Outcome { id, number: number.clone(), version, record: draft.after()?, entries: Vec::new() })
 }
@@ -196,7 +205,11 @@ fn action<D: Details>(draft: &Draft<D>) -> String {
                 && header.title == draft.header.title
                 && is_only_noted(header, &draft.header) =>
         {
-            "commented"
+            if draft.has_comment() {
+                "commented"
+            } else {
+                NOTED
+            }
         }
         (Some(_), None) => "updated",
     };

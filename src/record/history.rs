@@ -1,6 +1,6 @@
 //! The history of a record: its rows of the audit trail, as those who see the record may read them.
 //!
-//! **Invariant:** what a work note or a booking of time says is told only to those who may read work notes.
+//! **Invariant:** work notes and bookings of time are told only to those who may read work notes.
 
 use diesel::prelude::*;
 use serde::Serialize;
@@ -10,11 +10,17 @@ use utoipa::ToSchema;
 use super::{
     audit::AuditRow,
     journal,
+    kernel::Kernel,
+    kind::Kind,
+    link,
+    mention::{self, Mention},
+    outbox,
     person::{self, Person},
+    store::Reading,
 };
 use crate::{
     clock::Moment,
-    db::AnyConnection,
+    db::Backend,
     error::Result,
     id::{RecordId, UserId},
     schema::audit,
@@ -32,14 +38,15 @@ pub struct HistoryEntry {
     /// What was done, in the past tense.
     #[schema(examples("incident.resolved"))]
     pub action: String,
-    /// Through what: `api`, `batch`, `import`, `timer:auto_close`, `consequence:INC0000001`.
+    /// Through what: `api`, `batch`, `import`, `timer:auto_close`, `consequence:INC0000001`, or `consequence` alone when you
+    /// may not see of what.
     #[schema(examples("api"))]
     pub via: String,
     /// The request or job behind it.
     pub request_id: String,
     /// Why, in the words of whoever did it; may be empty.
     pub reason: String,
-    /// What changed.
+    /// What changed, without what concerns records that you may not see.
     pub changes: Vec<FieldChange>,
 }
 
@@ -54,36 +61,53 @@ pub struct FieldChange {
     pub to: Value,
 }
 
-/// What was done to a record before version `below`, the newest first.
+/// What was done to a record of a kind before version `below`, the newest first, as the caller may read it.
 pub fn of_record(
-    connection: &mut AnyConnection,
+    reading: &mut Reading<'_>,
+    kind: &Kind,
     record: RecordId,
     below: Option<i32>,
     limit: i64,
-    with_notes: bool,
 ) -> Result<Vec<HistoryEntry>> {
-    let rows: Vec<AuditRow> = audit::table
+    let (kernel, connection, caller) = (reading.kernel, &mut *reading.connection, &reading.cause.caller);
+    let with_notes = caller.can(&kind.permission(journal::WORK_NOTE));
+    let mut rows = audit::table
         .filter(audit::subject_id.eq(record.as_str()))
         .filter(audit::subject_version.lt(below.unwrap_or(i32::MAX)))
-        .order(audit::subject_version.desc())
-        .limit(limit)
-        .load(connection)?;
+        .into_boxed::<Backend>();
+    if !with_notes {
+        rows = rows.filter(audit::action.ne(outbox::noted(kind)));
+    }
+    let rows: Vec<AuditRow> = rows.order(audit::subject_version.desc()).limit(limit).load(connection)?;
     let actors: Vec<UserId> = rows.iter().filter_map(|row| row.actor_id).collect();
     let mut people = person::people(connection, actors)?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(HistoryEntry {
-                version: row.subject_version,
-                at: row.at,
-                by: row.actor_id.and_then(|id| people.get_mut(&id).cloned()),
-                changes: changes(row.changes.read()?, with_notes),
-                action: row.action,
-                via: row.via,
-                request_id: row.request_id,
-                reason: row.reason,
-            })
+    let entries = rows.into_iter().map(|row| {
+        Ok(HistoryEntry {
+            version: row.subject_version,
+            at: row.at,
+            by: row.actor_id.and_then(|id| people.get_mut(&id).cloned()),
+            changes: changes(row.changes.read()?, with_notes),
+            action: row.action,
+            via: row.via,
+            request_id: row.request_id,
+            reason: row.reason,
         })
-        .collect()
+    });
+    let mut entries = entries.collect::<Result<Vec<_>>>()?;
+    let mentions = entries.iter_mut().flat_map(|entry| mentions(kernel, kind, entry)).collect();
+    mention::hide(kernel, connection, caller, mentions)?;
+    for entry in &mut entries {
+        entry.changes.retain(|change| change.from != change.to);
+    }
+    Ok(entries)
+}
+
+/// Where an entry speaks of other records.
+fn mentions<'a>(kernel: &Kernel, kind: &Kind, entry: &'a mut HistoryEntry) -> Vec<Mention<'a>> {
+    let speaks =
+        |change: &&mut FieldChange| change.field == link::BESIDE || mention::is_reference(kernel, kind, &change.field);
+    let sides = entry.changes.iter_mut().filter(speaks).flat_map(|change| [&mut change.from, &mut change.to]);
+    sides.map(Mention::Record).chain([Mention::Via(&mut entry.via)]).collect()
 }
 
 fn changes(told: Map<String, Value>, with_notes: bool) -> Vec<FieldChange> {

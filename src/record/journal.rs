@@ -6,7 +6,12 @@ use diesel::prelude::*;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::person::{self, Person};
+use super::{
+    kind::Kind,
+    mention::{self, Mention},
+    person::{self, Person},
+    store::Reading,
+};
 use crate::{
     clock::Moment,
     db::AnyConnection,
@@ -71,23 +76,27 @@ pub struct JournalEntry {
     pub via: String,
 }
 
-/// The entries of a record's journal before entry `below`, the newest first.
+/// The entries of the journal of a record of a kind before entry `below`, the newest first, as the caller may read them.
 pub fn of_record(
-    connection: &mut AnyConnection,
+    reading: &mut Reading<'_>,
+    kind: &Kind,
     record: RecordId,
     below: Option<RowId>,
     limit: i64,
-    with_notes: bool,
 ) -> Result<Vec<JournalEntry>> {
+    let (connection, caller) = (&mut *reading.connection, &reading.cause.caller);
     let mut entries = journal::table.filter(journal::record_id.eq(record)).into_boxed::<crate::db::Backend>();
     if let Some(below) = below {
         entries = entries.filter(journal::id.lt(below));
     }
-    if !with_notes {
+    if !caller.can(&kind.permission(WORK_NOTE)) {
         entries = entries.filter(journal::kind.eq(COMMENT));
     }
     let entries: Vec<Entry> = entries.order(journal::id.desc()).limit(limit).load(connection)?;
-    shown(connection, entries)
+    let mut entries = shown(connection, entries)?;
+    let vias = entries.iter_mut().map(|entry| Mention::Via(&mut entry.via)).collect();
+    mention::hide(reading.kernel, connection, caller, vias)?;
+    Ok(entries)
 }
 
 /// Entries with the names of their authors.

@@ -128,6 +128,8 @@ pub struct LinkedRecord {
     pub phase: String,
 }
 
+/// What a link is called among the changes of a record.
+pub const BESIDE: &str = "link";
 /// How many links are looked at in one go.
 const AT_ONCE: i64 = 200;
 
@@ -181,7 +183,7 @@ pub fn create(
         desk,
         of,
         expected,
-        Aside::new("update", "linked", "link", Value::Null, change),
+        Aside::new("update", "linked", BESIDE, Value::Null, change),
     )?;
     let row = Row {
         id,
@@ -216,7 +218,7 @@ pub fn delete(
     let other = other.get(&row.other(of)).ok_or_else(|| Error::not_found("link"))?;
     let link = row.clone().seen_from(of, other);
     let change = json!({"id": id, "relation": link.relation, "record_id": other.id});
-    let aside = Aside::new("update", "unlinked", "link", change, Value::Null);
+    let aside = Aside::new("update", "unlinked", BESIDE, change, Value::Null);
     let outcome = desk.kernel.practice(kind.name)?.beside(desk, of, expected, aside)?;
     diesel::delete(link::table.find(id)).execute(desk.unit.connection()?)?;
     Ok(outcome)

@@ -11,7 +11,7 @@ use super::{
     kind::{HEADER, Kind},
     query::{
         cursor::{self, Binding, Cursor, Key, Towards},
-        filter::{self, Filter},
+        filter::{self, FieldType, Filter},
         limit,
         sort::{self, SortKey},
     },
@@ -106,7 +106,11 @@ impl<'a> List<'a> {
         let bound = bound.iter().filter_map(|(name, text)| Some((*name, text.as_deref()?)));
         let pairs = asked.pairs.iter().map(|(n, v)| (n.as_str(), v.as_str()));
         let binding = Binding::of(bound.chain(pairs).chain([("kind", kind.map_or("", |k| k.name))]));
-        Ok(List { kernel, caller, kind, filter: filter::all(filters)?, catalogue, q, sort, ranked, binding })
+        let mut filter = filter::all(filters)?;
+        if let Some(filter) = &mut filter {
+            forget_hidden(kernel, connection, caller, &catalogue, filter)?;
+        }
+        Ok(List { kernel, caller, kind, filter, catalogue, q, sort, ranked, binding })
     }
 
     /// The page that was asked for.
@@ -231,6 +235,47 @@ impl<'a> List<'a> {
                 })
             })
             .collect()
+    }
+}
+
+/// Makes a filter by the id or number of a hidden record one by a record that is not there: it must not tell who refers to it.
+fn forget_hidden(
+    kernel: &Kernel,
+    connection: &mut AnyConnection,
+    caller: &Caller,
+    catalogue: &Catalogue,
+    filter: &mut Filter,
+) -> Result<()> {
+    let mut named = Vec::new();
+    records_in(filter, catalogue, &mut named);
+    let words = named.iter().map(|(word, _)| word.clone()).collect();
+    let seen = visibility::told_of(kernel, connection, caller, words)?;
+    for (_, value) in named.into_iter().filter(|(word, _)| !seen.contains(word)) {
+        *value = filter::Value::Id(String::new());
+    }
+    Ok(())
+}
+
+/// The ids and numbers of records in a filter, and where they stand.
+fn records_in<'a>(filter: &'a mut Filter, catalogue: &Catalogue, found: &mut Vec<(String, &'a mut filter::Value)>) {
+    match filter {
+        Filter::And(parts) | Filter::Or(parts) => parts.iter_mut().for_each(|part| records_in(part, catalogue, found)),
+        Filter::Not(inner) => records_in(inner, catalogue, found),
+        Filter::Compare { field, value, .. } => {
+            let word = match value {
+                filter::Value::Id(id) => Some(id.clone()),
+                filter::Value::Text(number) => Some(number.to_uppercase()),
+                filter::Value::Null
+                | filter::Value::Integer(_)
+                | filter::Value::Decimal(_)
+                | filter::Value::Boolean(_)
+                | filter::Value::Time(_)
+                | filter::Value::Me
+                | filter::Value::MyTeams => None,
+            };
+            let is_record = catalogue.place(field).is_some_and(|place| place.holds == FieldType::Record);
+            found.extend(word.filter(|_| is_record).map(|word| (word, value)));
+        }
     }
 }
 

@@ -21,6 +21,7 @@ pub mod kernel;
 pub mod kind;
 pub mod link;
 pub mod list;
+pub mod mention;
 pub mod outbox;
 pub mod pending;
 pub mod person;

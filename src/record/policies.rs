@@ -7,6 +7,7 @@ use super::{
     decide::{Answer, Effect, Question},
     draft::Draft,
     kind::Kind,
+    outbox::NOTIFIED,
     practice::Details,
     reference,
     store::{Desk, Reading},
@@ -198,7 +199,7 @@ fn apply<D: Details>(
                 header.assignee_id = Some(user);
             }
         }
-        Effect::Notify(who) => draft.events.push(("policy.notified".to_owned(), json!({"who": who}))),
+        Effect::Notify(who) => draft.events.push((NOTIFIED.to_owned(), json!({"who": who}))),
         Effect::Refuse { .. } => {
             discarded.push(json!({"effect": effect_text(&effect), "reason": "only a guard refuses"}));
         }

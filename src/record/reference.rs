@@ -4,7 +4,6 @@ use diesel::prelude::*;
 use serde_json::{Map, Value};
 
 use super::{
-    header::Header,
     input::pointer,
     kernel::Kernel,
     kind::{Holds, Kind},
@@ -18,7 +17,8 @@ use crate::{
     schema::{organisation, team, team_member, user_account},
 };
 
-/// Checks that everything that `fields` refer to exists, is active, is of the right kind and is visible to the caller.
+/// Checks that everything that `fields` refer to exists, is active, is of the right kind, and that the
+/// caller sees the records among it and may read their kinds.
 pub fn check(
     kernel: &Kernel,
     connection: &mut AnyConnection,
@@ -33,7 +33,7 @@ pub fn check(
             Holds::User => (is_active_user(connection, id)?, "active user"),
             Holds::Team => (is_active_team(connection, id)?, "active team"),
             Holds::Organisation => (is_active_organisation(connection, id)?, "active organisation"),
-            Holds::Record(of) => (is_visible_record(kernel, connection, caller, of, id)?, of),
+            Holds::Record(of) => (is_readable_record(kernel, connection, caller, of, id)?, of),
             Holds::Line(_)
             | Holds::Text(_)
             | Holds::Integer(..)
@@ -65,7 +65,7 @@ fn is_active_organisation(connection: &mut AnyConnection, id: &str) -> Result<bo
     Ok(diesel::select(diesel::dsl::exists(found)).get_result(connection)?)
 }
 
-fn is_visible_record(
+fn is_readable_record(
     kernel: &Kernel,
     connection: &mut AnyConnection,
     caller: &Caller,
@@ -73,10 +73,8 @@ fn is_visible_record(
     id: &str,
 ) -> Result<bool> {
     let Ok(id) = id.parse::<RecordId>() else { return Ok(false) };
-    match Header::find(connection, id)? {
-        Some(header) if header.kind == of => visibility::sees(connection, caller, kernel.practice(of)?.kind(), &header),
-        _ => Ok(false),
-    }
+    let seen = visibility::among(kernel, connection, caller, vec![id])?;
+    Ok(seen.get(&id).is_some_and(|header| header.kind == of))
 }
 
 /// Where a user belongs.

@@ -150,7 +150,7 @@ pub fn consequence(
         Ok(_) => Ok(()),
         Err(e) if e.source.is_some() => Err(e),
         Err(e) => {
-            let note = format!("`{}` of {of} did not flow down to here: {}", step.name, e.detail);
+            let note = format!("`{}` did not flow down to here: {}", step.name, e.detail);
             let note = Map::from_iter([(journal::WORK_NOTE.to_owned(), note.into())]);
             practice.change(&mut Desk { kernel, unit: &mut *desk.unit, cause: &cause }, on, None, note)?;
             Ok(())

@@ -108,7 +108,7 @@ pub fn change<P: Practice>(
     let accepted = accept(draft.kind, Occasion::Change, input)?;
     take_in(desk, &mut draft, accepted)?;
     if !draft.is_changed() {
-        return finish::outcome(&draft);
+        return finish::unchanged(desk, draft);
     }
     match with_implied::<P>(desk, &draft)? {
         Some(stepped) => draft = stepped,
@@ -168,7 +168,7 @@ pub fn decide_again<P: Practice>(
     desk.cause.caller.require(&draft.kind.permission("update"))?;
     policies::decide_again(desk, &mut draft, decision)?;
     if draft.is_same() {
-        return finish::remember(desk, draft);
+        return finish::unchanged(desk, draft);
     }
     finish::write::<P>(desk, draft)
 }

@@ -6,14 +6,14 @@
 //!
 //! **Invariant:** a record that is hidden looks like one that does not exist.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use diesel::{BoolExpressionMethods, ExpressionMethods, prelude::*};
 
 use super::{header::Header, kernel::Kernel, kind::Kind};
 use crate::{
     auth::caller::{Caller, Sees},
-    db::{AnyConnection, Condition},
+    db::{AnyConnection, Backend, Condition},
     error::Result,
     id::RecordId,
     schema::{participant, record},
@@ -64,14 +64,37 @@ pub fn among(
     caller: &Caller,
     ids: Vec<RecordId>,
 ) -> Result<HashMap<RecordId, Header>> {
-    let kinds: Vec<&Kind> = kernel.practices().iter().map(|p| p.kind()).collect();
-    let readable = kinds.iter().filter(|k| caller.can(&k.permission("read"))).map(|k| k.name);
-    let mut query = record::table
-        .filter(record::id.eq_any(ids))
-        .filter(record::kind.eq_any(readable.collect::<Vec<_>>()))
-        .into_boxed::<crate::db::Backend>();
-    if let Some(sees) = condition(caller, &kinds) {
-        query = query.filter(sees);
+    if ids.is_empty() {
+        return Ok(HashMap::new());
     }
+    let kinds = kernel.practices().iter().map(|p| p.kind());
+    let readable = kinds.filter(|k| caller.can(&k.permission("read"))).map(|k| k.name);
+    let query =
+        seen(kernel, caller).filter(record::id.eq_any(ids)).filter(record::kind.eq_any(readable.collect::<Vec<_>>()));
     Ok(query.load::<Header>(connection)?.into_iter().map(|header| (header.id, header)).collect())
+}
+
+/// Those of these ids and numbers whose records the caller sees, and so may be told of, with one query.
+pub fn told_of(
+    kernel: &Kernel,
+    connection: &mut AnyConnection,
+    caller: &Caller,
+    words: BTreeSet<String>,
+) -> Result<BTreeSet<String>> {
+    if words.is_empty() || caller.sees == Sees::All {
+        return Ok(words);
+    }
+    let query = seen(kernel, caller).filter(record::id.eq_any(&words).or(record::number.eq_any(&words)));
+    let rows: Vec<(String, String)> = query.select((record::id, record::number)).load(connection)?;
+    Ok(rows.into_iter().flat_map(|(id, number)| [id, number]).collect())
+}
+
+/// All records that the caller sees.
+fn seen<'a>(kernel: &Kernel, caller: &Caller) -> record::BoxedQuery<'a, Backend> {
+    let kinds: Vec<&Kind> = kernel.practices().iter().map(|p| p.kind()).collect();
+    let all = record::table.into_boxed();
+    match condition(caller, &kinds) {
+        Some(sees) => all.filter(sees),
+        None => all,
+    }
 }

@@ -137,7 +137,7 @@ impl Scene {
         match caller {
             Caller::Nobody => ask,
             Caller::Known(person) => ask.by(person),
-            Caller::Narrow => ask.header("authorization", &format!("Bearer {}", self.narrow)),
+            Caller::Narrow => ask.with(&self.narrow),
         }
     }
 }

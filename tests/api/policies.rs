@@ -66,7 +66,8 @@ async fn a_child_that_may_not_follow_stays_and_says_why() {
     }
     let journal = server.get(&format!("{}/journal", path(&sealed))).by(Alex).expect(200).await.json();
     let note = journal["items"][0]["body"].as_str().unwrap();
-    assert!(note.contains(&parent.field("number")) && note.contains("Not this one."), "{note}");
+    assert!(note.contains("`start`") && note.contains("Not this one."), "{note}");
+    assert_eq!(journal["items"][0]["via"], format!("consequence:{}", parent.field("number")));
     assert_eq!(journal["items"][0]["kind"], "work_note");
     assert!(!decisions(&server, &sealed, "guard").await.is_empty());
 }

@@ -25,12 +25,16 @@ CREATE TABLE audit (
 );
 CREATE INDEX audit_by_subject ON audit (subject_id, subject_version);
 
+-- In the order of xid, seq: what was written by a transaction below all that still run is never preceded by anything new.
 CREATE TABLE outbox (
-    id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    id TEXT COLLATE "C" NOT NULL UNIQUE,
     at TIMESTAMP NOT NULL,
     event TEXT COLLATE "C" NOT NULL,
     record_id TEXT COLLATE "C" NOT NULL REFERENCES record (id),
-    payload TEXT COLLATE "C" NOT NULL
+    payload TEXT COLLATE "C" NOT NULL,
+    xid BIGINT NOT NULL DEFAULT (pg_current_xact_id()::text::bigint),
+    seq BIGINT NOT NULL GENERATED ALWAYS AS IDENTITY,
+    PRIMARY KEY (xid, seq)
 );
 
 CREATE TABLE idempotency (

@@ -24,12 +24,15 @@ CREATE TABLE audit (
 );
 CREATE INDEX audit_by_subject ON audit (subject_id, subject_version);
 
+-- In the order of seq, which is that of the commits: there is one writer.
 CREATE TABLE outbox (
-    id TEXT NOT NULL PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
     at TIMESTAMP NOT NULL,
     event TEXT NOT NULL,
     record_id TEXT NOT NULL REFERENCES record (id),
-    payload TEXT NOT NULL
+    payload TEXT NOT NULL,
+    xid BIGINT NOT NULL DEFAULT 0,
+    seq INTEGER PRIMARY KEY AUTOINCREMENT
 );
 
 CREATE TABLE idempotency (

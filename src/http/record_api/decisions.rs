@@ -78,7 +78,7 @@ async fn list_decisions(
         .read(move |reading| {
             reading.cause.caller.require(&kind.permission("read"))?;
             let record = visible(reading, kind, &id)?.id;
-            let rows = decision_log::of_record(reading.connection, record, asked.after_id()?, asked.rows())?;
+            let rows = decision_log::of_record(reading, record, asked.after_id()?, asked.rows())?;
             asked.cut(rows, |row| (Vec::new(), row.id.to_string()))
         })
         .await?;

@@ -32,7 +32,7 @@ fn list(kind: &'static Kind) -> Endpoint {
     let mut endpoint = under(kind, Method::GET, "history", format!("list_{}_history", kind.name));
     endpoint.summary = format!("Read the history of {}", a(kind)).into();
     endpoint.description = format!(
-        "Every write, the newest first: who, when, through what, why, and each field's old and new value. What work notes say only with the permission `{}`.",
+        "Every write, the newest first: who, when, through what, why, and each field's old and new value. Work notes and time only with the permission `{}`.",
         kind.permission("work_note")
     )
     .into();
@@ -65,9 +65,7 @@ async fn list_history(
     let cut = call
         .read(move |reading| {
             let record = visible(reading, kind, &id)?.id;
-            let with_notes = reading.cause.caller.can(&kind.permission("work_note"));
-            let (below, rows) = (asked.after_number()?, asked.rows());
-            let entries = history::of_record(reading.connection, record, below, rows, with_notes)?;
+            let entries = history::of_record(reading, kind, record, asked.after_number()?, asked.rows())?;
             asked.cut(entries, |entry| (vec![Key::Integer(entry.version.into())], record.to_string()))
         })
         .await?;

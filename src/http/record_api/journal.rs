@@ -101,9 +101,7 @@ async fn list_journal(
     let cut = call
         .read(move |reading| {
             let header = visible(reading, kind, &id)?;
-            let with_notes = reading.cause.caller.can(&kind.permission("work_note"));
-            let (after, rows) = (asked.after_id()?, asked.rows());
-            let entries = journal::of_record(reading.connection, header.id, after, rows, with_notes)?;
+            let entries = journal::of_record(reading, kind, header.id, asked.after_id()?, asked.rows())?;
             asked.cut(entries, |entry| (Vec::new(), entry.id.to_string()))
         })
         .await?;

@@ -22,6 +22,7 @@ use crate::{
         header::Header,
         kind::{HEADER, Kind},
         list::{Asked, List, Page, render_headers},
+        mention,
         query::fields,
         step::StepStatus,
         store::{self, Reading},
@@ -195,16 +196,18 @@ async fn list_records(kind: Option<&'static Kind>, call: Call, request: HttpRequ
     Ok(page_response(request.path(), &query, items, page))
 }
 
-/// The records of one kind with their details; of all kinds as headers.
+/// The records of one kind with their details; of all kinds as headers. References to hidden records are empty.
 pub(super) fn render(
     reading: &mut Reading<'_>,
     kind: Option<&'static Kind>,
     headers: Vec<Header>,
 ) -> Result<Vec<Map<String, Value>>> {
-    match kind {
-        Some(kind) => practice_of(reading.kernel, kind)?.render(reading.connection, headers),
-        None => render_headers(reading.kernel, &headers),
-    }
+    let mut records = match kind {
+        Some(kind) => practice_of(reading.kernel, kind)?.render(reading.connection, headers)?,
+        None => render_headers(reading.kernel, &headers)?,
+    };
+    mention::hide_references(reading.kernel, reading.connection, &reading.cause.caller, &mut records)?;
+    Ok(records)
 }
 
 fn page_response(path: &str, query: &[(String, String)], items: Vec<Value>, page: Page) -> HttpResponse {
@@ -267,7 +270,7 @@ async fn get_record(
         .read(move |reading| {
             let header = visible(reading, kind, &id)?;
             let version = header.version;
-            let records = practice_of(reading.kernel, kind)?.render(reading.connection, vec![header])?;
+            let records = render(reading, Some(kind), vec![header])?;
             Ok((version, view.apply(reading, records)?.pop().unwrap_or_default()))
         })
         .await?;

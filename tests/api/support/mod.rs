@@ -49,6 +49,13 @@ pub struct Answer {
     pub bytes: Vec<u8>,
 }
 
+/// How long events are waited for. On PostgreSQL they are held back while a transaction of another test writes, and one of
+/// those writes a month.
+pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(300);
+
+/// An answer that does not end by itself.
+pub struct Opened(std::pin::Pin<Box<BoxBody>>);
+
 /// A request on its way.
 pub struct Ask<'a> {
     server: &'a Server,
@@ -115,6 +122,10 @@ impl Ask<'_> {
     /// As somebody.
     pub fn by(self, person: Person) -> Self {
         let token = people::token(&self.server.assembly, person);
+        self.with(&token)
+    }
+    /// With a token.
+    pub fn with(self, token: &str) -> Self {
         self.header("authorization", &format!("Bearer {token}"))
     }
     pub fn header(mut self, name: &str, value: &str) -> Self {
@@ -148,12 +159,37 @@ impl Ask<'_> {
         self.server.app.call(self.request.to_request()).await.unwrap().status().as_u16()
     }
 
+    /// Sends it and gives the answer piece by piece, as it comes.
+    pub async fn open(self) -> Opened {
+        let what = self.what;
+        let response = self.server.app.call(self.request.to_request()).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{what}");
+        Opened(Box::pin(response.into_body()))
+    }
+
     /// Sends it and expects a status.
     pub async fn expect(self, status: u16) -> Answer {
         let what = self.what.clone();
         let answer = self.send().await;
         assert_eq!(answer.status.as_u16(), status, "{what}: {}", answer.text());
         answer
+    }
+}
+
+impl Opened {
+    /// The next events of a stream: name and data. It waits for them, but not for ever.
+    pub async fn events(&mut self) -> Vec<(String, Value)> {
+        loop {
+            let piece = std::future::poll_fn(|context| self.0.as_mut().poll_next(context));
+            let piece = tokio::time::timeout(PATIENCE, piece).await.unwrap();
+            let text = String::from_utf8(piece.unwrap().unwrap().to_vec()).unwrap();
+            let lines = |field: &'static str| text.lines().filter_map(move |line| line.strip_prefix(field));
+            let data = lines("data: ").map(|data| serde_json::from_str(data).unwrap());
+            let events: Vec<_> = lines("event: ").map(str::to_owned).zip(data).collect();
+            if !events.is_empty() {
+                return events;
+            }
+        }
     }
 }
 

@@ -96,11 +96,15 @@ pub fn token(assembly: &Assembly, person: Person) -> String {
     token
 }
 
-/// A new token of a person, narrowed to a scope.
+/// A new token of a person, narrowed to scopes with spaces between them.
 pub fn token_for(assembly: &Assembly, person: Person, scope: &str) -> String {
     let (user, now, scope) = (person.id(assembly), assembly.clock.now(), scope.to_owned());
     let secret = write(assembly, move |c| {
-        let new = NewPersonalToken { name: "test".to_owned(), scopes: [scope.clone()].into(), expires_at: None };
+        let new = NewPersonalToken {
+            name: "test".to_owned(),
+            scopes: scope.split(' ').map(str::to_owned).collect(),
+            expires_at: None,
+        };
         Ok(personal::create(c, user, &new, &kinds(), now)?.1)
     });
     secret.expose().to_owned()

@@ -218,6 +218,9 @@ impl Planner {
         let who = if called { self.desk() } else { teller.user_name };
         if called {
             input.insert("requester_id".to_owned(), teller.user_name.into());
+        } else {
+            // Only the desk knows configuration items.
+            input.shift_remove("configuration_item_id");
         }
         self.act(at, on, Who::Named(who), Deed::Create("incident"), input.into());
         if teller.home != CUSTOMER {

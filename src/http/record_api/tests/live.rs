@@ -64,6 +64,20 @@ async fn a_stream_tells_what_happens_from_where_it_was_left() {
 }
 
 #[actix_web::test]
+async fn a_stream_gives_a_sign_of_life_when_nothing_happens() {
+    let bench = Bench::new();
+    let mut body = Box::pin(bench.open("ada", Method::GET, "stream", &[], vec![]).await.into_body());
+    let mut piece = async || std::future::poll_fn(|context| body.as_mut().poll_next(context)).await.unwrap();
+    assert_eq!(piece().await.ok().unwrap(), "retry: 2000\n\n");
+    // From here on time passes as soon as nobody does anything.
+    tokio::time::pause();
+    let quiet = tokio::time::Instant::now();
+    assert_eq!(piece().await.ok().unwrap(), ": heartbeat\n\n");
+    let seconds = quiet.elapsed().as_secs();
+    assert!((15..20).contains(&seconds), "{seconds}");
+}
+
+#[actix_web::test]
 async fn custom_fields_are_defined_by_administrators() {
     let bench = Bench::new();
     let new =
