@@ -5,6 +5,7 @@
 
 mod attacks;
 mod conformance;
+mod custom_field;
 mod demo;
 mod durability;
 mod incident;

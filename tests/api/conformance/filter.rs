@@ -25,6 +25,7 @@ fn terms(holds: &FieldType) -> (Vec<&'static str>, Vec<String>) {
         FieldType::Decimal => (COMPARISONS, vec!["2.5"]),
         FieldType::Boolean => (EQUALITIES, vec!["true"]),
         FieldType::Time => (COMPARISONS, vec!["\"2026-03-03T11:00:00Z\"", "now() - 9000w", "\"0001-01-01T00:00:00Z\""]),
+        FieldType::Date => (COMPARISONS, vec!["2026-03-03", "now() - 9000w"]),
         FieldType::Choice(choices) => {
             return (EQUALITIES.to_vec(), choices.iter().map(|c| format!("\"{c}\"")).collect());
         }
