@@ -40,7 +40,8 @@ impl Database {
     pub fn open(url: &str, readers: u32) -> Result<Self> {
         let engine = Engine::of(url)?;
         let connections = r2d2::Pool::builder()
-            .max_size(readers.max(1))
+            // One more than there are reader threads, so that a write that needs one does not wait for all reads.
+            .max_size(readers.max(1) + 1)
             .min_idle(Some(0))
             .connection_timeout(Duration::from_secs(2))
             .test_on_check_out(engine == Engine::Postgres)
@@ -71,13 +72,18 @@ impl Database {
         Ok(AnyConnection::open(&self.url)?)
     }
 
-    /// Reads on this thread, all of it as of one moment.
-    pub fn read_here<T>(&self, work: impl FnOnce(&mut AnyConnection) -> Result<T>) -> Result<T> {
+    /// Runs `work` on this thread with a connection of the pool, each statement committed by itself.
+    pub fn apart<T>(&self, work: impl FnOnce(&mut AnyConnection) -> Result<T>) -> Result<T> {
         let mut connection = self.connections.get().map_err(|e| Error {
             source: Some(Box::new(e)),
             ..Error::new(Code::Unavailable, "The database is not available at the moment.").retry_after(1)
         })?;
-        connection.snapshot(work)
+        work(&mut connection)
+    }
+
+    /// Reads on this thread, all of it as of one moment.
+    pub fn read_here<T>(&self, work: impl FnOnce(&mut AnyConnection) -> Result<T>) -> Result<T> {
+        self.apart(|connection| connection.snapshot(work))
     }
 
     /// Reads on a reader thread, all of it as of one moment.
