@@ -168,7 +168,7 @@ impl AnyConnection {
         }
     }
 
-    /// The condition that a record's words hold all words of `query`.
+    /// The condition that a record's words hold all words of `query`, of which the last may be the beginning of one.
     pub fn matches_words(engine: Engine, query: &str) -> Condition<record::table> {
         match engine {
             Engine::Sqlite => Box::new(
@@ -181,9 +181,9 @@ impl AnyConnection {
             ),
             Engine::Postgres => Box::new(
                 diesel::dsl::sql::<Bool>(
-                    "record.id IN (SELECT record_id FROM record_text WHERE document @@ websearch_to_tsquery('simple', ",
+                    "record.id IN (SELECT record_id FROM record_text WHERE document @@ to_tsquery('simple', ",
                 )
-                .bind::<Text, _>(plain_words(query))
+                .bind::<Text, _>(tsquery(query))
                 .sql("))"),
             ),
         }
@@ -204,8 +204,8 @@ impl AnyConnection {
                 .sql(")"),
             ),
             Engine::Postgres => Box::new(
-                diesel::dsl::sql::<Double>("(SELECT CAST(ts_rank(document, websearch_to_tsquery('simple', ")
-                    .bind::<Text, _>(plain_words(query))
+                diesel::dsl::sql::<Double>("(SELECT CAST(ts_rank(document, to_tsquery('simple', ")
+                    .bind::<Text, _>(tsquery(query))
                     .sql(")) AS double precision) FROM record_text WHERE record_id = record.id)"),
             ),
         }
@@ -224,14 +224,14 @@ fn keep_private(path: &str) {
 
 /// The words of a query, quoted so that nothing in it is an operator; the last one also fits as a beginning.
 fn fts5_query(query: &str) -> String {
-    let words = words(query);
-    let quoted: Vec<String> = words.iter().map(|w| format!("\"{w}\"")).collect();
-    if quoted.is_empty() { "\"\"".to_owned() } else { quoted.join(" ") }
+    let quoted: Vec<String> = words(query).iter().map(|w| format!("\"{w}\"")).collect();
+    if quoted.is_empty() { "\"\"".to_owned() } else { quoted.join(" ") + "*" }
 }
 
-/// The words of a query without anything that PostgreSQL reads as an operator.
-fn plain_words(query: &str) -> String {
-    words(query).iter().map(|w| format!("\"{w}\"")).collect::<Vec<_>>().join(" ")
+/// The same for PostgreSQL.
+fn tsquery(query: &str) -> String {
+    let quoted: Vec<String> = words(query).iter().map(|w| format!("'{w}'")).collect();
+    if quoted.is_empty() { String::new() } else { quoted.join(" & ") + ":*" }
 }
 
 fn words(query: &str) -> Vec<&str> {

@@ -123,6 +123,18 @@ async fn equality_finds_what_the_records_show() {
 }
 
 #[actix_web::test]
+async fn a_part_of_a_text_is_found_whatever_the_case_of_a_to_z() {
+    for kind in kinds() {
+        let server = Server::start().await;
+        let acme = people::organisation(&server.assembly, "Acme").to_string();
+        create_with(&server, kind, json!({"organisation_id": acme, "title": "ÄRGER im Hafen"})).await;
+        for (part, found) in [("ÄRger IM", 1), ("rger im h", 1), ("ärger", 0), ("_", 0)] {
+            assert_eq!(count(&server, kind, &format!("title : \"{part}\"")).await, found, "{}: {part}", kind.name);
+        }
+    }
+}
+
+#[actix_web::test]
 async fn no_value_of_any_type_brings_a_filter_down() {
     let values = [
         "1",

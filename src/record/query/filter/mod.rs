@@ -50,7 +50,7 @@ pub trait Fields {
 /// What a field holds, and so what it may be compared with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FieldType {
-    /// Any text. `:` finds a part of it.
+    /// Any text. `:` finds a part of it, whatever the case of the letters A to Z.
     Text,
     /// A whole number.
     Integer,
