@@ -123,7 +123,7 @@ impl AnyConnection {
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is where raw SQL belongs")]
-    /// Copies an SQLite database into a new file, as of one moment, while others write.
+    /// Copies an SQLite database into an empty file, as of one moment, while others write.
     pub fn copy_into(&mut self, file: &str) -> QueryResult<()> {
         match self {
             AnyConnection::Sqlite(c) => diesel::sql_query("VACUUM INTO ?").bind::<Text, _>(file).execute(c).map(|_| ()),

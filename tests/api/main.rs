@@ -13,5 +13,7 @@ mod matrix;
 mod migrations;
 mod openapi;
 mod queries;
+mod restore;
 mod support;
 mod tidy;
+mod timer;
