@@ -37,11 +37,16 @@ pub enum Engine {
 
 impl Engine {
     /// Reads the scheme: a plain path or `sqlite://` is SQLite, `postgres://` and `postgresql://` are PostgreSQL, and
-    /// anything else is refused, so that a typing mistake never becomes a file.
+    /// anything else is refused, so that a typing mistake never becomes a file. So is TLS in a build that has none.
     pub fn of(url: &str) -> Result<Engine> {
         match url.split_once("://") {
             None if !url.is_empty() => Ok(Engine::Sqlite),
             Some(("sqlite", path)) if !path.is_empty() => Ok(Engine::Sqlite),
+            Some(("postgres" | "postgresql", rest)) if wants_tls(rest) && !cfg!(feature = "postgres-tls") => {
+                let detail = "This build knows no TLS to PostgreSQL, which the database address asks for: build it with \
+                    `--features postgres-tls`, or leave TLS to a proxy beside the server.";
+                Err(Error::new(Code::Malformed, detail))
+            }
             Some(("postgres" | "postgresql", _)) => Ok(Engine::Postgres),
             _ => Err(Error::new(
                 Code::Malformed,
@@ -49,6 +54,13 @@ impl Engine {
             )),
         }
     }
+}
+
+/// Whether the parameters of a PostgreSQL address refuse a connection without TLS.
+fn wants_tls(address: &str) -> bool {
+    let parameters = address.split_once('?').map_or("", |(_, parameters)| parameters);
+    let demands = ["sslmode=require", "sslmode=verify-ca", "sslmode=verify-full", "ssl=true"];
+    parameters.split('&').any(|parameter| demands.contains(&parameter))
 }
 
 /// The file behind an SQLite address.
@@ -328,5 +340,23 @@ impl From<ConnectionError> for Error {
     fn from(error: ConnectionError) -> Self {
         let base = Error::new(Code::Unavailable, AWAY).retry_after(1);
         Error { source: Some(Box::new(error)), ..base }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_needs_tls_is_refused_by_a_build_without() {
+        for address in ["postgres://db/x?sslmode=require", "postgresql://db/x?a=b&sslmode=verify-full"] {
+            match Engine::of(address) {
+                Ok(engine) => assert!(engine == Engine::Postgres && cfg!(feature = "postgres-tls")),
+                Err(e) => assert!(e.detail.contains("postgres-tls") && !cfg!(feature = "postgres-tls"), "{e}"),
+            }
+        }
+        for address in ["postgres://db/x", "postgres://db/x?sslmode=prefer", "postgres://db/sslmode=require"] {
+            assert_eq!(Engine::of(address).unwrap(), Engine::Postgres, "{address}");
+        }
     }
 }
