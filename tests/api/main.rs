@@ -11,6 +11,7 @@ mod durability;
 mod incident;
 mod matrix;
 mod migrations;
+mod nodes;
 mod openapi;
 mod queries;
 mod restore;

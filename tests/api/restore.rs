@@ -7,14 +7,14 @@ use std::{
         Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
 
 use crate::support::{
     TestDatabase,
-    process::{Running, command, prepared_on},
+    process::{Running, SOON, command, prepared_on},
 };
 
 /// A record that was acknowledged, and the path and text of the file attached to it.
@@ -77,14 +77,17 @@ fn what_was_acknowledged_before_a_backup_is_served_from_it() {
                 }
             });
         }
-        std::thread::sleep(Duration::from_millis(500));
+        let started = Instant::now();
+        while written.lock().unwrap().len() < 6 {
+            assert!(started.elapsed() < SOON, "nothing is written");
+            std::thread::sleep(Duration::from_millis(20));
+        }
         let before = written.lock().unwrap().clone();
         let made: Value = serde_json::from_str(&run(&mut backup())).unwrap();
         over.store(true, Ordering::Relaxed);
         assert!(made["attachments"]["files"].as_u64().unwrap() >= before.len() as u64, "{made}");
         before
     });
-    assert!(before.len() > 3, "nothing was written before the backup");
     assert!(!backup().status().unwrap().success(), "a backup that is there is not written over");
     drop(server);
     drop(database);

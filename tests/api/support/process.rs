@@ -56,9 +56,14 @@ impl Running {
 
     /// One request on a connection of its own. Nothing, when there is no whole answer.
     pub fn ask(&self, method: &str, path: &str, token: &str, body: &str) -> Option<(u16, String)> {
+        self.ask_with(method, path, token, "", body)
+    }
+
+    /// The same with more headers, each a line.
+    pub fn ask_with(&self, method: &str, path: &str, token: &str, more: &str, body: &str) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect_timeout(&self.address, Duration::from_secs(1)).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-        stream.write_all(request(method, path, token, body).as_bytes()).ok()?;
+        stream.write_all(request_with(method, path, token, more, body).as_bytes()).ok()?;
         answer(stream)
     }
 
@@ -98,9 +103,13 @@ impl Drop for Running {
 
 /// A request as it is sent.
 pub fn request(method: &str, path: &str, token: &str, body: &str) -> String {
+    request_with(method, path, token, "", body)
+}
+
+fn request_with(method: &str, path: &str, token: &str, more: &str, body: &str) -> String {
     format!(
         "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+         {more}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )
 }
