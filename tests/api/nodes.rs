@@ -33,7 +33,7 @@ struct Asking<'a> {
 
 impl Asking<'_> {
     fn ask(&self, method: &str, path: &str, more: &str, body: &str) -> (u16, Value) {
-        let (status, text) = self.server.ask_with(method, path, self.token, more, body).expect("no answer");
+        let (status, text) = self.server.ask_with(method, path, self.token, more, body).unwrap();
         assert!(status < 500, "{method} {path}: {status} {text}");
         (status, serde_json::from_str(&text).unwrap_or_default())
     }

@@ -87,9 +87,9 @@ impl Value {
         Some(match wanted {
             FieldType::Bool => Value::Bool(given.as_bool()?),
             FieldType::Int => Value::Int(given.as_i64()?),
-            FieldType::Decimal => Value::Decimal(match given {
-                Json::Number(number) => decimal(number)?,
-                _ => given.as_str()?.parse().ok()?,
+            FieldType::Decimal => Value::Decimal(match given.as_number() {
+                Some(number) => decimal(number)?,
+                None => given.as_str()?.parse().ok()?,
             }),
             FieldType::Text => Value::from(given.as_str()?),
             FieldType::Time => Value::Time(given.as_str()?.parse().ok()?),
