@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use chrono::{DateTime, NaiveDateTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
 use diesel::{
     backend::Backend,
     deserialize::{self, FromSql, FromSqlRow},
@@ -51,10 +51,23 @@ impl Moment {
     pub fn minus(self, delta: TimeDelta) -> Self {
         self.plus(-delta)
     }
+    /// The moment, when both databases can hold and order it: in the years 1 to 9999.
+    pub fn storable(self) -> Option<Self> {
+        (1..=9999).contains(&self.0.year()).then_some(self)
+    }
+    /// RFC 3339 with all six digits of the microseconds, so that texts stand in the order of the moments.
+    pub fn sortable(self) -> String {
+        self.utc().to_rfc3339_opts(SecondsFormat::Micros, true)
+    }
     /// How long after `earlier` this is; negative when before it.
     pub fn since(self, earlier: Moment) -> TimeDelta {
         self.0 - earlier.0
     }
+}
+
+/// A day of the calendar, in the years 1 to 9999, where texts of days stand in the order of the days.
+pub fn day(text: &str) -> Option<NaiveDate> {
+    text.parse::<NaiveDate>().ok().filter(|day| (1..=9999).contains(&day.year()))
 }
 
 impl From<DateTime<Utc>> for Moment {

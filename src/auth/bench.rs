@@ -61,6 +61,8 @@ impl Bench {
         let issuer = Issuer::new(&config::Auth {
             access_token_minutes: 10,
             refresh_days: 30,
+            personal_token_days: 90,
+            personal_token_max_days: 365,
             issuer: "https://desk.example".into(),
             audience: "pointsman".into(),
             hashing_slots: None,

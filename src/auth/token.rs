@@ -33,6 +33,8 @@ pub struct Issuer {
     audience: String,
     access: TimeDelta,
     session: TimeDelta,
+    personal: TimeDelta,
+    longest_personal: TimeDelta,
 }
 
 /// What stands behind a token; the token is worth nothing once this is revoked.
@@ -107,8 +109,24 @@ impl Issuer {
         Issuer {
             issuer: settings.issuer.clone(),
             audience: settings.audience.clone(),
+            personal: TimeDelta::days(settings.personal_token_days.into()),
+            longest_personal: TimeDelta::days(settings.personal_token_max_days.into()),
             access: TimeDelta::minutes(settings.access_token_minutes.clamp(1, MOST_MINUTES).into()),
             session: TimeDelta::days(settings.refresh_days.max(1).into()),
+        }
+    }
+
+    /// When a personal token that is made now expires: when it was asked for, or after the usual time. No later than the
+    /// settings allow.
+    pub fn personal_expiry(&self, asked: Option<Moment>, now: Moment) -> Result<Moment> {
+        let latest = now.plus(self.longest_personal);
+        match asked {
+            Some(at) if at > latest => {
+                let detail = format!("A token expires after {} days at the latest.", self.longest_personal.num_days());
+                Err(Error::invalid("/expires_at", "too_late", detail))
+            }
+            Some(at) => Ok(at),
+            None => Ok(now.plus(self.personal).min(latest)),
         }
     }
 

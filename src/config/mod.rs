@@ -88,6 +88,8 @@ impl Config {
             (self.database.writers == 0, "database.writers: at least 1"),
             (self.database.batch_size == 0, "database.batch_size: at least 1"),
             (self.auth.access_token_minutes == 0, "auth.access_token_minutes: at least 1"),
+            (self.auth.personal_token_days == 0, "auth.personal_token_days: at least 1"),
+            (self.auth.personal_token_max_days == 0, "auth.personal_token_max_days: at least 1"),
             (self.auth.refresh_days == 0, "auth.refresh_days: at least 1"),
             (self.auth.hashing_slots == Some(0), "auth.hashing_slots: at least 1"),
             (self.attachments.max_bytes == 0, "attachments.max_bytes: at least 1"),

@@ -57,6 +57,10 @@ pub struct Auth {
     pub access_token_minutes: u32,
     /// How long a session may go on without a password.
     pub refresh_days: u32,
+    /// How long a personal token is good when nothing is said.
+    pub personal_token_days: u32,
+    /// The longest that a personal token may be good.
+    pub personal_token_max_days: u32,
     /// The `iss` of the tokens made here.
     pub issuer: String,
     /// The `aud` of the tokens made here.
@@ -151,6 +155,8 @@ impl Default for Auth {
         Auth {
             access_token_minutes: 10,
             refresh_days: 30,
+            personal_token_days: 90,
+            personal_token_max_days: 365,
             issuer: "pointsman".into(),
             audience: "pointsman".into(),
             hashing_slots: None,

@@ -37,11 +37,16 @@ pub enum Engine {
 
 impl Engine {
     /// Reads the scheme: a plain path or `sqlite://` is SQLite, `postgres://` and `postgresql://` are PostgreSQL, and
-    /// anything else is refused, so that a typing mistake never becomes a file.
+    /// anything else is refused, so that a typing mistake never becomes a file. So is TLS in a build that has none.
     pub fn of(url: &str) -> Result<Engine> {
         match url.split_once("://") {
             None if !url.is_empty() => Ok(Engine::Sqlite),
             Some(("sqlite", path)) if !path.is_empty() => Ok(Engine::Sqlite),
+            Some(("postgres" | "postgresql", rest)) if wants_tls(rest) && !cfg!(feature = "postgres-tls") => {
+                let detail = "This build knows no TLS to PostgreSQL, which the database address asks for: build it with \
+                    `--features postgres-tls`, or leave TLS to a proxy beside the server.";
+                Err(Error::new(Code::Malformed, detail))
+            }
             Some(("postgres" | "postgresql", _)) => Ok(Engine::Postgres),
             _ => Err(Error::new(
                 Code::Malformed,
@@ -49,6 +54,13 @@ impl Engine {
             )),
         }
     }
+}
+
+/// Whether the parameters of a PostgreSQL address refuse a connection without TLS.
+fn wants_tls(address: &str) -> bool {
+    let parameters = address.split_once('?').map_or("", |(_, parameters)| parameters);
+    let demands = ["sslmode=require", "sslmode=verify-ca", "sslmode=verify-full", "ssl=true"];
+    parameters.split('&').any(|parameter| demands.contains(&parameter))
 }
 
 /// The file behind an SQLite address.
@@ -131,7 +143,7 @@ impl AnyConnection {
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is where raw SQL belongs")]
-    /// Copies an SQLite database into a new file, as of one moment, while others write.
+    /// Copies an SQLite database into an empty file, as of one moment, while others write.
     pub fn copy_into(&mut self, file: &str) -> QueryResult<()> {
         match self {
             AnyConnection::Sqlite(c) => diesel::sql_query("VACUUM INTO ?").bind::<Text, _>(file).execute(c).map(|_| ()),
@@ -209,7 +221,7 @@ impl AnyConnection {
         }
     }
 
-    /// The condition that a record's words hold all words of `query`.
+    /// The condition that a record's words hold all words of `query`, of which the last may be the beginning of one.
     pub fn matches_words(engine: Engine, query: &str) -> Condition<record::table> {
         match engine {
             Engine::Sqlite => Box::new(
@@ -222,9 +234,9 @@ impl AnyConnection {
             ),
             Engine::Postgres => Box::new(
                 diesel::dsl::sql::<Bool>(
-                    "record.id IN (SELECT record_id FROM record_text WHERE document @@ websearch_to_tsquery('simple', ",
+                    "record.id IN (SELECT record_id FROM record_text WHERE document @@ to_tsquery('simple', ",
                 )
-                .bind::<Text, _>(plain_words(query))
+                .bind::<Text, _>(tsquery(query))
                 .sql("))"),
             ),
         }
@@ -245,8 +257,8 @@ impl AnyConnection {
                 .sql(")"),
             ),
             Engine::Postgres => Box::new(
-                diesel::dsl::sql::<Double>("(SELECT CAST(ts_rank(document, websearch_to_tsquery('simple', ")
-                    .bind::<Text, _>(plain_words(query))
+                diesel::dsl::sql::<Double>("(SELECT CAST(ts_rank(document, to_tsquery('simple', ")
+                    .bind::<Text, _>(tsquery(query))
                     .sql(")) AS double precision) FROM record_text WHERE record_id = record.id)"),
             ),
         }
@@ -265,14 +277,14 @@ fn keep_private(path: &str) {
 
 /// The words of a query, quoted so that nothing in it is an operator; the last one also fits as a beginning.
 fn fts5_query(query: &str) -> String {
-    let words = words(query);
-    let quoted: Vec<String> = words.iter().map(|w| format!("\"{w}\"")).collect();
-    if quoted.is_empty() { "\"\"".to_owned() } else { quoted.join(" ") }
+    let quoted: Vec<String> = words(query).iter().map(|w| format!("\"{w}\"")).collect();
+    if quoted.is_empty() { "\"\"".to_owned() } else { quoted.join(" ") + "*" }
 }
 
-/// The words of a query without anything that PostgreSQL reads as an operator.
-fn plain_words(query: &str) -> String {
-    words(query).iter().map(|w| format!("\"{w}\"")).collect::<Vec<_>>().join(" ")
+/// The same for PostgreSQL.
+fn tsquery(query: &str) -> String {
+    let quoted: Vec<String> = words(query).iter().map(|w| format!("'{w}'")).collect();
+    if quoted.is_empty() { String::new() } else { quoted.join(" & ") + ":*" }
 }
 
 fn words(query: &str) -> Vec<&str> {
@@ -369,5 +381,23 @@ impl From<ConnectionError> for Error {
     fn from(error: ConnectionError) -> Self {
         let base = Error::new(Code::Unavailable, AWAY).retry_after(1);
         Error { source: Some(Box::new(error)), ..base }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_needs_tls_is_refused_by_a_build_without() {
+        for address in ["postgres://db/x?sslmode=require", "postgresql://db/x?a=b&sslmode=verify-full"] {
+            match Engine::of(address) {
+                Ok(engine) => assert!(engine == Engine::Postgres && cfg!(feature = "postgres-tls")),
+                Err(e) => assert!(e.detail.contains("postgres-tls") && !cfg!(feature = "postgres-tls"), "{e}"),
+            }
+        }
+        for address in ["postgres://db/x", "postgres://db/x?sslmode=prefer", "postgres://db/sslmode=require"] {
+            assert_eq!(Engine::of(address).unwrap(), Engine::Postgres, "{address}");
+        }
     }
 }

@@ -22,8 +22,8 @@ type Reading = Box<dyn FnOnce() + Send>;
 
 /// Stack of a reader thread: looking at a record may ask policies.
 const STACK: usize = 16 * 1024 * 1024;
-/// Connections that are kept for short queries within other work.
-const LOOKUPS: u32 = 2;
+/// Connections that are kept for short statements apart from other work.
+const APART: u32 = 2;
 /// How many reads may wait before new ones are turned away.
 const QUEUE: usize = 10_000;
 
@@ -31,7 +31,7 @@ const QUEUE: usize = 10_000;
 #[derive(Clone)]
 pub struct Database {
     connections: r2d2::Pool<Opener>,
-    lookups: r2d2::Pool<Opener>,
+    apart: r2d2::Pool<Opener>,
     readers: flume::Sender<Reading>,
     url: Arc<str>,
     engine: Engine,
@@ -51,7 +51,7 @@ impl Database {
                 .error_handler(Box::new(r2d2::LoggingErrorHandler))
                 .build_unchecked(Opener { url: url.into() })
         };
-        let (connections, lookups) = (pool(readers.max(1)), pool(LOOKUPS));
+        let (connections, apart) = (pool(readers.max(1)), pool(APART));
         let (sender, jobs) = flume::bounded::<Reading>(QUEUE);
         for n in 0..readers.max(1) {
             let jobs = jobs.clone();
@@ -59,7 +59,7 @@ impl Database {
             let thread = thread::Builder::new().name(format!("reader-{n}")).stack_size(STACK);
             thread.spawn(serve).map_err(Error::internal)?;
         }
-        Ok(Database { connections, lookups, readers: sender, url: url.into(), engine })
+        Ok(Database { connections, apart, readers: sender, url: url.into(), engine })
     }
 
     /// Which database it is.
@@ -82,10 +82,10 @@ impl Database {
         self.connections.get().map_err(unavailable)?.snapshot(work)
     }
 
-    /// One short query on a connection that is kept for such: for who holds a connection already and can't hand it on, so
-    /// that nobody who holds one waits for another.
-    pub fn look_up<T>(&self, query: impl FnOnce(&mut AnyConnection) -> Result<T>) -> Result<T> {
-        query(&mut *self.lookups.get().map_err(unavailable)?)
+    /// Runs a short statement, committed by itself, on a connection that is kept for such: for who holds a connection already
+    /// and needs another, so that nobody who holds one waits for the rest of the pool.
+    pub fn apart<T>(&self, work: impl FnOnce(&mut AnyConnection) -> Result<T>) -> Result<T> {
+        work(&mut *self.apart.get().map_err(unavailable)?)
     }
 
     /// Reads on a reader thread, all of it as of one moment.

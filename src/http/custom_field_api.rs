@@ -62,6 +62,9 @@ struct Shown {
     choices: Vec<String>,
     /// Whether new records need it.
     required: bool,
+    /// The regular expression that the whole of a `text` must match.
+    #[schema(examples("[A-Z]{2}-[0-9]+"))]
+    pattern: Option<String>,
     /// Whether it can be written and is offered in forms. What records hold stays.
     active: bool,
     /// Rises with every change; the `ETag` is made of it.
@@ -97,6 +100,11 @@ struct NewCustomField {
     /// Whether new records need it.
     #[serde(default)]
     required: bool,
+    /// A regular expression that the whole of a `text` must match, of at most 500 characters: without look-around and
+    /// back-references, so that none takes long.
+    #[serde(default)]
+    #[schema(examples("[A-Z]{2}-[0-9]+"))]
+    pattern: Option<String>,
 }
 
 /// A merge patch of a custom field. Kind, name and type stay, because records hold values of it.
@@ -119,13 +127,17 @@ struct CustomFieldChange {
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     required: Option<bool>,
+    /// The regular expression that the whole of a `text` must match; null for none. What records hold stays.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    pattern: Option<Option<String>>,
     /// Whether it can be written and is offered in forms.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     active: Option<bool>,
 }
 
-/// What is given is not null: none of these can be emptied.
+/// What is given is not null, but where the type itself has room for it.
 fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(d: D) -> std::result::Result<Option<T>, D::Error> {
     T::deserialize(d).map(Some)
 }
@@ -140,6 +152,7 @@ fn shown(field: CustomField) -> Result<Shown> {
         help: field.help,
         field_type: field.field_type,
         required: field.required,
+        pattern: field.pattern,
         active: field.active,
         version: field.version,
         created_at: field.created_at,
@@ -151,7 +164,7 @@ fn example() -> Value {
     json!({
         "id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e75", "kind": "incident", "name": "floor", "label": "Floor",
         "help": "Where it happens.", "field_type": "choice", "choices": ["ground", "first"], "required": false,
-        "active": true, "version": 1, "created_at": "2026-03-02T08:15:00Z", "updated_at": "2026-03-02T08:15:00Z",
+        "pattern": null, "active": true, "version": 1, "created_at": "2026-03-02T08:15:00Z", "updated_at": "2026-03-02T08:15:00Z",
     })
 }
 
@@ -218,8 +231,8 @@ fn create() -> Endpoint {
 }
 
 async fn create_field(call: Call, Body(body): Body<Value>) -> Result<HttpResponse> {
-    let NewCustomField { kind, name, label, help, field_type, choices, required } = fit(body.clone())?;
-    let new = New { kind, name, label, help, field_type, choices, required };
+    let NewCustomField { kind, name, label, help, field_type, choices, required, pattern } = fit(body.clone())?;
+    let new = New { kind, name, label, help, field_type, choices, required, pattern };
     let write = call.write(&body, move |desk| {
         let made = custom_admin::create(desk, new.clone())?;
         let (location, version) = (format!("/api/v1/custom-fields/{}", made.id), made.version);
@@ -272,8 +285,8 @@ fn update() -> Endpoint {
 
 async fn update_field(call: Call, id: web::Path<String>, Body(body): Body<Value>) -> Result<HttpResponse> {
     let (id, expected) = (field_id(&id)?, call.expected()?);
-    let CustomFieldChange { label, help, choices, required, active } = fit(body.clone())?;
-    let change = Change { label, help, choices, required, active };
+    let CustomFieldChange { label, help, choices, required, pattern, active } = fit(body.clone())?;
+    let change = Change { label, help, choices, required, pattern, active };
     let write = call.write(&body, move |desk| {
         let field = custom_admin::change(desk, id, expected, change.clone())?;
         let version = field.version;

@@ -10,16 +10,22 @@ use crate::{
 /// How many are looked up at once.
 const AT_ONCE: i64 = 100;
 
-/// Fires all that are due, each in a transaction of its own; gives how many. One that fails is put off, and the others go on.
+/// Fires all that are due, each in a transaction of its own; gives how many. One that fails is put off, and the others go on,
+/// even where it can't be put off: it is still due then, and looked at again the next time.
 pub(super) async fn fire(jobs: &Jobs) -> Result<usize> {
     let mut fired = 0;
     loop {
-        let due = write(jobs, |desk| timer::due(desk, AT_ONCE)).await?;
-        if due.is_empty() {
-            return Ok(fired);
+        let mut settled = 0;
+        for id in write(jobs, |desk| timer::due(desk, AT_ONCE)).await? {
+            match fire_one(jobs, id).await {
+                Ok(mine) => (fired, settled) = (fired + usize::from(mine), settled + 1),
+                Err(error) => {
+                    tracing::error!(timer = %id, %error, cause = ?error.source, "a timer could not be put off");
+                }
+            }
         }
-        for id in due {
-            fired += usize::from(fire_one(jobs, id).await?);
+        if settled == 0 {
+            return Ok(fired);
         }
     }
 }

@@ -327,7 +327,7 @@ impl Host for LiveHost {
         self.teams.contains_key(name)
     }
     fn user_exists(&self, name: &str) -> Result<bool> {
-        Ok(self.database.look_up(|connection| user_id(connection, name))?.is_some())
+        Ok(self.database.apart(|connection| user_id(connection, name))?.is_some())
     }
     fn team_names(&self) -> Vec<String> {
         self.teams.keys().cloned().collect()

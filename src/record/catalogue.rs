@@ -24,6 +24,8 @@ pub struct Place {
     pub holds: FieldType,
     /// Whether 0 stands for nothing.
     pub zero_is_none: bool,
+    /// Whether it stands as text, whatever it holds.
+    pub as_text: bool,
 }
 
 /// The fields of one list.
@@ -113,17 +115,26 @@ impl Catalogue {
             return;
         }
         let open = format!("record.id IN (SELECT record_id FROM custom_value WHERE name = '{}' AND ", field.name);
-        let (column, holds) = match field.field_type.as_str() {
-            "integer" | "decimal" => ("number_value", FieldType::Decimal),
-            _ => ("text_value", FieldType::Text),
+        let holds = match field.field_type.as_str() {
+            "integer" => FieldType::Integer,
+            "decimal" => FieldType::Decimal,
+            "boolean" => FieldType::Boolean,
+            "date" => FieldType::Date,
+            "time" => FieldType::Time,
+            "choice" => FieldType::Choice(field.choices.read().unwrap_or_default()),
+            _ => FieldType::Text,
         };
-        self.places.insert(format!("custom.{}", field.name), Place::new(&open, column, ")", holds));
+        let as_text = !matches!(holds, FieldType::Integer | FieldType::Decimal);
+        let column = if as_text { "text_value" } else { "number_value" };
+        let place = Place { as_text, ..Place::new(&open, column, ")", holds) };
+        self.places.insert(format!("custom.{}", field.name), place);
     }
 }
 
 impl Place {
     fn new(open: &str, column: &str, close: &str, holds: FieldType) -> Self {
-        Place { open: open.to_owned(), column: column.to_owned(), close: close.to_owned(), holds, zero_is_none: false }
+        let [open, column, close] = [open, column, close].map(str::to_owned);
+        Place { open, column, close, holds, zero_is_none: false, as_text: false }
     }
 }
 

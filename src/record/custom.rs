@@ -3,11 +3,13 @@
 //! Values stand as JSON in the record's header, where they are read, and as rows of `custom_value`, where filters find them.
 
 use diesel::prelude::*;
-use serde_json::{Map, Value};
+use regex::{Regex, RegexBuilder};
+use rust_decimal::Decimal;
+use serde_json::{Map, Number, Value};
 
 use super::{draft::Draft, pending::CustomValue, practice::Details, store::Desk};
 use crate::{
-    clock::Moment,
+    clock::{Moment, day},
     db::{AnyConnection, JsonText},
     error::{Error, FieldError, Result, did_you_mean},
     id::RowId,
@@ -39,6 +41,12 @@ pub const TYPES: &[&str] = &["text", "integer", "decimal", "boolean", "date", "t
 
 /// The longest text in a custom field, in characters.
 pub const LONGEST: usize = 4_000;
+/// The longest text that the index of values holds, in characters: PostgreSQL refuses longer keys.
+pub const INDEXED: usize = 500;
+/// What a compiled pattern may take.
+const PATTERN_BYTES: usize = 256 * 1024;
+/// The greatest whole number that every reader of JSON, and the number column, holds exactly.
+const EXACT: u64 = (1 << 53) - 1;
 
 /// The answer when there is no such field.
 pub fn no_such_field() -> Error {
@@ -106,7 +114,7 @@ pub fn write<D: Details>(desk: &mut Desk<'_, '_>, draft: &Draft<D>) -> Result<()
     let values: Map<String, Value> = draft.header.custom.read()?;
     let rows = values.into_iter().map(|(name, value)| {
         let text_value = match &value {
-            Value::String(s) => Some(s.chars().take(1_000).collect()),
+            Value::String(s) => Some(s.clone()),
             Value::Bool(b) => Some(b.to_string()),
             Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
         };
@@ -120,28 +128,50 @@ fn error(name: &str, code: &str, detail: String) -> FieldError {
     FieldError::new(format!("/custom{}", super::input::pointer(name)), code, detail)
 }
 
-/// The value in the form in which it is stored, or what is wrong with it.
+/// The value in the form in which it is stored and found, or what is wrong with it.
 fn fitting(field: &CustomField, value: Value) -> Result<std::result::Result<Value, FieldError>> {
     let name = &field.name;
     let choices: Vec<String> = field.choices.read()?;
-    let fits = match (field.field_type.as_str(), &value) {
-        ("text", Value::String(s)) => s.chars().count() <= LONGEST && !s.contains('\0'),
-        ("integer", Value::Number(n)) => n.is_i64(),
-        ("decimal", Value::Number(_)) | ("boolean", Value::Bool(_)) => true,
-        ("date", Value::String(s)) => s.parse::<chrono::NaiveDate>().is_ok(),
-        ("time", Value::String(s)) => s.parse::<Moment>().is_ok(),
-        ("choice", Value::String(s)) => choices.contains(s),
-        _ => false,
+    let fits = match (field.field_type.as_str(), value) {
+        ("text", Value::String(s)) => (s.chars().count() <= LONGEST && !s.contains('\0')).then_some(Value::String(s)),
+        ("integer", Value::Number(n)) => n.as_i64().filter(|i| i.unsigned_abs() <= EXACT).map(Value::from),
+        ("decimal", Value::Number(n)) => decimal(&n).map(|_| Value::Number(n)),
+        ("boolean", Value::Bool(b)) => Some(Value::Bool(b)),
+        ("date", Value::String(s)) => day(&s).map(|day| day.to_string().into()),
+        ("time", Value::String(s)) => s.parse().ok().and_then(Moment::storable).map(|at| at.sortable().into()),
+        ("choice", Value::String(s)) => choices.contains(&s).then_some(Value::String(s)),
+        _ => None,
     };
-    if fits {
-        return Ok(Ok(value));
-    }
-    let wanted = match field.field_type.as_str() {
-        "choice" => format!("one of {}", choices.join(", ")),
-        "text" => "text of at most 4,000 characters".to_owned(),
-        "date" => "a date such as 2026-01-31".to_owned(),
-        "time" => "an RFC 3339 time".to_owned(),
-        other => format!("of type {other}"),
+    let Some(value) = fits else {
+        let wanted = match field.field_type.as_str() {
+            "choice" => format!("one of {}", choices.join(", ")),
+            "text" => format!("text of at most {LONGEST} characters"),
+            "integer" => format!("a whole number from -{EXACT} to {EXACT}"),
+            "decimal" => "a number below 7.9e28".to_owned(),
+            "date" => "a date such as 2026-01-31".to_owned(),
+            "time" => "an RFC 3339 time".to_owned(),
+            other => format!("of type {other}"),
+        };
+        return Ok(Err(error(name, "wrong_type", format!("`custom.{name}` must be {wanted}."))));
     };
-    Ok(Err(error(name, "wrong_type", format!("`custom.{name}` must be {wanted}."))))
+    Ok(match (&field.pattern, &value) {
+        (Some(pattern), Value::String(text)) if !whole(pattern).map_err(Error::internal)?.is_match(text) => {
+            Err(error(name, "no_match", format!("`custom.{name}` does not match the pattern `{pattern}`.")))
+        }
+        _ => Ok(value),
+    })
+}
+
+/// The number as an exact decimal, when it is not too great for one.
+pub fn decimal(number: &Number) -> Option<Decimal> {
+    let text = number.to_string();
+    text.parse().or_else(|_| Decimal::from_scientific(&text)).ok()
+}
+
+/// A pattern as an expression that the whole of a text must match.
+pub fn whole(pattern: &str) -> std::result::Result<Regex, regex::Error> {
+    let bounded = |text: &str| RegexBuilder::new(text).size_limit(PATTERN_BYTES).build();
+    // By itself first, so that a parenthesis too many does not close the one around it.
+    bounded(pattern)?;
+    bounded(&format!(r"\A(?:{pattern})\z"))
 }

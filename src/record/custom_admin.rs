@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{
     audit::AuditEntry,
     catalogue::is_name,
-    custom::{CustomField, TYPES, no_such_field},
+    custom::{CustomField, TYPES, no_such_field, whole},
     render::changes,
     store::Desk,
 };
@@ -24,6 +24,7 @@ pub const MOST: usize = 100;
 const LABEL: usize = 100;
 const HELP: usize = 1_000;
 const CHOICES: usize = 200;
+const PATTERN: usize = 500;
 
 /// What makes a custom field.
 #[derive(Clone, Debug)]
@@ -36,6 +37,7 @@ pub struct New {
     pub field_type: String,
     pub choices: Vec<String>,
     pub required: bool,
+    pub pattern: Option<String>,
 }
 
 /// What changes in a custom field.
@@ -46,6 +48,7 @@ pub struct Change {
     pub help: Option<String>,
     pub choices: Option<Vec<String>>,
     pub required: Option<bool>,
+    pub pattern: Option<Option<String>>,
     pub active: Option<bool>,
 }
 
@@ -92,7 +95,7 @@ pub fn create(desk: &mut Desk<'_, '_>, new: New) -> Result<CustomField> {
         field_type: new.field_type,
         choices: JsonText::of(&new.choices)?,
         required: new.required,
-        pattern: None,
+        pattern: new.pattern,
         active: true,
         version: 1,
         created_at: at,
@@ -132,6 +135,7 @@ pub fn change(desk: &mut Desk<'_, '_>, id: RowId, expected: Option<i32>, change:
         help: change.help.unwrap_or_else(|| old.help.clone()),
         choices: JsonText::of(&choices)?,
         required: change.required.unwrap_or(old.required),
+        pattern: change.pattern.unwrap_or_else(|| old.pattern.clone()),
         active: change.active.unwrap_or(old.active),
         ..old.clone()
     };
@@ -170,6 +174,17 @@ fn check(field: &CustomField, choices: &[String]) -> Vec<FieldError> {
     } else if choices.is_empty() || choices.len() > CHOICES || once.len() != choices.len() || !choices.iter().all(fit) {
         let detail = format!("`choices` are 1 to {CHOICES} different words of at most {LABEL} characters.");
         refuse("/choices", "wrong_length", detail);
+    }
+    if let Some(pattern) = &field.pattern {
+        if field.field_type != "text" {
+            refuse("/pattern", "not_writable_here", "`pattern` goes with the type `text` alone.".to_owned());
+        } else if pattern.is_empty() || pattern.chars().count() > PATTERN {
+            refuse("/pattern", "wrong_length", format!("`pattern` has 1 to {PATTERN} characters."));
+        } else if let Err(e) = whole(pattern) {
+            let e = e.to_string();
+            let why = e.lines().last().unwrap_or_default().trim_start_matches("error: ").trim_end_matches('.');
+            refuse("/pattern", "bad_pattern", format!("`pattern` can't be used: {why}."));
+        }
     }
     errors
 }

@@ -52,12 +52,13 @@ impl Header {
         Ok(record::table.find(id).first(connection).optional()?)
     }
 
-    /// The id of the record that a path means: by id or by number.
+    /// The id of the record that a path means: by id or by number, in large or small letters.
     pub fn id_of(connection: &mut crate::db::AnyConnection, text: &str) -> crate::error::Result<Option<RecordId>> {
         match text.parse() {
             Ok(id) => Ok(Some(id)),
             Err(_) => {
-                Ok(record::table.filter(record::number.eq(text)).select(record::id).first(connection).optional()?)
+                let named = record::table.filter(record::number.eq(text.to_ascii_uppercase()));
+                Ok(named.select(record::id).first(connection).optional()?)
             }
         }
     }

@@ -52,7 +52,7 @@ impl Kernel {
     }
 
     /// The next number of a kind. On SQLite it is taken in the write's own transaction; on PostgreSQL in blocks, on a
-    /// connection of its own, so that nodes don't wait for each other's transactions to end.
+    /// connection apart from the write's, so that nodes don't wait for each other's transactions to end.
     pub fn next_number(&self, writing: &mut AnyConnection, kind: &'static str, prefix: &str) -> Result<String> {
         let number = match writing.engine() {
             Engine::Sqlite => writing.take_numbers(kind, 1)?,
@@ -62,7 +62,7 @@ impl Kernel {
                 match mine.next() {
                     Some(number) => number,
                     None => {
-                        let first = self.database.connect()?.take_numbers(kind, NUMBERS_AT_ONCE)?;
+                        let first = self.database.apart(|c| Ok(c.take_numbers(kind, NUMBERS_AT_ONCE)?))?;
                         *mine = first + 1..first + NUMBERS_AT_ONCE;
                         first
                     }

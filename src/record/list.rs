@@ -270,6 +270,7 @@ fn records_in<'a>(filter: &'a mut Filter, catalogue: &Catalogue, found: &mut Vec
                 | filter::Value::Decimal(_)
                 | filter::Value::Boolean(_)
                 | filter::Value::Time(_)
+                | filter::Value::Date(_)
                 | filter::Value::Me
                 | filter::Value::MyTeams => None,
             };

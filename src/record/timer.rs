@@ -85,9 +85,10 @@ pub fn fire(desk: &mut Desk<'_, '_>, id: RowId) -> Result<bool> {
     Ok(true)
 }
 
-/// Puts a timer off that could not do its work, and says why.
+/// Puts a timer off that could not do its work and still waits, and says why.
 pub fn put_off(desk: &mut Desk<'_, '_>, id: RowId, error: &str) -> Result<()> {
-    diesel::update(timer::table.find(id))
+    let waiting = timer::table.find(id).filter(timer::fired_at.is_null());
+    diesel::update(waiting)
         .set((timer::due_at.eq(desk.cause.at.plus(RETRY)), timer::error.eq(error)))
         .execute(desk.unit.connection()?)?;
     Ok(())

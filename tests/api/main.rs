@@ -5,15 +5,19 @@
 
 mod attacks;
 mod conformance;
+mod custom_field;
 mod demo;
 mod durability;
 mod hidden;
 mod incident;
 mod matrix;
 mod migrations;
+mod nodes;
 mod openapi;
 mod policies;
 mod queries;
+mod restore;
 mod stream;
 mod support;
 mod tidy;
+mod timer;

@@ -126,10 +126,10 @@ CREATE TABLE custom_value (
     number_value DOUBLE PRECISION,
     PRIMARY KEY (record_id, name)
 );
-CREATE INDEX custom_value_by_text ON custom_value (name, text_value);
+CREATE INDEX custom_value_by_text ON custom_value (name, text_value) WHERE length(text_value) <= 500;
 CREATE INDEX custom_value_by_number ON custom_value (name, number_value);
 
--- The searchable words of each record; the index below follows it by itself.
+-- The searchable words of each record. Addresses are taken apart, as queries are, instead of being one word each.
 CREATE TABLE record_text (
     position BIGSERIAL PRIMARY KEY,
     record_id TEXT COLLATE "C" NOT NULL UNIQUE REFERENCES record (id),
@@ -138,8 +138,10 @@ CREATE TABLE record_text (
     description TEXT COLLATE "C" NOT NULL,
     comments TEXT COLLATE "C" NOT NULL,
     document tsvector GENERATED ALWAYS AS (
-        setweight(to_tsvector('simple', number), 'A') || setweight(to_tsvector('simple', title), 'A')
-        || setweight(to_tsvector('simple', left(description, 200000)), 'B') || setweight(to_tsvector('simple', left(comments, 400000)), 'C')
+        setweight(to_tsvector('simple', number), 'A')
+        || setweight(to_tsvector('simple', translate(title, './@:_-+<>&', '          ')), 'A')
+        || setweight(to_tsvector('simple', translate(left(description, 200000), './@:_-+<>&', '          ')), 'B')
+        || setweight(to_tsvector('simple', translate(left(comments, 400000), './@:_-+<>&', '          ')), 'C')
     ) STORED
 );
 CREATE INDEX record_index ON record_text USING gin (document);

@@ -126,7 +126,7 @@ CREATE TABLE custom_value (
     number_value DOUBLE,
     PRIMARY KEY (record_id, name)
 );
-CREATE INDEX custom_value_by_text ON custom_value (name, text_value);
+CREATE INDEX custom_value_by_text ON custom_value (name, text_value) WHERE length(text_value) <= 500;
 CREATE INDEX custom_value_by_number ON custom_value (name, number_value);
 
 -- The searchable words of each record; the index below follows it by itself.

@@ -100,7 +100,8 @@ fn sign_in() -> Endpoint {
     Endpoint {
         summary: "Sign in".into(),
         description: "Opens a session. The answer to a failed login is the same whether the name is unknown, the password wrong or the \
-            user disabled. After some failures of an account or an address the next attempt has to wait (429 with `Retry-After`). \
+            user disabled. After some failures of an account or an address the next attempt has to wait (429 with `Retry-After`); failures of others never \
+            hold up who has signed in from the same address before. \
             When `must_change_password` is true, everything but `POST /api/v1/auth/password` is refused until that is done."
             .into(),
         request: Some(Content::json(

@@ -11,7 +11,7 @@ use crate::{
         role::assign_role,
     },
     http::house::{Got, House, at},
-    schema::{audit, idempotency, user_account},
+    schema::{audit, idempotency, user_account, user_role},
 };
 
 const PASSWORD: &str = "correct horse battery";
@@ -161,6 +161,65 @@ async fn a_personal_token_is_shown_once_and_narrowed_by_its_scopes() {
 }
 
 #[actix_web::test]
+async fn a_token_permits_no_more_than_its_owner_then_or_later() {
+    let house = House::new();
+    let (user, session) = house.signed_in("ada", &["agent"]);
+    let tokens = "/api/v1/auth/tokens";
+    for scope in ["*", "policy.publish", "policy.*", "user.manage"] {
+        let refused = house.post(tokens, &session, json!({"name": "x", "scopes": ["incident.read", scope]})).await;
+        let error = &refused.json["errors"][0];
+        assert_eq!((refused.status, &error["code"]), (422, &json!("wider_than_roles")), "{refused:?}");
+        assert!(error["detail"].as_str().unwrap().contains(&format!("`{scope}`")), "{error}");
+    }
+    let asked = json!({"name": "x", "scopes": ["directory.*", "incident.*", "token.create"]});
+    let refused = house.post(tokens, &session, asked).await;
+    assert_eq!(refused.json["errors"][0]["detail"], "The roles of `ada` don't permit all of `directory.*`.");
+    let made = house.post(tokens, &session, json!({"name": "x", "scopes": ["directory.read", "incident.*"]})).await;
+    let secret = made.text("secret");
+    assert_eq!(house.get("/api/v1/teams", &secret).await.status, 200);
+    house.store(|c| {
+        diesel::delete(user_role::table.filter(user_role::user_id.eq(user))).execute(c)?;
+        assign_role(c, user, "requester")
+    });
+    house.clock.set(at(10));
+    assert_eq!(house.get("/api/v1/teams", &secret).await.status, 403, "the role is gone");
+    let me = house.get("/api/v1/auth/me", &secret).await;
+    let permissions = me.json["permissions"].as_array().unwrap().clone();
+    assert!(permissions.contains(&json!("incident.read")) && !permissions.contains(&json!("incident.resolve")));
+}
+
+#[actix_web::test]
+async fn tokens_expire() {
+    let house = House::new();
+    let (_, session) = house.signed_in("ada", &["agent"]);
+    let day = |n: i64| at(n * 24 * 60 * 60);
+    for (asked, given) in [(Value::Null, Some(day(90))), (json!(day(365)), Some(day(365))), (json!(day(366)), None)] {
+        let body = json!({"name": "x", "scopes": ["incident.read"], "expires_at": asked});
+        let made = house.post("/api/v1/auth/tokens", &session, body).await;
+        match given {
+            Some(expires_at) => assert_eq!((made.status, &made.json["expires_at"]), (201, &json!(expires_at))),
+            None => assert_eq!((made.status, &made.json["errors"][0]["code"]), (422, &json!("too_late"))),
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_narrow_token_tells_nothing_of_the_others_and_ends_none() {
+    let house = House::new();
+    let (_, session) = house.signed_in("ada", &["agent"]);
+    let tokens = "/api/v1/auth/tokens";
+    let make = async |scopes: Value| house.post(tokens, &session, json!({"name": "x", "scopes": scopes})).await;
+    let (narrow, meant) = (make(json!(["incident.read"])).await, make(json!(["token.create"])).await);
+    let one = format!("{tokens}/{}", narrow.text("id"));
+    for (secret, listed, revoked) in [(narrow.text("secret"), 403, 403), (meant.text("secret"), 200, 204)] {
+        assert_eq!(house.get(tokens, &secret).await.status, listed);
+        assert_eq!(house.ask(Method::DELETE, &one, &secret, &[], Value::Null).await.status, revoked);
+    }
+    let (_, requester) = house.signed_in("req", &["requester"]);
+    assert_eq!(house.get(tokens, &requester).await.status, 200, "a session needs no permission");
+}
+
+#[actix_web::test]
 async fn a_disabled_user_is_out() {
     let house = House::new();
     let user = house.with_password("ada", &["agent"], PASSWORD, false);
@@ -186,7 +245,7 @@ async fn client_credentials_give_a_token_and_speak_oauth() {
         Ok(robot)
     });
     let (_, admin) = house.signed_in("root", &["administrator"]);
-    let body = json!({"name": "sync", "scopes": ["incident.*", "directory.read"]});
+    let body = json!({"name": "sync", "scopes": ["incident.read", "directory.read"]});
     let made = house.post(&format!("/api/v1/users/{robot}/tokens"), &admin, body).await;
     assert_eq!(made.status, 201, "{made:?}");
     let (id, secret) = (made.text("id"), made.text("secret"));
@@ -207,7 +266,7 @@ async fn client_credentials_give_a_token_and_speak_oauth() {
     assert_eq!((given.header("cache-control"), given.header("pragma")), ("no-store", "no-cache"));
     assert_eq!(house.get("/api/v1/users", &given.text("access_token")).await.status, 200);
     let given = ask(None, format!("{GRANT}&client_id={id}&client_secret={secret}")).await;
-    assert_eq!((given.status, &given.json["scope"]), (200, &json!("directory.read incident.*")));
+    assert_eq!((given.status, &given.json["scope"]), (200, &json!("directory.read incident.read")));
     let both = || Some(format!("{id}:{secret}"));
     let cases = [
         (Some(format!("{id}:guess")), GRANT.to_owned(), 401, "invalid_client"),

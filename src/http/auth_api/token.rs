@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use actix_web::{HttpResponse, http::Method, web};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, http::Method, web};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -11,7 +11,11 @@ use super::TAG;
 use crate::{
     auth::{
         caller::Caller,
+        directory,
+        gate::Credential,
+        permission,
         personal::{self, NewPersonalToken, PersonalToken},
+        session::Mint,
     },
     clock::Moment,
     config::Secret,
@@ -38,10 +42,11 @@ use crate::{
 pub(in crate::http) struct NewToken {
     /// What it is called, so that it is known again when it is to be revoked.
     name: String,
-    /// What it is limited to, written like permissions: `incident.read`, `incident.*`, or `*` for no limit. It never permits
-    /// more than the roles of its user.
+    /// What it is limited to, written like permissions: `incident.read`, `incident.*`. Each must be within what the roles of
+    /// its user permit, so `*` is for those who may do everything; later it never permits more than they do then.
     scopes: BTreeSet<String>,
-    /// From when it is refused; never, when it is left out.
+    /// From when it is refused; 90 days from now when it is left out, and no later than in 365, unless the operator said
+    /// otherwise.
     #[serde(default)]
     #[schema(required = false)]
     expires_at: Option<Moment>,
@@ -64,6 +69,26 @@ pub(in crate::http) struct TokenList {
     /// Newest first, revoked ones too.
     pub items: Vec<PersonalToken>,
 }
+
+/// Somebody who may look after their own tokens: who signed in with a password, or came with a token that is meant for
+/// tokens. A narrow one that leaked tells nothing of the others.
+struct Keeper;
+
+impl FromRequest for Keeper {
+    type Error = Error;
+    type Future = std::future::Ready<Result<Self>>;
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let caller = Caller::from_request(request, payload).into_inner();
+        let credential = Credential::from_request(request, payload).into_inner();
+        std::future::ready(caller.and_then(|caller| match credential? {
+            Credential::Session(_) => Ok(Keeper),
+            Credential::Client(_) | Credential::Personal(_) => caller.require(CREATE).map(|()| Keeper),
+        }))
+    }
+}
+
+/// The permission to make tokens.
+const CREATE: &str = "token.create";
 
 /// Mounts them.
 pub(super) fn mount(api: &mut Api) {
@@ -117,13 +142,14 @@ fn endpoint(method: Method, path: &'static str, id: &'static str) -> Endpoint {
 fn listing() -> Endpoint {
     Endpoint {
         summary: "List one's own personal tokens".into(),
-        description: "Without their secrets, which nobody can read again.".into(),
+        description: "Without their secrets, which nobody can read again. A token lists them only when `token.create` is among its scopes."
+            .into(),
         responses: vec![Answer::json(200, "The tokens.", schema::<TokenList>(), json!({"items": [example()]}))],
         ..endpoint(Method::GET, "/api/v1/auth/tokens", "list_tokens")
     }
 }
 
-async fn list(call: Call) -> Result<HttpResponse> {
+async fn list(_: Keeper, call: Call) -> Result<HttpResponse> {
     let user = call.cause.caller.user;
     let items = call.read(move |reading| personal::list(reading.connection, user)).await?;
     Ok(HttpResponse::Ok().json(TokenList { items }))
@@ -131,7 +157,7 @@ async fn list(call: Call) -> Result<HttpResponse> {
 
 fn making() -> Endpoint {
     Endpoint {
-        access: Access::Permission("token.create".into()),
+        access: Access::Permission(CREATE.into()),
         summary: "Make a personal token".into(),
         description: "A token for one's own scripts. Its scopes only narrow what one's roles permit, and a token makes no wider one than itself."
             .into(),
@@ -143,17 +169,25 @@ fn making() -> Endpoint {
     }
 }
 
-async fn create(call: Call, Body(body): Body<Value>) -> Result<HttpResponse> {
+async fn create(call: Call, identity: web::Data<Identity>, Body(body): Body<Value>) -> Result<HttpResponse> {
     let new: NewToken = body::parse(body.to_string().as_bytes())?;
-    let user = call.cause.caller.user;
-    with_secret(&call, &body, "secret", move |desk| issue(desk, user, &new)).await
+    let (user, mint) = (call.cause.caller.user, identity.mint.clone());
+    with_secret(&call, &body, "secret", move |desk| issue(desk, &mint, user, &new)).await
 }
 
 /// Makes a token for a user, in a write job; the secret stays apart from the answer.
-pub(in crate::http) fn issue(desk: &mut Desk<'_, '_>, user: UserId, new: &NewToken) -> Result<(Reply, Secret)> {
-    check_scopes(&desk.cause.caller, &new.scopes)?;
-    let new = NewPersonalToken { name: new.name.clone(), scopes: new.scopes.clone(), expires_at: new.expires_at };
+pub(in crate::http) fn issue(
+    desk: &mut Desk<'_, '_>,
+    mint: &Mint,
+    user: UserId,
+    new: &NewToken,
+) -> Result<(Reply, Secret)> {
     let kinds = kind_actions(desk.kernel.practices());
+    permission::check(new.scopes.iter().map(String::as_str), &kinds, "/scopes")?;
+    let owner = directory::standing(desk.unit.connection()?, user)?.ok_or_else(|| Error::not_found("user"))?.caller;
+    check_scopes(&desk.cause.caller, &owner, &new.scopes)?;
+    let expires_at = Some(mint.issuer.personal_expiry(new.expires_at, desk.cause.at)?);
+    let new = NewPersonalToken { name: new.name.clone(), scopes: new.scopes.clone(), expires_at };
     let (token, secret) = personal::create(desk.unit.connection()?, user, &new, &kinds, desk.cause.at)?;
     let told = json!({"user_id": [null, user], "name": [null, token.name], "scopes": [null, token.scopes]});
     noted(desk, "token.created", "token", token.id.as_str(), 1, &told)?;
@@ -161,14 +195,19 @@ pub(in crate::http) fn issue(desk: &mut Desk<'_, '_>, user: UserId, new: &NewTok
     Ok((Reply::created(location, serde_json::to_value(&token).map_err(Error::internal)?), secret))
 }
 
-fn check_scopes(caller: &Caller, asked: &BTreeSet<String>) -> Result<()> {
+fn check_scopes(caller: &Caller, owner: &Caller, asked: &BTreeSet<String>) -> Result<()> {
     let wider: Vec<FieldError> = asked
         .iter()
         .enumerate()
-        .filter(|(_, scope)| !caller.covers_scope(scope))
-        .map(|(position, scope)| {
-            let detail = format!("The token that you came in with doesn't cover `{scope}`.");
-            FieldError::new(format!("/scopes/{position}"), "wider_than_own", detail)
+        .filter_map(|(position, scope)| {
+            let (code, detail) = if !caller.covers_scope(scope) {
+                ("wider_than_own", format!("The token that you came in with doesn't cover `{scope}`."))
+            } else if !owner.can(scope) {
+                ("wider_than_roles", format!("The roles of `{}` don't permit all of `{scope}`.", owner.user_name))
+            } else {
+                return None;
+            };
+            Some(FieldError::new(format!("/scopes/{position}"), code, detail))
         })
         .collect();
     if wider.is_empty() { Ok(()) } else { Err(Error::invalid_all(wider)) }
@@ -177,7 +216,8 @@ fn check_scopes(caller: &Caller, asked: &BTreeSet<String>) -> Result<()> {
 fn revocation() -> Endpoint {
     Endpoint {
         summary: "Revoke a personal token".into(),
-        description: "At once, and for good. A token has no version, so no `If-Match` is needed.".into(),
+        description: "At once, and for good. A token has no version, so no `If-Match` is needed. A token revokes only when `token.create` is among its scopes."
+            .into(),
         parameters: vec![
             in_path("id", "The token's id.", text(), "0199a4c1-7d3e-7c55-9d0a-3f1f0f6f2b14"),
             dry_run(),
@@ -189,7 +229,7 @@ fn revocation() -> Endpoint {
     }
 }
 
-async fn revoke(call: Call, id: web::Path<String>, identity: web::Data<Identity>) -> Result<HttpResponse> {
+async fn revoke(_: Keeper, call: Call, id: web::Path<String>, identity: web::Data<Identity>) -> Result<HttpResponse> {
     let (user, id) = (call.cause.caller.user, token_id(&id)?);
     let response = call.write(&Value::Null, move |desk| withdraw(desk, user, id)).await?;
     identity.gate.forget_user(user);

@@ -154,8 +154,13 @@ fn making() -> Endpoint {
     }
 }
 
-async fn create_token(call: Call, id: web::Path<String>, Body(body): Body<Value>) -> Result<HttpResponse> {
-    let new: NewToken = typed(&body, &[])?;
+async fn create_token(
+    call: Call,
+    id: web::Path<String>,
+    identity: web::Data<Identity>,
+    Body(body): Body<Value>,
+) -> Result<HttpResponse> {
+    let (new, mint): (NewToken, _) = (typed(&body, &[])?, identity.mint.clone());
     with_secret(&call, &body, "secret", move |desk| {
         let user = subject(desk, &id)?;
         if !user.service_account {
@@ -164,7 +169,7 @@ async fn create_token(call: Call, id: web::Path<String>, Body(body): Body<Value>
                 "People make their own tokens; only a service account gets one here.",
             ));
         }
-        let (reply, secret) = token::issue(desk, user.id, &new)?;
+        let (reply, secret) = token::issue(desk, &mint, user.id, &new)?;
         let location = reply.body["id"].as_str().map(|token| format!("/api/v1/users/{}/tokens/{token}", user.id));
         Ok((Reply { location, ..reply }, secret))
     })

@@ -93,6 +93,8 @@ struct FormField {
     choices: Vec<String>,
     /// The longest text, in characters.
     max_length: Option<usize>,
+    /// The regular expression that the whole of a text must match.
+    pattern: Option<String>,
     /// The least number.
     minimum: Option<i32>,
     /// The greatest number.
@@ -293,6 +295,7 @@ fn blank(name: String, label: String, help: String, field_type: String) -> FormF
         field_type,
         choices: Vec::new(),
         max_length: None,
+        pattern: None,
         minimum: None,
         maximum: None,
         target: None,
@@ -374,6 +377,7 @@ fn custom_field(field: &CustomField) -> Result<FormField> {
     let mut shown = blank(name, label, help, field.field_type.clone());
     shown.choices = field.choices.read()?;
     shown.max_length = (field.field_type == "text").then_some(custom::LONGEST);
+    shown.pattern = field.pattern.clone();
     (shown.required, shown.nullable) = (field.required, !field.required);
     Ok(shown)
 }

@@ -114,11 +114,16 @@ fn list_parameters() -> Vec<Parameter> {
     vec![
         in_query(
             "filter",
-            "Which ones: `state = \"new\" AND (priority <= 2 OR tags : \"vip\") AND opened_at > now() - 7d`. Fields of references by dots (`service.owner = me`), custom fields as `custom.name`.",
+            "Which ones: `state = \"new\" AND (priority <= 2 OR tags : \"vip\") AND opened_at > now() - 7d`. Fields of references by dots (`service.owner = me`), custom fields as `custom.name`. `:` finds a part of a text, whatever the case of the letters A to Z.",
             text(),
             "phase = \"open\" AND team = my_teams",
         ),
-        in_query("q", "Words to be found in number, title, description or comments.", text(), "mail queue"),
+        in_query(
+            "q",
+            "Words to be found in number, title, description or comments; of the last one the beginning is enough.",
+            text(),
+            "mail queue",
+        ),
         in_query("sort", "Fields in order, `-` for descending. Ties are broken by id.", text(), "-priority,opened_at"),
         in_query("limit", "How many at most: 50 if not given, never more than 200.", whole_number(), 50),
         in_query("cursor", "Where to begin: a cursor from the page before.", text(), ""),

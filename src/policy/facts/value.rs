@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::{Facts, FieldType};
-use crate::clock::Moment;
+use crate::{clock::Moment, record::custom::decimal};
 
 /// The longest text that a script is given, in bytes. What is longer is cut before the script, the log and the replay see it.
 pub const MAX_TEXT: usize = 4000;
@@ -87,9 +87,10 @@ impl Value {
         Some(match wanted {
             FieldType::Bool => Value::Bool(given.as_bool()?),
             FieldType::Int => Value::Int(given.as_i64()?),
-            FieldType::Decimal => {
-                Value::Decimal(given.as_str().map_or_else(|| given.to_string().parse(), str::parse).ok()?)
-            }
+            FieldType::Decimal => Value::Decimal(match given.as_number() {
+                Some(number) => decimal(number)?,
+                None => given.as_str()?.parse().ok()?,
+            }),
             FieldType::Text => Value::from(given.as_str()?),
             FieldType::Time => Value::Time(given.as_str()?.parse().ok()?),
             FieldType::TextList => Value::List(

@@ -25,6 +25,7 @@ fn terms(holds: &FieldType) -> (Vec<&'static str>, Vec<String>) {
         FieldType::Decimal => (COMPARISONS, vec!["2.5"]),
         FieldType::Boolean => (EQUALITIES, vec!["true"]),
         FieldType::Time => (COMPARISONS, vec!["\"2026-03-03T11:00:00Z\"", "now() - 9000w", "\"0001-01-01T00:00:00Z\""]),
+        FieldType::Date => (COMPARISONS, vec!["2026-03-03", "now() - 9000w"]),
         FieldType::Choice(choices) => {
             return (EQUALITIES.to_vec(), choices.iter().map(|c| format!("\"{c}\"")).collect());
         }
@@ -118,6 +119,18 @@ async fn equality_finds_what_the_records_show() {
         let tagged = records.iter().filter(|r| r["tags"] == json!(["printer", "vip"])).count() as i64;
         assert_eq!(count(&server, kind, "tags : \"vip\" AND tags : printer").await, tagged);
         assert_eq!(count(&server, kind, "tags = null").await, records.len() as i64 - tagged);
+    }
+}
+
+#[actix_web::test]
+async fn a_part_of_a_text_is_found_whatever_the_case_of_a_to_z() {
+    for kind in kinds() {
+        let server = Server::start().await;
+        let acme = people::organisation(&server.assembly, "Acme").to_string();
+        create_with(&server, kind, json!({"organisation_id": acme, "title": "ÄRGER im Hafen"})).await;
+        for (part, found) in [("ÄRger IM", 1), ("rger im h", 1), ("ärger", 0), ("_", 0)] {
+            assert_eq!(count(&server, kind, &format!("title : \"{part}\"")).await, found, "{}: {part}", kind.name);
+        }
     }
 }
 

@@ -189,8 +189,12 @@ async fn search_finds_words_where_they_stand() {
         let server = Server::start().await;
         let title = create_with(&server, kind, json!({"title": "The Zürich xylophone squeaks"})).await;
         let text = create_with(&server, kind, json!({"description": "It is about a xylophone."})).await;
-        let said =
-            create_with(&server, kind, json!({"comment": "A marimba would do.", "work_note": "Costly, though."})).await;
+        let said = create_with(
+            &server,
+            kind,
+            json!({"comment": "A marimba of ann@mail.example.com would do.", "work_note": "Costly, though."}),
+        )
+        .await;
         let plain = create(&server, kind).await;
         let found = async |q: &str| -> Vec<String> {
             let got = page(&server, kind, &format!("count=true&q={q}"), None).await;
@@ -200,7 +204,12 @@ async fn search_finds_words_where_they_stand() {
         let ids = |answers: &[&Answer]| answers.iter().map(|a| a.field("id")).collect::<Vec<_>>();
         assert_eq!(found("xylophone").await, ids(&[&title, &text]), "{}: a title counts more", kind.name);
         assert_eq!(found("XYLOPHONE%20squeaks").await, ids(&[&title]));
-        assert_eq!(found("marimba").await, ids(&[&said]));
+        assert_eq!(found("xylo").await, ids(&[&title, &text]), "the beginning of the last word");
+        assert_eq!(found("xylophone%20squ").await, ids(&[&title]));
+        assert_eq!(found("xylo%20squeaks").await, Vec::<String>::new(), "the beginning of another word");
+        for q in ["marimba", "mail.example.com", "ann@mail.exa", "example"] {
+            assert_eq!(found(q).await, ids(&[&said]), "{q}");
+        }
         assert_eq!(found("costly").await, Vec::<String>::new(), "work notes are not searched");
         assert_eq!(found(&plain.field("number")).await, ids(&[&plain]));
         assert_eq!(found("contrabass").await, Vec::<String>::new());

@@ -14,7 +14,15 @@ use pointsman::{
 /// A database of one test. It goes when the test ends.
 pub enum TestDatabase {
     Sqlite(tempfile::TempDir),
-    Postgres { server: String, schema: String },
+    Postgres {
+        server: String,
+        schema: String,
+    },
+    /// A whole database, for tools that know nothing smaller.
+    Alone {
+        server: String,
+        name: String,
+    },
 }
 
 impl TestDatabase {
@@ -39,6 +47,15 @@ impl TestDatabase {
         }
     }
 
+    /// A database without tables that shares nothing with those of other tests.
+    pub fn create_alone() -> Self {
+        let Ok(server) = std::env::var("POINTSMAN_TEST_DATABASE_URL") else { return Self::create_empty() };
+        let name = format!("test_{}", RowId::new().as_str().replace('-', ""));
+        let mut connection = PgConnection::establish(&server).unwrap();
+        connection.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0")).unwrap();
+        TestDatabase::Alone { server, name }
+    }
+
     pub fn url(&self) -> String {
         match self {
             TestDatabase::Sqlite(folder) => folder.path().join("test.db").display().to_string(),
@@ -46,16 +63,24 @@ impl TestDatabase {
                 let joint = if server.contains('?') { '&' } else { '?' };
                 format!("{server}{joint}options=-csearch_path%3D{schema}")
             }
+            TestDatabase::Alone { server, name } => {
+                let (address, parameters) = server.split_once('?').unwrap_or((server, ""));
+                let (host, _) = address.rsplit_once('/').unwrap();
+                format!("{host}/{name}?{parameters}")
+            }
         }
     }
 }
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        if let TestDatabase::Postgres { server, schema } = self
-            && let Ok(mut connection) = PgConnection::establish(server)
-        {
-            drop(connection.batch_execute(&format!("DROP SCHEMA {schema} CASCADE")));
+        let (server, statement) = match self {
+            TestDatabase::Sqlite(_) => return,
+            TestDatabase::Postgres { server, schema } => (server, format!("DROP SCHEMA {schema} CASCADE")),
+            TestDatabase::Alone { server, name } => (server, format!("DROP DATABASE {name} WITH (FORCE)")),
+        };
+        if let Ok(mut connection) = PgConnection::establish(server) {
+            drop(connection.batch_execute(&statement));
         }
     }
 }

@@ -3,6 +3,7 @@
 pub mod database;
 pub mod golden;
 pub mod people;
+pub mod process;
 pub mod sample;
 
 use std::{cell::RefCell, sync::Arc};

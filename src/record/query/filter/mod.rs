@@ -13,8 +13,8 @@
 //! value      = word | "quoted" | 'quoted' | "now()" [ ( "-" | "+" ) number ( "m" | "h" | "d" | "w" ) ]
 //! ```
 //!
-//! A bare word is read as its field's type wants it: `null`, `true`, `2`, `2.5`, `me`, `my_teams`, a choice, a time, a text. A quoted
-//! value is a text, a choice, a time or the id or name of a reference, never a keyword. In quotes, `\` stands before `"`, `'` and `\`.
+//! A bare word is read as its field's type wants it: `null`, `true`, `2`, `2.5`, `me`, `my_teams`, a choice, a time, a day, a text. A
+//! quoted value is a text, a choice, a time, a day or the id or name of a reference, never a keyword. In quotes, `\` stands before `"`, `'` and `\`.
 //!
 //! **Invariant:** a [`Filter`] from here is within the limits and every value in it has its field's type, so that who compiles
 //! it meets no surprise. `And` never stands directly in `And`, nor `Or` in `Or`, and both have two parts at least.
@@ -27,6 +27,7 @@ mod simple;
 mod tests;
 mod value;
 
+use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
 pub use self::simple::simple;
@@ -49,7 +50,7 @@ pub trait Fields {
 /// What a field holds, and so what it may be compared with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FieldType {
-    /// Any text. `:` finds a part of it.
+    /// Any text. `:` finds a part of it, whatever the case of the letters A to Z.
     Text,
     /// A whole number.
     Integer,
@@ -59,6 +60,8 @@ pub enum FieldType {
     Boolean,
     /// A point in time.
     Time,
+    /// A day of the calendar.
+    Date,
     /// One of these.
     Choice(Vec<String>),
     /// A reference to a person.
@@ -142,6 +145,8 @@ pub enum Value {
     Boolean(bool),
     /// Of a point in time, in the years 1 to 9999.
     Time(Moment),
+    /// Of a day, in the years 1 to 9999.
+    Date(NaiveDate),
     /// Of a reference: a UUID in its canonical form.
     Id(String),
     /// Of a reference to a person: the caller.

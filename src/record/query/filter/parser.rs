@@ -145,7 +145,7 @@ impl Parser<'_> {
             Some(Placed { token: Token::Word(word), .. }) => {
                 let signed = format!("{}{word}", sign.unwrap_or_default());
                 distance(&signed)
-                    .and_then(|delta| value::in_range(self.now.plus(delta)))
+                    .and_then(|delta| self.now.plus(delta).storable())
                     .ok_or_else(|| not_a_distance(at, &signed))
             }
             Some(_) | None if sign.is_some() => Err(Fault { at: distance_at, ..self.expected("a distance like `2d`") }),

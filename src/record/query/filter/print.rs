@@ -28,6 +28,7 @@ impl Display for Value {
             Value::Decimal(number) => number.fmt(f),
             Value::Boolean(yes) => yes.fmt(f),
             Value::Time(at) => write!(f, "\"{at}\""),
+            Value::Date(day) => write!(f, "\"{day}\""),
             Value::Me => f.write_str("me"),
             Value::MyTeams => f.write_str("my_teams"),
         }

@@ -23,6 +23,7 @@ impl Incident {
             ("custom.cost", FieldType::Decimal),
             ("major", FieldType::Boolean),
             ("opened_at", FieldType::Time),
+            ("custom.due", FieldType::Date),
             ("state", FieldType::Choice(states)),
             ("assignee", FieldType::User),
             ("service.owner", FieldType::User),
@@ -60,6 +61,7 @@ fn reads_values_in_the_type_of_their_field() {
     let text = |s: &str| Value::Text(s.to_owned());
     let time = |s: &str| Value::Time(s.parse().unwrap());
     let cost = |s: &str| Value::Decimal(s.parse().unwrap());
+    let due = |s: &str| Value::Date(s.parse().unwrap());
     let id = || Value::Id(ID.to_owned());
     let cases = [
         ("title = Mail", "title", Op::Equal, text("Mail")),
@@ -89,6 +91,9 @@ fn reads_values_in_the_type_of_their_field() {
         ("opened_at > now ( ) - 36h", "opened_at", Op::Greater, time("2026-02-28T00:00:00Z")),
         ("opened_at < now() + 1w", "opened_at", Op::Less, time("2026-03-08T12:00:00Z")),
         ("opened_at < now()+1d", "opened_at", Op::Less, time("2026-03-02T12:00:00Z")),
+        ("custom.due <= 2026-1-31", "custom.due", Op::LessOrEqual, due("2026-01-31")),
+        ("custom.due = \"2026-01-31\"", "custom.due", Op::Equal, due("2026-01-31")),
+        ("custom.due < now() - 1d", "custom.due", Op::Less, due("2026-02-28")),
         ("state = new", "state", Op::Equal, text("new")),
         ("state != \"in_progress\"", "state", Op::NotEqual, text("in_progress")),
         ("assignee = me", "assignee", Op::Equal, Value::Me),
@@ -191,6 +196,8 @@ fn says_where_a_filter_is_wrong() {
         ("major = yes", 9, "wrong_type", "`true` or `false`"),
         ("opened_at > 2026-01-01", 13, "wrong_type", "a time (RFC 3339"),
         ("opened_at > \"0000-01-01T00:00:00Z\"", 13, "wrong_type", "a time (RFC 3339"),
+        ("custom.due > soon", 14, "wrong_type", "a date (such as"),
+        ("custom.due > \"0000-01-01\"", 14, "wrong_type", "a date (such as"),
         ("opened_at > now", 13, "wrong_type", "a time (RFC 3339"),
         ("opened_at > now(1)", 17, "syntax", "expected `)` after `now(`, found `1`"),
         ("opened_at > now() -", 20, "syntax", "expected a distance like `2d`, found the end"),

@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 
 use super::{Fault, FieldType, Op, Value};
 use crate::{
-    clock::Moment,
+    clock::{Moment, day},
     id::RowId,
     record::query::{shown, suggestion},
 };
@@ -42,7 +42,9 @@ pub(super) fn check_operator(field: &str, field_type: &FieldType, op: Op) -> Res
     let equality = matches!(op, Op::Equal | Op::NotEqual);
     let (fits, instead) = match field_type {
         FieldType::Text => (true, ""),
-        FieldType::Integer | FieldType::Decimal | FieldType::Time => (op != Op::Has, "=, !=, <, <=, > or >="),
+        FieldType::Integer | FieldType::Decimal | FieldType::Time | FieldType::Date => {
+            (op != Op::Has, "=, !=, <, <=, > or >=")
+        }
         FieldType::Boolean
         | FieldType::Choice(_)
         | FieldType::User
@@ -69,18 +71,13 @@ pub(super) fn resolve(field: &str, field_type: &FieldType, op: Op, raw: Raw) -> 
         FieldType::Decimal => bare(raw, field, field_type, decimal),
         FieldType::Boolean => bare(raw, field, field_type, boolean),
         FieldType::Time => time(field, raw),
+        FieldType::Date => date(field, raw),
         FieldType::Choice(choices) => choice(field, choices, text(field, field_type, raw)?),
         FieldType::User => reference(field, field_type, raw, Some(("me", Value::Me))),
         FieldType::Team => reference(field, field_type, raw, Some(("my_teams", Value::MyTeams))),
         FieldType::Organisation | FieldType::Record => reference(field, field_type, raw, None),
         FieldType::Tags => tag(field, field_type, op, raw),
     }
-}
-
-/// The moment, when both databases can hold and order it.
-pub(super) fn in_range(at: Moment) -> Option<Moment> {
-    use chrono::Datelike;
-    (1..=9999).contains(&at.utc().year()).then_some(at)
 }
 
 fn null(op: Op) -> Result<Value, Wrong> {
@@ -138,10 +135,20 @@ fn boolean(word: &str) -> Option<Value> {
 fn time(field: &str, raw: Raw) -> Result<Value, Wrong> {
     match raw {
         Raw::Moment(at) => Ok(Value::Time(at)),
-        Raw::Bare(text) | Raw::Quoted(text) => match text.parse().ok().and_then(in_range) {
+        Raw::Bare(text) | Raw::Quoted(text) => match text.parse().ok().and_then(Moment::storable) {
             Some(at) => Ok(Value::Time(at)),
             None => Err(mismatch(field, &FieldType::Time, &text, false)),
         },
+    }
+}
+
+/// A day; `now()` is the day that it is in UTC.
+fn date(field: &str, raw: Raw) -> Result<Value, Wrong> {
+    match raw {
+        Raw::Moment(at) => Ok(Value::Date(at.utc().date_naive())),
+        Raw::Bare(text) | Raw::Quoted(text) => {
+            day(&text).map(Value::Date).ok_or_else(|| mismatch(field, &FieldType::Date, &text, false))
+        }
     }
 }
 
@@ -198,6 +205,7 @@ fn kind(field_type: &FieldType) -> &'static str {
         FieldType::Decimal => "a decimal number",
         FieldType::Boolean => "`true` or `false`",
         FieldType::Time => "a time (RFC 3339, such as \"2026-01-01T00:00:00Z\", or `now() - 2d`)",
+        FieldType::Date => "a date (such as \"2026-01-31\", or `now() - 2d`)",
         FieldType::Choice(_) => "a choice",
         FieldType::User => "a person (id, name or `me`)",
         FieldType::Team => "a team (id, name or `my_teams`)",
