@@ -12,5 +12,6 @@ mod matrix;
 mod migrations;
 mod openapi;
 mod queries;
+mod retry;
 mod support;
 mod tidy;
