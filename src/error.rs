@@ -117,7 +117,7 @@ pub struct Error {
 impl Error {
     /// An error with a code and a sentence.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Error { code, detail: detail.into(), errors: Vec::new(), retry_after: None, source: None }
+        Error { code, detail: sentence(detail.into()), errors: Vec::new(), retry_after: None, source: None }
     }
 
     /// 404: there is no such thing, or the caller may not see it; the two must look the same.
@@ -164,8 +164,16 @@ impl Error {
 impl FieldError {
     /// A wrong place: where, which kind of wrong, and a sentence.
     pub fn new(pointer: impl Into<String>, code: &str, detail: impl Into<String>) -> Self {
-        FieldError { pointer: pointer.into(), code: code.to_owned(), detail: detail.into() }
+        FieldError { pointer: pointer.into(), code: code.to_owned(), detail: sentence(detail.into()) }
     }
+}
+
+/// A sentence that ends with a question, such as [`did_you_mean`] asks, needs no full stop.
+fn sentence(mut text: String) -> String {
+    if text.ends_with("?.") {
+        text.pop();
+    }
+    text
 }
 
 impl fmt::Display for Error {
@@ -188,4 +196,19 @@ pub fn did_you_mean<'a>(given: &str, candidates: impl IntoIterator<Item = &'a st
         .filter(|(distance, c)| *distance <= 1 + c.len().min(given.len()) / 4)
         .min()
         .map_or_else(String::new, |(_, c)| format!("; did you mean `{c}`?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_needs_no_full_stop() {
+        let said = |given: &str| {
+            let near = did_you_mean(given, ["title", "state"]);
+            Error::invalid("", "unknown_field", format!("There is no `{given}`{near}.")).detail
+        };
+        assert_eq!(said("titel"), "There is no `titel`; did you mean `title`?");
+        assert_eq!(said("xyzzy"), "There is no `xyzzy`.");
+    }
 }

@@ -84,7 +84,7 @@ pub fn check<'a>(granted: impl IntoIterator<Item = &'a str>, kinds: &[KindAction
         .filter(|(_, name)| !is_known(name, &known))
         .map(|(position, name)| {
             let near = did_you_mean(name, known.iter().map(String::as_str));
-            let detail = format!("There is no permission `{name}`{near}");
+            let detail = format!("There is no permission `{name}`{near}.");
             FieldError::new(format!("{pointer}/{position}"), "unknown_permission", detail)
         })
         .collect();

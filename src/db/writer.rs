@@ -265,7 +265,7 @@ impl<D: Deferred> Desk<D> {
                 Err(e) => return Err(e),
             }
         }
-        Err(Error::new(Code::Conflict, "The record is changed by others all the time; try again."))
+        Err(Error::new(Code::Conflict, "The record is changed by others all the time; try again.").retry_after(1))
     }
 
     /// Runs the jobs in one transaction. `Ok` holds each job's own verdict; `Err` says that the transaction failed.

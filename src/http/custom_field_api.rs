@@ -11,10 +11,11 @@ use utoipa::{ToSchema, openapi::path::Parameter};
 
 use super::{
     body::{Body, fit},
-    desk::{self, Call, Reply, etag, is_known},
+    desk::{self, Call, Reply},
     endpoint::{Access, Answer, Content, Endpoint, in_path, in_query, text},
+    entity_tag::{etag, is_known},
     mount::Api,
-    record_api::parameter::{dry_run, idempotency_key, if_match, reason},
+    parameter::{dry_run, idempotency_key, if_match, reason},
     schema::{list, schema},
 };
 use crate::{
@@ -288,7 +289,7 @@ async fn update_field(call: Call, id: web::Path<String>, Body(body): Body<Value>
     let CustomFieldChange { label, help, choices, required, pattern, active } = fit(body.clone())?;
     let change = Change { label, help, choices, required, pattern, active };
     let write = call.write(&body, move |desk| {
-        let field = custom_admin::change(desk, id, expected, change.clone())?;
+        let field = expected.try_each(|version| custom_admin::change(desk, id, version, change.clone()))?;
         let version = field.version;
         let body = serde_json::to_value(shown(field)?).map_err(Error::internal)?;
         Ok(Reply::ok(body).at_version(version))

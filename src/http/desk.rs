@@ -14,9 +14,12 @@ use actix_web::{
     web,
 };
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
-use super::{idempotency, request_id::RequestId};
+use super::{
+    entity_tag::{IfMatch, etag},
+    idempotency, problem,
+    request_id::RequestId,
+};
 use crate::{
     auth::caller::Caller,
     clock::Clock,
@@ -54,25 +57,16 @@ pub struct Call {
     pub cause: Arc<Cause>,
     /// `?dry_run=true`: check everything, store nothing.
     pub dry_run: bool,
-    /// The version in `If-Match`.
+    /// What `If-Match` asks for.
     pub if_match: Option<IfMatch>,
     /// The idempotency key, and the route that it belongs to.
     pub key: Option<idempotency::Key>,
 }
 
-/// What `If-Match` says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IfMatch {
-    /// `*`: whatever version there is.
-    Any,
-    /// The record must be at this version.
-    Version(i32),
-}
-
 /// What a write answers.
 #[derive(Clone, Debug)]
 pub struct Reply {
-    /// 200, 201 or 204.
+    /// 200, 201 or 204; for a refusal that was kept, its own.
     pub status: u16,
     /// The version for the `ETag`.
     pub version: Option<i32>,
@@ -96,12 +90,7 @@ impl Call {
         let service = service.ok_or_else(|| Error::internal("nothing is set up to serve records"))?;
         let caller = request.extensions().get::<Caller>().cloned();
         let caller = caller.ok_or_else(|| Error::new(Code::Unauthenticated, "Sign in first."))?;
-        let query = query(request)?;
-        let dry_run = match query.iter().find(|(name, _)| name == "dry_run").map(|(_, value)| value.as_str()) {
-            None | Some("false") => false,
-            Some("true") => true,
-            Some(_) => return Err(Error::new(Code::Malformed, "`dry_run` is `true` or `false`.")),
-        };
+        let dry_run = flag(&query(request)?, "dry_run");
         let cause = Cause {
             at: service.clock.now(),
             caller: Arc::new(caller),
@@ -112,24 +101,18 @@ impl Call {
             depth: 0,
         };
         let key = idempotency::Key::of(request, &cause)?;
-        Ok(Call { if_match: if_match(request)?, cause: Arc::new(cause), dry_run, key, service })
+        Ok(Call { if_match: IfMatch::of(request)?, cause: Arc::new(cause), dry_run, key, service })
     }
 
-    /// The version that `If-Match` names; an error when the header is missing.
-    pub fn expected(&self) -> Result<Option<i32>> {
-        match self.if_match {
-            Some(IfMatch::Any) => Ok(None),
-            Some(IfMatch::Version(version)) => Ok(Some(version)),
-            None => Err(Error::new(Code::PreconditionRequired, "Send the record's `ETag` in `If-Match`.")),
-        }
+    /// What `If-Match` asks for; an error when the header is missing.
+    pub fn expected(&self) -> Result<IfMatch> {
+        let missing = || Error::new(Code::PreconditionRequired, "Send the record's `ETag` in `If-Match`.");
+        self.if_match.clone().ok_or_else(missing)
     }
 
-    /// The version that `If-Match` names, where the header may be missing.
-    pub fn expected_if_given(&self) -> Option<i32> {
-        match self.if_match {
-            Some(IfMatch::Version(version)) => Some(version),
-            Some(IfMatch::Any) | None => None,
-        }
+    /// What `If-Match` asks for, where the header may be missing.
+    pub fn expected_if_given(&self) -> IfMatch {
+        self.if_match.clone().unwrap_or(IfMatch::Any)
     }
 
     /// Reads as of one moment.
@@ -144,28 +127,45 @@ impl Call {
             .await
     }
 
-    /// Writes in one transaction. With an idempotency key, the answer is kept in the same transaction, so that a retry
-    /// after any failure gets it; with `dry_run`, nothing is kept.
+    /// Writes in one transaction. With an idempotency key, the work is done [`once`](Call::once); with `dry_run`, nothing is
+    /// kept.
     ///
-    /// `body` is what makes two requests with one key the same.
+    /// `body` is what makes two requests with one key the same, beside their query and conditions.
     pub async fn write(
         &self,
         body: &Value,
         work: impl FnMut(&mut Desk<'_, '_>) -> Result<Reply> + Send + 'static,
     ) -> Result<HttpResponse> {
-        let mut work = work;
+        let key = self.key_with(body);
+        let _guard = self.enter(key.as_ref())?;
+        let (reply, replayed) = self.once(key, work).await?;
+        let mut response = reply.into_response();
+        if replayed {
+            mark_replayed(&mut response);
+        }
+        Ok(response)
+    }
+
+    /// The idempotency key of a request with this body. A rehearsal has none.
+    pub fn key_with(&self, body: &Value) -> Option<idempotency::Key> {
+        self.key.clone().filter(|_| !self.dry_run).map(|key| key.with_body(body))
+    }
+
+    /// Writes in one transaction, or finds the answer that was kept for the key: the second value tells which. What is
+    /// answered is kept in the same transaction, so that a retry after any failure gets it; a refusal that is final is kept
+    /// in the next one.
+    pub async fn once(
+        &self,
+        key: Option<idempotency::Key>,
+        mut work: impl FnMut(&mut Desk<'_, '_>) -> Result<Reply> + Send + 'static,
+    ) -> Result<(Reply, bool)> {
         let (kernel, cause, dry_run) = (self.service.kernel.clone(), self.cause.clone(), self.dry_run);
-        let key = self.key.clone().filter(|_| !dry_run);
-        let digest = hex::encode(Sha256::digest(body.to_string()));
-        let _guard = match &key {
-            Some(key) => Some(InFlight::enter(&self.service, key.lock_name())?),
-            None => None,
-        };
-        let (reply, replayed) = self
+        let asked = key.clone();
+        let outcome = self
             .service
             .writer
             .run(move |unit| {
-                if let Some(kept) = key.as_ref().map(|k| k.kept(unit.connection()?, &digest)).transpose()?.flatten() {
+                if let Some(kept) = asked.as_ref().map(|k| k.kept(unit.connection()?)).transpose()?.flatten() {
                     return Ok((kept, true));
                 }
                 if dry_run {
@@ -174,30 +174,55 @@ impl Call {
                     unit.discard();
                 }
                 let reply = work(&mut Desk { kernel: &kernel, unit, cause: &cause })?;
-                if let Some(key) = &key {
-                    key.keep(unit.connection()?, &digest, &reply, cause.at)?;
+                if let Some(key) = &asked {
+                    key.keep(unit.connection()?, &reply, cause.at)?;
                 }
                 Ok((reply, false))
             })
-            .await?;
-        let mut response = reply.into_response();
-        if replayed {
-            let name = header::HeaderName::from_static("idempotency-replayed");
-            response.headers_mut().insert(name, header::HeaderValue::from_static("true"));
+            .await;
+        match (outcome, key) {
+            (Err(refused), Some(key)) if idempotency::is_final(&refused) => self.refused(key, refused).await,
+            (outcome, _) => outcome,
         }
-        Ok(response)
+    }
+
+    /// Keeps a refusal, unless another node has kept an answer since: then that is the one.
+    async fn refused(&self, key: idempotency::Key, refused: Error) -> Result<(Reply, bool)> {
+        let (refusal, at) = (key.refusal(&refused, &self.cause)?, self.cause.at);
+        let keep = self.service.writer.run(move |unit| {
+            let connection = unit.connection()?;
+            let kept = key.kept(connection)?;
+            if kept.is_none() {
+                key.keep(connection, &refusal, at)?;
+            }
+            Ok(kept)
+        });
+        keep.await?.map_or(Err(refused), |kept| Ok((kept, true)))
+    }
+
+    /// Enters a key among those that this node works on.
+    pub fn enter(&self, key: Option<&idempotency::Key>) -> Result<Option<InFlight>> {
+        key.map(|key| InFlight::enter(&self.service, key.lock_name())).transpose()
     }
 }
 
+/// Tells that an answer is one that was given before.
+pub fn mark_replayed(response: &mut HttpResponse) {
+    response.headers_mut().insert(REPLAYED, header::HeaderValue::from_static("true"));
+}
+
+/// Tells that an answer is one that was given before.
+pub const REPLAYED: header::HeaderName = header::HeaderName::from_static("idempotency-replayed");
+
 /// A key stays in flight until its request is answered.
-pub(super) struct InFlight {
+pub struct InFlight {
     service: web::Data<Service>,
     name: String,
 }
 
 impl InFlight {
     /// Enters the key, unless another request with it is still running.
-    pub(super) fn enter(service: &web::Data<Service>, name: String) -> Result<Self> {
+    fn enter(service: &web::Data<Service>, name: String) -> Result<Self> {
         let mut names = service.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
         if !names.insert(name.clone()) {
             let detail = "The first request with this idempotency key is still running.";
@@ -245,20 +270,12 @@ impl Reply {
         if let Some(location) = self.location {
             response.insert_header((header::LOCATION, location));
         }
-        if self.status == 204 { response.finish() } else { response.json(self.body) }
+        match self.status {
+            204 => response.finish(),
+            400.. => response.content_type(problem::MEDIA_TYPE).json(self.body),
+            _ => response.json(self.body),
+        }
     }
-}
-
-/// The strong `ETag` of a version.
-pub fn etag(version: i32) -> String {
-    format!("\"{version}\"")
-}
-
-/// Whether `If-None-Match` holds this version: the caller has it already.
-pub fn is_known(request: &HttpRequest, version: i32) -> bool {
-    let wanted = etag(version);
-    header_text(request, "if-none-match")
-        .is_some_and(|tags| tags.split(',').map(|t| t.trim().trim_start_matches("W/")).any(|t| t == "*" || t == wanted))
 }
 
 /// The pairs of the query string, decoded.
@@ -266,6 +283,11 @@ pub fn query(request: &HttpRequest) -> Result<Vec<(String, String)>> {
     web::Query::<Vec<(String, String)>>::from_query(request.query_string())
         .map(web::Query::into_inner)
         .map_err(|_| Error::new(Code::Malformed, "The query string is not understood."))
+}
+
+/// Whether a parameter that is `true` or `false` is true. That it is one of them was checked before the handler ran.
+pub fn flag(query: &[(String, String)], name: &str) -> bool {
+    query.iter().any(|(n, value)| n == name && value == "true")
 }
 
 /// The body as a JSON object.
@@ -283,14 +305,4 @@ pub fn record_id_of(connection: &mut AnyConnection, kind: &Kind, text: &str) -> 
 
 fn header_text(request: &HttpRequest, name: &str) -> Option<String> {
     request.headers().get(name)?.to_str().ok().map(str::to_owned)
-}
-
-fn if_match(request: &HttpRequest) -> Result<Option<IfMatch>> {
-    let Some(text) = header_text(request, "if-match") else { return Ok(None) };
-    if text.trim() == "*" {
-        return Ok(Some(IfMatch::Any));
-    }
-    let version = text.trim().strip_prefix('"').and_then(|t| t.strip_suffix('"')).and_then(|t| t.parse().ok());
-    // A tag that this server never gave can't be the record's.
-    Ok(Some(IfMatch::Version(version.unwrap_or(-1))))
 }

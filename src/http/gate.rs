@@ -9,7 +9,11 @@ use actix_web::{
     web,
 };
 use futures_util::{FutureExt, future::LocalBoxFuture};
-use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::{
+    RefOr, Schema,
+    path::{Parameter, ParameterIn},
+    schema::Type,
+};
 
 use super::{
     accept,
@@ -104,17 +108,40 @@ async fn admit(endpoint: &Endpoint, request: &HttpRequest) -> Result<()> {
 /// Refuses a parameter that the endpoint does not have: a misspelt `dry_run` must not write. Lists take any field's name and
 /// check it themselves.
 fn check_parameters(endpoint: &Endpoint, request: &HttpRequest) -> Result<()> {
+    let pairs = super::desk::query(request)?;
     let in_query = |p: &&Parameter| p.parameter_in == ParameterIn::Query;
+    for parameter in endpoint.parameters.iter().filter(in_query) {
+        check_given(parameter, &pairs)?;
+    }
     let known: Vec<&str> = endpoint.parameters.iter().filter(in_query).map(|p| p.name.as_str()).collect();
     if known.contains(&"filter") {
         return Ok(());
     }
-    let pairs = super::desk::query(request)?;
     let Some((name, _)) = pairs.iter().find(|(name, _)| !known.contains(&name.as_str())) else { return Ok(()) };
     let near = did_you_mean(name, known.iter().copied());
     let detail = format!("There is no parameter `{name}` here{near}.");
     let wrong = FieldError::new(name.as_str(), "unknown_parameter", detail.clone());
     Err(Error::new(Code::BadQuery, detail).with_errors(vec![wrong]))
+}
+
+/// Refuses a parameter that is given twice or without a value, or is neither `true` nor `false` where it must be.
+fn check_given(parameter: &Parameter, pairs: &[(String, String)]) -> Result<()> {
+    let name = parameter.name.as_str();
+    let given: Vec<&str> = pairs.iter().filter(|(n, _)| n == name).map(|(_, value)| value.as_str()).collect();
+    let (code, detail) = match given.as_slice() {
+        [_, _, ..] => ("repeated", format!("`{name}` is given more than once.")),
+        [""] => ("required", format!("`{name}` has no value; leave it out instead.")),
+        [text] if is_yes_or_no(parameter) && !["true", "false"].contains(text) => {
+            ("wrong_type", format!("`{name}` is `true` or `false`."))
+        }
+        _ => return Ok(()),
+    };
+    let wrong = FieldError::new(name, code, detail.clone());
+    Err(Error::new(Code::Malformed, detail).with_errors(vec![wrong]))
+}
+
+fn is_yes_or_no(parameter: &Parameter) -> bool {
+    matches!(&parameter.schema, Some(RefOr::T(Schema::Object(object))) if object.schema_type == Type::Boolean.into())
 }
 
 /// The caller, counted and kept with the request. Who can't be known is counted by address.

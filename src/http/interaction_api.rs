@@ -9,10 +9,8 @@ use super::{
     desk::{Call, Reply, object, record_id_of},
     endpoint::{Access, Answer, Content, Endpoint},
     mount::Api,
-    record_api::{
-        parameter::{dry_run, id, idempotency_key, if_match, reason},
-        shape,
-    },
+    parameter::{dry_run, idempotency_key, if_match, reason, record_id},
+    record_api::shape,
     schema::{Shape, named},
 };
 use crate::{
@@ -55,7 +53,7 @@ fn convert() -> Endpoint {
         access: Access::Permission(INTERACTION.permission("link").into()),
         summary: "Turn an interaction into an incident".into(),
         description: "Makes an incident with what the contact holds and what you add, and links the contact to it; both or neither. Needs the permission `incident.create` as well.".into(),
-        parameters: vec![id(INTERACTION), if_match(false), dry_run(), idempotency_key(), reason()],
+        parameters: vec![record_id(INTERACTION), if_match(false), dry_run(), idempotency_key(), reason()],
         request: Some(Content::json(shape::change(INCIDENT), json!({"category": "mail"})).optional()),
         responses: vec![
             Answer::json(201, "The incident was made and the contact linked to it.", both(), example)
@@ -68,8 +66,6 @@ fn convert() -> Endpoint {
             Code::Invalid,
             Code::Stale,
             Code::RefusedByPolicy,
-            Code::IdempotencyMismatch,
-            Code::IdempotencyInFlight,
         ],
     }
 }
@@ -83,7 +79,8 @@ async fn convert_interaction(
     let (input, expected) = (object(body.clone())?, call.expected_if_given());
     call.write(&body, move |desk| {
         let (of, contact) = contact(desk, &id)?;
-        let (contact, made) = interaction::convert(desk, contact, of, expected, input.clone())?;
+        let (contact, made) =
+            expected.try_each(|version| interaction::convert(desk, contact.clone(), of, version, input.clone()))?;
         let location = format!("/api/v1/{}/{}", INCIDENT.plural, made.id);
         let both = json!({"interaction": contact.record, "incident": made.record});
         Ok(Reply::created(location, both).at_version(contact.version))

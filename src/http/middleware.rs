@@ -90,10 +90,12 @@ pub(super) async fn observe<B: MessageBody + 'static>(
     Ok(response)
 }
 
+/// The methods that some path takes.
+pub(super) const KNOWN: [Method; 7] =
+    [Method::GET, Method::POST, Method::PATCH, Method::PUT, Method::DELETE, Method::HEAD, Method::OPTIONS];
+
 /// A label of few values, whatever callers send.
 fn known_method(method: &Method) -> &'static str {
-    const KNOWN: [Method; 7] =
-        [Method::GET, Method::POST, Method::PATCH, Method::PUT, Method::DELETE, Method::HEAD, Method::OPTIONS];
     const NAMES: [&str; 7] = ["GET", "POST", "PATCH", "PUT", "DELETE", "HEAD", "OPTIONS"];
     KNOWN.iter().position(|known| known == method).map_or("other", |at| NAMES[at])
 }
@@ -144,7 +146,7 @@ pub(super) fn cors(server: &config::Server) -> Cors {
     let cors = Cors::default()
         .allowed_methods(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
         .allowed_headers(["accept", "authorization", "content-type", "if-match", "if-none-match"])
-        .allowed_headers(["idempotency-key", "last-event-id", "x-request-id"])
+        .allowed_headers(["idempotency-key", "last-event-id", "x-reason", "x-request-id"])
         .expose_headers(["etag", "link", "location", "ratelimit", "ratelimit-policy", "retry-after"])
         .expose_headers(["x-request-id", "idempotency-replayed", "www-authenticate", "allow"])
         .max_age(PREFLIGHT_SECONDS);

@@ -16,6 +16,7 @@ pub mod desk;
 pub mod directory_api;
 pub mod docs;
 pub mod endpoint;
+pub mod entity_tag;
 mod gate;
 #[cfg(test)]
 mod house;
@@ -25,6 +26,7 @@ pub mod limit;
 pub mod middleware;
 pub mod mount;
 mod openapi;
+pub mod parameter;
 pub mod policy_api;
 pub mod probe;
 pub mod problem;

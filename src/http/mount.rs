@@ -15,7 +15,7 @@ use actix_web::{
 };
 use utoipa::openapi::OpenApi;
 
-use super::{endpoint::Endpoint, gate, openapi, problem};
+use super::{endpoint::Endpoint, gate, middleware::KNOWN, openapi, problem};
 use crate::error::{Code, Error};
 
 /// Makes a route; each worker has its own.
@@ -156,7 +156,7 @@ fn other_method(request: &HttpRequest, allow: &str) -> HttpResponse {
     } else if request.method() == Method::OPTIONS {
         HttpResponse::NoContent().finish()
     } else {
-        let detail = format!("This path takes {allow}.");
+        let detail = format!("The methods here are {allow}.");
         problem::respond(&Error::new(Code::MethodNotAllowed, detail), request)
     };
     if let Ok(value) = header::HeaderValue::from_str(allow) {
@@ -166,6 +166,9 @@ fn other_method(request: &HttpRequest, allow: &str) -> HttpResponse {
 }
 
 fn no_route(request: &HttpRequest) -> HttpResponse {
+    if !KNOWN.contains(request.method()) {
+        return other_method(request, &allow(KNOWN.iter()));
+    }
     let refused = gate::count(request, super::limit::Counted::peer(request)).err();
     problem::respond(&refused.unwrap_or_else(|| Error::new(Code::NotFound, "There is nothing at this path.")), request)
 }

@@ -86,6 +86,9 @@ fn info() -> Info {
     info
 }
 
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+const REPLAYED: &str = "`true` when it is the answer that was given before to this `Idempotency-Key`.";
+
 fn section(components: Components) -> Section {
     let mut section = Section::new();
     section.schemas = components.into_inner();
@@ -137,8 +140,11 @@ fn header(about: &str) -> Header {
 
 fn operation(endpoint: &Endpoint) -> Operation {
     let mut responses = ResponsesBuilder::new();
+    let is_replayed = endpoint.parameters.iter().any(|p| p.name == IDEMPOTENCY_KEY);
     for answer in &endpoint.responses {
-        responses = responses.response(answer.status.to_string(), documented_answer(answer));
+        let answer = answer.clone();
+        let answer = if is_replayed { answer.header("Idempotency-Replayed", REPLAYED) } else { answer };
+        responses = responses.response(answer.status.to_string(), documented_answer(&answer));
     }
     for status in problem_statuses(endpoint) {
         let reference = RefOr::Ref(Ref::from_response_name(problem_name(status)));
@@ -215,8 +221,17 @@ fn problem_statuses(endpoint: &Endpoint) -> BTreeSet<u16> {
             Code::Invalid,
         ]);
     }
-    if !endpoint.parameters.is_empty() {
-        codes.push(Code::Malformed);
+    // A parameter that is not there is refused everywhere.
+    codes.push(Code::Malformed);
+    for parameter in &endpoint.parameters {
+        match parameter.name.as_str() {
+            IDEMPOTENCY_KEY => codes.extend([Code::IdempotencyMismatch, Code::IdempotencyInFlight]),
+            "If-Match" => codes.push(Code::Stale),
+            _ => {}
+        }
+        if parameter.name == "If-Match" && parameter.required == Required::True {
+            codes.push(Code::PreconditionRequired);
+        }
     }
     if endpoint.parameters.iter().any(|p| p.parameter_in == ParameterIn::Path) {
         codes.push(Code::NotFound);

@@ -64,7 +64,8 @@ fn code_schema() -> utoipa::openapi::Schema {
 }
 
 impl Problem {
-    fn of(error: &Error) -> Self {
+    /// What went wrong, without where.
+    pub(super) fn of(error: &Error) -> Self {
         Problem {
             kind: format!("urn:pointsman:problem:{}", error.code.as_str()),
             title: error.code.title(),
@@ -77,16 +78,21 @@ impl Problem {
         }
     }
 
-    fn at(mut self, request: &HttpRequest) -> Self {
-        self.instance = Some(request.path().to_owned());
-        self.request_id = Some(RequestId::of(request).as_str().to_owned());
+    /// The same at a path, in a request.
+    pub(super) fn at(mut self, path: &str, request_id: &str) -> Self {
+        self.instance = Some(path.to_owned());
+        self.request_id = Some(request_id.to_owned());
         self
+    }
+
+    fn of_request(error: &Error, request: &HttpRequest) -> Self {
+        Problem::of(error).at(request.path(), RequestId::of(request).as_str())
     }
 
     /// The document by itself, for one operation of many in a batch.
     pub fn of_operation(error: &Error, request: &HttpRequest) -> Self {
         log(error);
-        Problem::of(error).at(request)
+        Problem::of_request(error, request)
     }
 }
 
@@ -104,7 +110,7 @@ impl ResponseError for Error {
 pub fn respond(error: &Error, request: &HttpRequest) -> HttpResponse {
     log(error);
     let challenge = if request.headers().contains_key(header::AUTHORIZATION) { CHALLENGE_INVALID } else { CHALLENGE };
-    document(error, &Problem::of(error).at(request), challenge)
+    document(error, &Problem::of_request(error, request), challenge)
 }
 
 fn document(error: &Error, problem: &Problem, challenge: &'static str) -> HttpResponse {

@@ -59,11 +59,11 @@ pub fn fields_of(connection: &mut AnyConnection, kind: &str) -> Result<Vec<Custo
     Ok(active.order(custom_field::name).load(connection)?)
 }
 
-/// Merges a patch into the draft's custom fields; gives every wrong place.
+/// Merges a patch (RFC 7396) into the draft's custom fields; gives every wrong place.
 pub fn take_in<D: Details>(
     desk: &mut Desk<'_, '_>,
     draft: &mut Draft<D>,
-    patch: Option<Map<String, Value>>,
+    patch: Option<Value>,
 ) -> Result<Vec<FieldError>> {
     let is_new = draft.before.is_none();
     if patch.is_none() && !is_new {
@@ -73,9 +73,13 @@ pub fn take_in<D: Details>(
     if fields.is_empty() && patch.is_none() {
         return Ok(Vec::new());
     }
-    let mut values: Map<String, Value> = draft.header.custom.read()?;
+    let (mut values, changes): (Map<String, Value>, _) = match patch {
+        Some(Value::Object(changes)) => (draft.header.custom.read()?, changes),
+        Some(_) => Default::default(),
+        None => (draft.header.custom.read()?, Map::new()),
+    };
     let mut errors = Vec::new();
-    for (name, value) in patch.into_iter().flatten() {
+    for (name, value) in changes {
         match fields.iter().find(|f| f.name == name) {
             None => {
                 let near = did_you_mean(&name, fields.iter().map(|f| f.name.as_str()));

@@ -29,8 +29,8 @@ pub enum Occasion {
 pub struct Accepted {
     /// Fields of the header and of the details, by name.
     pub fields: Map<String, Value>,
-    /// Custom fields: a merge patch.
-    pub custom: Option<Map<String, Value>>,
+    /// Custom fields: a merge patch, an object or null.
+    pub custom: Option<Value>,
     /// The tags.
     pub tags: Option<BTreeSet<String>>,
     /// What is added to the journal.
@@ -82,7 +82,7 @@ fn accept_one(
         return Err(FieldError::new(pointer(name), "unknown_field", format!("There is no field `{name}`{near}.")));
     };
     check_writable(field, occasion)?;
-    if value.is_null() && field.holds != Holds::Custom {
+    if value.is_null() && !matches!(field.holds, Holds::Custom | Holds::Tags) {
         if !field.nullable {
             return Err(FieldError::new(pointer(name), "required", format!("`{name}` can't be empty.")));
         }
@@ -90,10 +90,12 @@ fn accept_one(
         return Ok(());
     }
     if field.holds == Holds::Tags {
-        accepted.tags = Some(checked_tags(name, &value)?);
+        accepted.tags = Some(if value.is_null() { BTreeSet::new() } else { checked_tags(name, &value)? });
     } else if field.holds == Holds::Custom {
-        let Value::Object(object) = value else { return Err(wrong_type(name, "an object")) };
-        accepted.custom = Some(object);
+        if !value.is_object() && !value.is_null() {
+            return Err(wrong_type(name, "an object"));
+        }
+        accepted.custom = Some(value);
     } else {
         accepted.fields.insert(name.to_owned(), checked(field, value)?);
     }

@@ -248,6 +248,10 @@ impl Field {
     pub const fn by_server(name: &'static str, label: &'static str, doc: &'static str, holds: Holds) -> Field {
         Field { write: Write::Server, ..Field::optional(name, label, doc, holds) }
     }
+    /// Whether a caller may write null: what holds several is then without any (RFC 7396).
+    pub const fn can_be_emptied(&self) -> bool {
+        self.nullable || matches!(self.holds, Holds::Tags | Holds::Custom)
+    }
     /// The same field, never null.
     #[must_use]
     pub const fn never_null(self) -> Field {

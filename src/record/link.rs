@@ -166,8 +166,8 @@ pub fn create(
     other: &str,
 ) -> Result<(Outcome, Link)> {
     let Some((relation, is_inverse)) = Relation::named(relation) else {
-        let detail = format!("There is no relation `{relation}`{}", did_you_mean(relation, Relation::names()));
-        return Err(Error::invalid("/relation", "not_a_choice", format!("{}.", detail.trim_end_matches('?'))));
+        let detail = format!("There is no relation `{relation}`{}.", did_you_mean(relation, Relation::names()));
+        return Err(Error::invalid("/relation", "not_a_choice", detail));
     };
     let id = RowId::new();
     let connection = desk.unit.connection()?;

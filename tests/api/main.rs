@@ -17,6 +17,7 @@ mod openapi;
 mod policies;
 mod queries;
 mod restore;
+mod retry;
 mod stream;
 mod support;
 mod tidy;

@@ -5,19 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use pointsman::cli::serve;
 use serde_json::{Map, Value};
 
-use crate::support::golden;
-
-fn document() -> Value {
-    serde_json::from_str(&serve::openapi().unwrap()).unwrap()
-}
+use crate::support::{contract, golden};
 
 /// Every operation: method, path, itself.
-fn operations(document: &Value) -> Vec<(String, String, Map<String, Value>)> {
+fn operations(document: &'static Value) -> Vec<(String, String, &'static Map<String, Value>)> {
     let mut found = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for method in ["get", "put", "post", "delete", "patch"] {
             if let Some(operation) = item[method].as_object() {
-                found.push((method.to_owned(), path.clone(), operation.clone()));
+                found.push((method.to_owned(), path.clone(), operation));
             }
         }
     }
@@ -31,10 +27,10 @@ fn the_document_that_is_checked_in_is_the_one_that_is_served() {
 
 #[test]
 fn every_operation_says_all_that_a_client_needs() {
-    let document = document();
+    let document = contract::document();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
     let mut faults = Vec::new();
-    for (method, path, operation) in operations(&document) {
+    for (method, path, operation) in operations(document) {
         let id = operation["operationId"].as_str().unwrap_or_default();
         let mut fault = |what: &str| faults.push(format!("{method} {path} ({id}): {what}"));
         for name in ["summary", "description"] {
@@ -87,7 +83,7 @@ fn every_operation_says_all_that_a_client_needs() {
 #[test]
 fn operation_ids_are_verbs_and_nouns_and_one_of_their_kind() {
     let mut ids = BTreeSet::new();
-    for (method, path, operation) in operations(&document()) {
+    for (method, path, operation) in operations(contract::document()) {
         let id = operation["operationId"].as_str().unwrap().to_owned();
         let snake = id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
         assert!(snake && id.contains('_') && !id.ends_with('_'), "{method} {path}: {id}");
@@ -98,9 +94,9 @@ fn operation_ids_are_verbs_and_nouns_and_one_of_their_kind() {
 
 #[test]
 fn references_resolve_and_no_two_names_differ_by_case_alone() {
-    let document = document();
+    let document = contract::document();
     let mut references = BTreeSet::new();
-    collect(&document, &mut references);
+    collect(document, &mut references);
     assert!(references.len() > 5);
     for reference in references {
         let pointer = reference.strip_prefix('#').unwrap_or_else(|| panic!("{reference} leads out of the document"));
@@ -116,31 +112,19 @@ fn references_resolve_and_no_two_names_differ_by_case_alone() {
 }
 
 #[test]
-fn examples_have_the_properties_of_their_schemas() {
-    let document = document();
-    for (method, path, operation) in operations(&document) {
+fn examples_fit_their_schemas() {
+    let mut faults = Vec::new();
+    for (method, path, operation) in operations(contract::document()) {
+        let parameters = operation.get("parameters").into_iter().flat_map(|all| all.as_array().unwrap());
         let bodies =
             operation.get("requestBody").into_iter().chain(operation["responses"].as_object().unwrap().values());
-        for content in bodies.filter_map(|body| body["content"].as_object()).flat_map(Map::values) {
-            let (mut schema, mut example) = (&content["schema"], &content["example"]);
-            if let Some(items) = schema.get("items") {
-                (schema, example) = (items, &example[0]);
-            }
-            if let Some(reference) = schema["$ref"].as_str() {
-                schema = document.pointer(&reference[1..]).unwrap();
-            }
-            let (Some(properties), Some(example)) = (schema["properties"].as_object(), example.as_object()) else {
-                continue;
-            };
-            for name in example.keys() {
-                assert!(properties.contains_key(name), "{method} {path}: the example has `{name}`, its schema not");
-            }
-            let required = schema["required"].as_array().cloned().unwrap_or_default();
-            for name in required.iter().filter_map(Value::as_str) {
-                assert!(example.contains_key(name), "{method} {path}: the example lacks `{name}`");
-            }
+        let contents = bodies.filter_map(|body| body["content"].as_object()).flat_map(Map::values);
+        for told in parameters.chain(contents).filter(|told| !told["example"].is_null()) {
+            let wrong = contract::faults(&told["schema"], &told["example"]);
+            faults.extend(wrong.into_iter().map(|fault| format!("{method} {path}: {fault}")));
         }
     }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
 fn collect(value: &Value, found: &mut BTreeSet<String>) {

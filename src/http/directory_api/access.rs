@@ -10,7 +10,6 @@ use utoipa::ToSchema;
 
 use super::{
     change::{met, noted, typed, with_secret},
-    declare::{dry_run, id, idempotency_key, if_match, reason},
     guard,
     horizon::Horizon,
     resource::{Resource, answer, check_version, documented, endpoint, visible},
@@ -32,7 +31,9 @@ use crate::{
         body::Body,
         desk::{Call, Reply},
         endpoint::{Access, Answer, Endpoint, in_path, text},
+        entity_tag::IfMatch,
         mount::Api,
+        parameter::{dry_run, id, idempotency_key, if_match, reason},
         schema::schema,
     },
     record::store::Desk,
@@ -214,7 +215,7 @@ fn membership(method: Method, operation: &str, summary: &'static str, descriptio
             "{description} It needs every permission and the view that the role and the user have. `If-Match` takes the `ETag` of the user."
         )
         .into(),
-        parameters: vec![id("user"), role, if_match(), dry_run(), reason()],
+        parameters: vec![id("user"), role, if_match(true), dry_run(), reason()],
         responses: vec![documented::<User>(200, "The user as they are now.")],
         problems: vec![Code::NotFound, Code::Conflict, Code::Stale, Code::PreconditionRequired],
         ..endpoint::<User>(method, "/api/v1/users/{id}/roles/{role}".to_owned(), operation.to_owned())
@@ -229,12 +230,12 @@ async fn change_role(
 ) -> Result<HttpResponse> {
     let expected = call.expected()?;
     let changed = id.clone();
-    let response = call.write(&Value::Null, move |desk| settle_role(desk, &id, &role, expected, has)).await?;
+    let response = call.write(&Value::Null, move |desk| settle_role(desk, &id, &role, &expected, has)).await?;
     User::forget(&identity.gate, &changed);
     Ok(response)
 }
 
-fn settle_role(desk: &mut Desk<'_, '_>, id: &str, role: &str, expected: Option<i32>, has: bool) -> Result<Reply> {
+fn settle_role(desk: &mut Desk<'_, '_>, id: &str, role: &str, expected: &IfMatch, has: bool) -> Result<Reply> {
     let before = subject(desk, id)?;
     check_version(&before, expected)?;
     let (connection, at) = (desk.unit.connection()?, desk.cause.at);

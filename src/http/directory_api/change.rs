@@ -16,7 +16,7 @@ use crate::{
     error::{Code, Error, FieldError, Result},
     http::{
         body,
-        desk::{Call, Reply},
+        desk::{Call, REPLAYED, Reply},
     },
     record::{audit::AuditEntry, input::pointer, store::Desk},
 };
@@ -164,8 +164,9 @@ pub async fn with_secret(
             Ok(reply)
         })
         .await?;
-    // A replayed answer has done no work, so there is nothing in its place.
-    let secret = place.lock().unwrap_or_else(PoisonError::into_inner).take().filter(|_| !call.dry_run);
+    // A replayed answer is of other work than that of a first run, which lost a race and left its secret here.
+    let is_first = !call.dry_run && !response.headers().contains_key(REPLAYED);
+    let secret = place.lock().unwrap_or_else(PoisonError::into_inner).take().filter(|_| is_first);
     let Some(secret) = secret else { return Ok(response) };
     let (head, body) = response.into_parts();
     let bytes = to_bytes(body).await.map_err(|e| Error::internal(e.to_string()))?;

@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use super::{
     change::{met, noted},
-    declare::{dry_run, id, if_match, reason},
     horizon::Horizon,
     page::{self, Wanted},
     resource::{Resource, answer, check_version, documented, documented_page, endpoint, listed, visible},
@@ -19,7 +18,9 @@ use crate::{
         authenticate::Identity,
         desk::{self, Call, Reply},
         endpoint::{Endpoint, in_path, text},
+        entity_tag::IfMatch,
         mount::Api,
+        parameter::{dry_run, id, if_match, reason},
     },
     id::UserId,
     insert_unless_there,
@@ -64,7 +65,7 @@ fn membership(method: Method, operation: &str, summary: &'static str, descriptio
             "{description} `If-Match` takes the `ETag` of the team, which counts its members' changes."
         )
         .into(),
-        parameters: vec![id("team"), user, if_match(), dry_run(), reason()],
+        parameters: vec![id("team"), user, if_match(true), dry_run(), reason()],
         responses: vec![documented::<Team>(200, "The team as it is now.")],
         problems: vec![Code::NotFound, Code::Invalid, Code::Stale, Code::PreconditionRequired],
         ..endpoint::<Team>(method, format!("{PATH}/{{user_id}}"), operation.to_owned())
@@ -91,12 +92,12 @@ async fn change(
 ) -> Result<HttpResponse> {
     let expected = call.expected()?;
     let user: UserId = user.parse().map_err(|_| Error::not_found("user"))?;
-    let response = call.write(&Value::Null, move |desk| settle(desk, &id, user, expected, belongs)).await?;
+    let response = call.write(&Value::Null, move |desk| settle(desk, &id, user, &expected, belongs)).await?;
     identity.gate.forget_user(user);
     Ok(response)
 }
 
-fn settle(desk: &mut Desk<'_, '_>, id: &str, user: UserId, expected: Option<i32>, belongs: bool) -> Result<Reply> {
+fn settle(desk: &mut Desk<'_, '_>, id: &str, user: UserId, expected: &IfMatch, belongs: bool) -> Result<Reply> {
     let horizon = Horizon::of(desk.unit.reference(), &desk.cause.caller)?;
     let connection = desk.unit.connection()?;
     let before: Team = visible(connection, &horizon, id)?;

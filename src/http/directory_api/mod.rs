@@ -10,8 +10,7 @@
 
 mod access;
 pub(super) mod change;
-pub(super) mod declare;
-mod guard;
+pub(super) mod guard;
 mod horizon;
 mod member;
 mod organisation;

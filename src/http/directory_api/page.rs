@@ -8,7 +8,10 @@ use utoipa::openapi::path::Parameter;
 
 use crate::{
     error::{Code, Error, Result, did_you_mean},
-    http::endpoint::{in_query, text, whole_number, yes_or_no},
+    http::{
+        endpoint::{in_query, text, yes_or_no},
+        parameter,
+    },
     id::{RowId, TeamId},
     record::query::{
         cursor::{self, Binding, Cursor, Key, Towards},
@@ -73,11 +76,7 @@ pub fn parameters(has_active: bool) -> Vec<Parameter> {
     if has_active {
         all.push(in_query("active", "Only active ones (`true`) or only others (`false`).", yes_or_no(), true));
     }
-    all.extend([
-        in_query("limit", "How many at most: 50 if not given, never more than 200.", whole_number(), 50),
-        in_query("cursor", "Where to begin: a cursor from the page before.", text(), ""),
-        in_query("count", "Count all pages, too.", yes_or_no(), false),
-    ]);
+    all.extend([parameter::limit(), parameter::cursor(), parameter::count()]);
     all
 }
 

@@ -11,7 +11,6 @@ use utoipa::ToSchema;
 
 use super::{
     change::{differences, noted, typed},
-    declare::{dry_run, id, idempotency_key, if_match, reason},
     horizon::Horizon,
     page::{self, Wanted},
 };
@@ -22,9 +21,11 @@ use crate::{
     http::{
         authenticate::Identity,
         body::Body,
-        desk::{self, Call, Reply, etag, is_known},
+        desk::{self, Call, Reply},
         endpoint::{Access, Answer, Content, Endpoint},
+        entity_tag::{IfMatch, etag, is_known},
         mount::Api,
+        parameter::{dry_run, id, idempotency_key, if_match, reason},
         record_api::shape,
         schema::schema,
     },
@@ -116,14 +117,12 @@ pub fn visible<R: Resource>(connection: &mut AnyConnection, horizon: &Horizon, i
 }
 
 /// Refuses a version other than the one that was seen.
-pub fn check_version<R: Resource>(now: &R, expected: Option<i32>) -> Result<()> {
-    match expected {
-        Some(version) if version != now.version() => {
-            let detail = format!("The {} is at version {} now; read it again.", R::NOUN.one, now.version());
-            Err(Error::new(Code::Stale, detail))
-        }
-        _ => Ok(()),
+pub fn check_version<R: Resource>(now: &R, expected: &IfMatch) -> Result<()> {
+    if expected.allows(now.version()) {
+        return Ok(());
     }
+    let detail = format!("The {} is at version {} now; read it again.", R::NOUN.one, now.version());
+    Err(Error::new(Code::Stale, detail))
 }
 
 /// Reads what a write has made of `id`, writes the audit entry, and answers with it.
@@ -272,7 +271,7 @@ fn patching<R: Resource>() -> Endpoint {
     Endpoint {
         summary: format!("Change {}", R::NOUN.a).into(),
         description: format!("A merge patch (RFC 7396). {}", R::NOUN.on_change).into(),
-        parameters: vec![id(R::NOUN.one), if_match(), dry_run(), reason()],
+        parameters: vec![id(R::NOUN.one), if_match(true), dry_run(), reason()],
         request: Some(Content::merge_patch(schema::<R::Change>(), R::examples().change)),
         responses: vec![documented::<R>(200, "As it is now.")],
         problems: vec![Code::NotFound, Code::Invalid, Code::Conflict, Code::Stale, Code::PreconditionRequired],
@@ -293,7 +292,7 @@ async fn patch<R: Resource>(
         .write(&body, move |desk| {
             let horizon = Horizon::of(desk.unit.reference(), &desk.cause.caller)?;
             let before: R = visible(desk.unit.connection()?, &horizon, &id)?;
-            check_version(&before, expected)?;
+            check_version(&before, &expected)?;
             let after = before.patched(&change)?;
             if after == before {
                 return answer(&before);

@@ -1,8 +1,8 @@
-//! Parameters that several endpoints of this folder have.
+//! The parameters in the paths of this folder.
 
-use utoipa::openapi::{Required, path::Parameter};
+use utoipa::openapi::path::Parameter;
 
-use crate::http::endpoint::{in_header, in_path, in_query, text, whole_number, yes_or_no};
+use crate::http::endpoint::{in_path, text, whole_number};
 
 /// `{id}` of a policy.
 pub(super) fn policy_id() -> Parameter {
@@ -17,26 +17,4 @@ pub(super) fn version_number() -> Parameter {
 /// `{name}` of a lookup table.
 pub(super) fn table_name() -> Parameter {
     in_path("name", "The name of the table.", text(), "category_teams")
-}
-
-/// `?dry_run=`
-pub(super) fn dry_run() -> Parameter {
-    in_query("dry_run", "Run all checks, answer what would be stored, and store nothing.", yes_or_no(), false)
-}
-
-/// `Idempotency-Key`
-pub(super) fn idempotency_key() -> Parameter {
-    let doc = "A word of your own for this request: a retry with it does the work once and gets the first answer again, for 24 hours.";
-    in_header("Idempotency-Key", doc, Required::False, text(), "4c1f9f1e-publish-3")
-}
-
-/// `X-Reason`
-pub(super) fn reason() -> Parameter {
-    in_header("X-Reason", "Why, for the audit trail.", Required::False, text(), "asked by the service owner")
-}
-
-/// `If-Match`
-pub(super) fn if_match(needed: bool) -> Parameter {
-    let doc = "The `ETag` of the version that you have seen, or `*`.";
-    in_header("If-Match", doc, if needed { Required::True } else { Required::False }, text(), "\"3\"")
 }

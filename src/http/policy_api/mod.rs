@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{desk::Call, mount::Api};
+use super::{desk::Call, entity_tag::IfMatch, mount::Api};
 use crate::{
     db::{Database, JsonText},
     error::{Code, Error, Result},
@@ -105,11 +105,11 @@ fn audit(desk: &mut Desk<'_, '_>, action: &str, subject: (&str, &str, i32), chan
 }
 
 /// Refuses a write to something that has another version than the caller has seen.
-fn same_version(expected: Option<i32>, version: i32) -> Result<()> {
-    match expected.filter(|e| *e != version) {
-        Some(expected) => Err(Error::new(Code::Stale, format!("It is at version {version}, not {expected}."))),
-        None => Ok(()),
+fn same_version(expected: &IfMatch, version: i32) -> Result<()> {
+    if expected.allows(version) {
+        return Ok(());
     }
+    Err(Error::new(Code::Stale, format!("It is at version {version}, not the one in `If-Match`.")))
 }
 
 /// Whether a name can stand in a path and in a script: lower-case letters, digits and `_`, a letter first.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     Studio, audit, check_length, check_name,
-    declare::{dry_run, idempotency_key, if_match, policy_id, reason},
+    declare::policy_id,
     gate::check_kind,
     same_version,
     shape::{NewPolicy, Policy, PolicyChange, PolicyList},
@@ -14,9 +14,11 @@ use crate::{
     error::{Code, Error, Result},
     http::{
         body::Body,
-        desk::{self, Call, Reply, etag, is_known},
+        desk::{self, Call, Reply},
         endpoint::{Access, Answer, Content, Endpoint, in_query, text},
+        entity_tag::{etag, is_known},
         mount::Api,
+        parameter::{dry_run, idempotency_key, if_match, reason},
         schema,
     },
     id::RowId,
@@ -110,7 +112,7 @@ fn create() -> Endpoint {
                 .header("ETag", "Its version, for `If-Match`.")
                 .header("Location", "Where it is."),
         ],
-        problems: vec![Code::Invalid, Code::IdempotencyMismatch, Code::IdempotencyInFlight],
+        problems: vec![Code::Invalid],
     }
 }
 
@@ -192,7 +194,7 @@ fn patch() -> Endpoint {
         parameters: vec![policy_id(), if_match(true), dry_run(), reason()],
         request: Some(Content::merge_patch(schema::schema::<PolicyChange>(), json!({"enabled": false}))),
         responses: vec![changed()],
-        problems: vec![Code::NotFound, Code::Invalid, Code::Stale, Code::PreconditionRequired],
+        problems: vec![Code::NotFound, Code::Invalid],
     }
 }
 
@@ -208,7 +210,7 @@ async fn patch_policy(
     let answer = call
         .write(&body, move |desk| {
             let old = PolicyRow::find(desk.unit.connection()?, &id)?;
-            same_version(expected, old.version)?;
+            same_version(&expected, old.version)?;
             reply(&updated(desk, &old, &change)?)
         })
         .await?;

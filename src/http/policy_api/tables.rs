@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     Studio, audit, check_name,
-    declare::{dry_run, idempotency_key, if_match, reason, table_name, version_number},
+    declare::{table_name, version_number},
     same_version,
     shape::{
         LookupTable, LookupTableInFull, LookupTableList, LookupTableVersion, LookupTableVersionInFull,
@@ -21,9 +21,11 @@ use crate::{
     error::{Code, Error, Result},
     http::{
         accept,
-        desk::{self, Call, Reply, etag, is_known},
+        desk::{self, Call, Reply},
         endpoint::{Access, Answer, Content, Endpoint, in_query, text, whole_number},
+        entity_tag::{etag, is_known},
         mount::Api,
+        parameter::{dry_run, idempotency_key, if_match, reason},
         schema::{self, Shape},
     },
     policy::store::{TableRow, TableVersionRow},
@@ -193,7 +195,7 @@ fn put() -> Endpoint {
         ],
         request: Some(json),
         responses: vec![changed(200, "It was replaced."), changed(201, "It was made.").header("Location", "Where it is.")],
-        problems: vec![Code::Invalid, Code::Stale, Code::PreconditionRequired],
+        problems: vec![Code::Invalid],
         ..endpoint(Method::PUT, "/api/v1/lookup-tables/{name}", "put_lookup_table", "lookup_table.write")
     }
 }
@@ -214,8 +216,8 @@ async fn put_table(
     let answer = call
         .write(&Value::Null, move |desk| {
             let old = TableRow::find(desk.unit.connection()?, &name)?;
-            match (&old, asked.if_match) {
-                (Some(row), _) => same_version(asked.expected()?, row.version)?,
+            match (&old, &asked.if_match) {
+                (Some(row), _) => same_version(&asked.expected()?, row.version)?,
                 (None, Some(_)) => return Err(Error::new(Code::Stale, "There is no such table.")),
                 (None, None) => {}
             }
@@ -327,7 +329,7 @@ async fn restore_version(
         .write(&Value::Null, move |desk| {
             let connection = desk.unit.connection()?;
             let old = find(&TableRow::find(connection, &name)?)?;
-            same_version(expected, old.version)?;
+            same_version(&expected, old.version)?;
             if old.version == number {
                 return Err(Error::new(Code::Conflict, format!("Version {number} is live already.")));
             }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     Studio, audit, check_length,
-    declare::{dry_run, idempotency_key, if_match, policy_id, reason, version_number},
+    declare::{policy_id, version_number},
     gate::refuse_unless_green,
     policies::{changed, reply},
     same_version,
@@ -18,6 +18,7 @@ use crate::{
         desk::{Call, Reply},
         endpoint::{Access, Answer, Content, Endpoint},
         mount::Api,
+        parameter::{dry_run, idempotency_key, if_match, reason},
         schema,
     },
     policy::{
@@ -103,7 +104,7 @@ fn create() -> Endpoint {
             Answer::json(201, "It was written.", schema::schema::<PolicyVersionInFull>(), in_full())
                 .header("Location", "Where it is."),
         ],
-        problems: vec![Code::NotFound, Code::Invalid, Code::IdempotencyMismatch, Code::IdempotencyInFlight],
+        problems: vec![Code::NotFound, Code::Invalid],
     }
 }
 
@@ -248,7 +249,7 @@ async fn publish_version(
     let answer = call
         .write(&Value::Null, move |desk| {
             let policy = PolicyRow::find(desk.unit.connection()?, &id)?;
-            same_version(expected, policy.version)?;
+            same_version(&expected, policy.version)?;
             reply(&activated(desk, policy, number, "published")?)
         })
         .await?;
@@ -301,7 +302,7 @@ async fn roll_back(
     let answer = call
         .write(&body, move |desk| {
             let policy = PolicyRow::find(desk.unit.connection()?, &id)?;
-            same_version(expected, policy.version)?;
+            same_version(&expected, policy.version)?;
             let number = target(desk, &policy, asked.to)?;
             reply(&activated(desk, policy, number, "rolled_back")?)
         })

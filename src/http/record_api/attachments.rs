@@ -13,7 +13,6 @@ use utoipa::openapi::{
 
 use super::{
     a,
-    parameter::{dry_run, idempotency_key, if_match, reason},
     read::{encoded, visible},
     sheet::{self, Sheet, under},
     store_file::{Limits, Receiving, contents},
@@ -23,7 +22,9 @@ use crate::{
     http::{
         desk::{self, Call, Reply, record_id_of},
         endpoint::{Access, Answer, Content, Endpoint, in_path, in_query, text},
+        entity_tag,
         mount::Api,
+        parameter::{dry_run, idempotency_key, if_match, reason},
         schema::{Shape, inline, schema},
         upload::Upload,
     },
@@ -105,13 +106,7 @@ fn create(kind: &'static Kind) -> Endpoint {
             .header("ETag", "The record's version, for `If-Match`.")
             .header("Location", "Where it is."),
     ];
-    endpoint.problems.extend([
-        Code::TooLarge,
-        Code::RequestTimeout,
-        Code::Stale,
-        Code::IdempotencyMismatch,
-        Code::IdempotencyInFlight,
-    ]);
+    endpoint.problems.extend([Code::TooLarge, Code::RequestTimeout, Code::Stale]);
     endpoint
 }
 
@@ -149,7 +144,7 @@ async fn attach(
     let wanted = row.id.to_string();
     let response = call
         .write(&same, move |desk| {
-            let outcome = attachment::add(desk, kind, expected, row.clone())?;
+            let outcome = expected.try_each(|version| attachment::add(desk, kind, version, row.clone()))?;
             let body = serde_json::to_value(&row).map_err(Error::internal)?;
             Ok(Reply { version: Some(outcome.version), ..Reply::created(location.clone(), body) })
         })
@@ -230,10 +225,7 @@ async fn send_content(
 ) -> Result<HttpResponse> {
     let attachment = found(kind, &call, path.into_inner()).await?;
     let tag = format!("\"{}\"", attachment.sha256);
-    let known = request.headers().get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok());
-    if known
-        .is_some_and(|tags| tags.split(',').map(|t| t.trim().trim_start_matches("W/")).any(|t| t == "*" || t == tag))
-    {
+    if entity_tag::names(&request, &tag) {
         return Ok(HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish());
     }
     let size = u64::try_from(attachment.size).unwrap_or(0);
@@ -272,7 +264,6 @@ fn delete(kind: &'static Kind) -> Endpoint {
     endpoint.parameters.extend([if_match(true), dry_run(), reason()]);
     endpoint.responses =
         vec![Answer::empty(204, "It is gone.").header("ETag", "The record's version, for `If-Match`.")];
-    endpoint.problems.extend([Code::Stale, Code::PreconditionRequired]);
     endpoint
 }
 
@@ -287,7 +278,7 @@ async fn detach(
     let response = call
         .write(&Value::Null, move |desk| {
             let of = record_id_of(desk.unit.reference(), kind, &of)?;
-            let (outcome, _) = attachment::remove(desk, kind, of, expected, id)?;
+            let (outcome, _) = expected.try_each(|version| attachment::remove(desk, kind, of, version, id))?;
             Ok(Reply::empty().at_version(outcome.version))
         })
         .await?;

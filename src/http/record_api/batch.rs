@@ -3,24 +3,21 @@
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, http::Method};
+use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
-use tokio::sync::oneshot;
 use utoipa::ToSchema;
 
-use super::{
-    many,
-    parameter::{dry_run, idempotency_key, reason},
-    practice_of, shape,
-};
+use super::{many, practice_of, shape};
 use crate::{
     error::{Code, Error, FieldError, Result},
     http::{
         body::{Body, fit},
-        desk::{self, Call, InFlight, Reply, record_id_of},
+        desk::{self, Call, Reply, mark_replayed, record_id_of},
         endpoint::{Access, Answer, Content, Endpoint, in_query, yes_or_no},
+        entity_tag::{self, IfMatch, etag},
         mount::Api,
+        parameter::{dry_run, idempotency_key, reason},
         problem::Problem,
         schema::schema,
     },
@@ -97,16 +94,16 @@ struct BatchResult {
     record: Option<Map<String, Value>>,
     /// What went wrong, when something did; the places in it are places in the operation.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    problem: Option<Problem>,
+    #[schema(nullable = false, value_type = Problem)]
+    problem: Option<Value>,
 }
 
 /// What an operation does, once it is understood.
 #[derive(Clone)]
 enum Work {
     Create,
-    Update(String, Option<i32>),
-    Step(String, Option<i32>, StepChoice),
+    Update(String, IfMatch),
+    Step(String, IfMatch, StepChoice),
 }
 
 fn batch(kind: &'static Kind) -> Endpoint {
@@ -143,10 +140,9 @@ fn batch(kind: &'static Kind) -> Endpoint {
             Code::Invalid,
             Code::Conflict,
             Code::Stale,
+            Code::PreconditionRequired,
             Code::NotFound,
             Code::RefusedByPolicy,
-            Code::IdempotencyMismatch,
-            Code::IdempotencyInFlight,
         ],
     }
 }
@@ -154,7 +150,7 @@ fn batch(kind: &'static Kind) -> Endpoint {
 const BATCH: &str = "Up to 1,000 operations. Each needs the permission that its single call needs, passes the same policies and leaves the same history. \
 Without `atomic`, each stands by itself: those that fail are told with a problem of their own, the others stay, and their order is not promised. \
 With `atomic=true` they are done in order and stored together, or, when one fails, not at all: the answer is then the problem of that one, with the place of the operation in its `errors`. \
-An `Idempotency-Key` holds for the whole request: a retry repeats only operations that were not stored.";
+An `Idempotency-Key` holds for the whole request: a retry repeats only operations that were neither stored nor refused for good.";
 
 async fn run(kind: &'static Kind, call: Call, request: HttpRequest, Body(body): Body<Value>) -> Result<HttpResponse> {
     let Batch { operations } = fit(body.clone())?;
@@ -162,11 +158,7 @@ async fn run(kind: &'static Kind, call: Call, request: HttpRequest, Body(body): 
         let detail = format!("`operations` holds 1 to {MOST} of them.");
         return Err(Error::invalid("/operations", "wrong_length", detail));
     }
-    let atomic = match desk::query(&request)?.iter().find(|(n, _)| n == "atomic").map(|(_, v)| v.as_str()) {
-        None | Some("false") => false,
-        Some("true") => true,
-        Some(_) => return Err(Error::new(Code::Malformed, "`atomic` is `true` or `false`.")),
-    };
+    let atomic = desk::flag(&desk::query(&request)?, "atomic");
     let cause = Arc::new(Cause { via: Via::Batch, ..(*call.cause).clone() });
     let call = Call { cause, ..call };
     if atomic {
@@ -209,68 +201,38 @@ async fn apart(
     body: &Value,
     operations: Vec<Operation>,
 ) -> Result<HttpResponse> {
-    let key = call.key.clone().filter(|_| !call.dry_run);
-    let digest = hex::encode(Sha256::digest(body.to_string()));
-    let _guard = key.as_ref().map(|key| InFlight::enter(&call.service, key.lock_name())).transpose()?;
-    let handed_in: Vec<(Operation, Result<oneshot::Receiver<Result<Reply>>>)> = operations
-        .into_iter()
-        .enumerate()
-        .map(|(index, operation)| {
-            let answer = hand_in(kind, call, key.as_ref().map(|k| k.part(index)), digest.clone(), operation.clone());
-            (operation, answer)
+    let key = call.key_with(body);
+    let _guard = call.enter(key.as_ref())?;
+    let jobs = operations.into_iter().enumerate().map(|(index, operation)| {
+        call.once(key.as_ref().map(|key| key.part(index)), move |desk| {
+            let done = carry_out(kind, desk, &operation)?;
+            Ok(Reply::ok(serde_json::to_value(result(&operation, done)).map_err(Error::internal)?))
         })
-        .collect();
-    let mut results = Vec::with_capacity(handed_in.len());
-    for (_, answer) in handed_in {
-        let reply = match answer {
-            Ok(answer) => answer.await.map_err(Error::internal).and_then(|verdict| verdict),
-            Err(turned_away) => Err(turned_away),
-        };
-        match reply {
-            Ok(reply) => results.push(reply.body),
+    });
+    let (mut results, mut all_replayed) = (Vec::new(), true);
+    for outcome in join_all(jobs).await {
+        all_replayed &= matches!(outcome, Ok((_, true)));
+        results.push(match outcome {
+            Ok((refusal, _)) if refusal.status >= 400 => failure(refusal.status, refusal.body)?,
+            Ok((reply, _)) => reply.body,
             // Another body with this key is a fault of the request, not of one operation.
             Err(e) if e.code == Code::IdempotencyMismatch => return Err(e),
             Err(e) => {
-                let failed = BatchResult {
-                    status: e.code.status(),
-                    id: None,
-                    etag: None,
-                    record: None,
-                    problem: Some(Problem::of_operation(&e, request)),
-                };
-                results.push(serde_json::to_value(failed).map_err(Error::internal)?);
+                let problem = serde_json::to_value(Problem::of_operation(&e, request)).map_err(Error::internal)?;
+                failure(e.code.status(), problem)?
             }
-        }
+        });
     }
-    Ok(HttpResponse::Ok().json(json!({"results": results})))
+    let mut response = HttpResponse::Ok().json(json!({"results": results}));
+    if all_replayed {
+        mark_replayed(&mut response);
+    }
+    Ok(response)
 }
 
-fn hand_in(
-    kind: &'static Kind,
-    call: &Call,
-    key: Option<crate::http::idempotency::Key>,
-    digest: String,
-    operation: Operation,
-) -> Result<oneshot::Receiver<Result<Reply>>> {
-    let (kernel, cause, rehearsal) = (call.service.kernel.clone(), call.cause.clone(), call.dry_run);
-    call.service.writer.submit(move |unit| {
-        if let Some(key) = &key
-            && let Some(kept) = key.kept(unit.connection()?, &digest)?
-        {
-            return Ok(kept);
-        }
-        let mut desk = Desk { kernel: &kernel, unit, cause: &cause };
-        let done = carry_out(kind, &mut desk, &operation)?;
-        let body = serde_json::to_value(result(&operation, done)).map_err(Error::internal)?;
-        let reply = Reply::ok(body);
-        if let Some(key) = &key {
-            key.keep(unit.connection()?, &digest, &reply, cause.at)?;
-        }
-        if rehearsal {
-            unit.discard();
-        }
-        Ok(reply)
-    })
+fn failure(status: u16, problem: Value) -> Result<Value> {
+    let failed = BatchResult { status, id: None, etag: None, record: None, problem: Some(problem) };
+    serde_json::to_value(failed).map_err(Error::internal)
 }
 
 fn carry_out(kind: &'static Kind, desk: &mut Desk<'_, '_>, operation: &Operation) -> Result<Outcome> {
@@ -280,11 +242,11 @@ fn carry_out(kind: &'static Kind, desk: &mut Desk<'_, '_>, operation: &Operation
         Work::Create => practice.create(desk, body),
         Work::Update(id, expected) => {
             let id = in_batch(desk, kind, &id)?;
-            practice.change(desk, id, expected, body)
+            expected.try_each(|version| practice.change(desk, id, version, body.clone()))
         }
         Work::Step(id, expected, choice) => {
             let id = in_batch(desk, kind, &id)?;
-            practice.step(desk, id, expected, &choice, body)
+            expected.try_each(|version| practice.step(desk, id, version, &choice, body.clone()))
         }
     }
     .map_err(in_body)
@@ -307,7 +269,7 @@ fn in_batch(desk: &mut Desk<'_, '_>, kind: &Kind, id: &str) -> Result<crate::id:
 }
 
 fn understood(kind: &'static Kind, operation: &Operation, body: &mut Map<String, Value>) -> Result<Work> {
-    let expected = expected(operation.if_match.as_deref());
+    let expected = operation.if_match.as_deref().map(expected).transpose()?;
     if operation.op == "create" {
         return match operation.id {
             None => Ok(Work::Create),
@@ -325,12 +287,12 @@ fn understood(kind: &'static Kind, operation: &Operation, body: &mut Map<String,
     let Some(id) = operation.id.clone() else {
         return Err(Error::invalid("/id", "required", format!("`{}` needs an `id`.", operation.op)));
     };
-    match choice {
-        Some(choice) => Ok(Work::Step(id, expected, choice)),
-        None if operation.if_match.is_none() => {
+    match (choice, expected) {
+        (Some(choice), expected) => Ok(Work::Step(id, expected.unwrap_or(IfMatch::Any), choice)),
+        (None, Some(expected)) => Ok(Work::Update(id, expected)),
+        (None, None) => {
             Err(Error::new(Code::PreconditionRequired, "`update` needs the record's `ETag` in `if_match`."))
         }
-        None => Ok(Work::Update(id, expected)),
     }
 }
 
@@ -338,22 +300,21 @@ fn step(kind: &'static Kind, name: &str) -> Result<&'static Step> {
     let open = || kind.lifecycle.steps.iter().filter(|s| !s.automatic);
     open().find(|s| s.name == name).ok_or_else(|| {
         let names = ["create", "update", "transition"].into_iter().chain(open().map(|s| s.name));
-        let detail = format!("There is no operation `{name}`{}", crate::error::did_you_mean(name, names));
+        let detail = format!("There is no operation `{name}`{}.", crate::error::did_you_mean(name, names));
         Error::invalid("/op", "not_a_choice", detail)
     })
 }
 
-/// The version that `if_match` names; one that this server never gave fits no record.
-fn expected(if_match: Option<&str>) -> Option<i32> {
-    let tag = if_match.map(str::trim).filter(|tag| *tag != "*")?;
-    Some(tag.trim_matches('"').parse().unwrap_or(-1))
+fn expected(if_match: &str) -> Result<IfMatch> {
+    let wrong = || Error::invalid("/if_match", "wrong_form", format!("`if_match` {}", entity_tag::FORM));
+    IfMatch::read(if_match).ok_or_else(wrong)
 }
 
 fn result(operation: &Operation, done: Outcome) -> BatchResult {
     BatchResult {
         status: if operation.op == "create" { 201 } else { 200 },
         id: Some(done.id.to_string()),
-        etag: Some(desk::etag(done.version)),
+        etag: Some(etag(done.version)),
         record: Some(done.record),
         problem: None,
     }
@@ -362,20 +323,6 @@ fn result(operation: &Operation, done: Outcome) -> BatchResult {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn versions_are_read_as_in_if_match() {
-        let cases = [
-            (None, None),
-            (Some("*"), None),
-            (Some("\"3\""), Some(3)),
-            (Some(" 3 "), Some(3)),
-            (Some("\"x\""), Some(-1)),
-        ];
-        for (given, version) in cases {
-            assert_eq!(expected(given), version, "{given:?}");
-        }
-    }
 
     #[test]
     fn places_stand_under_their_operation() {

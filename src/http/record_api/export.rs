@@ -1,4 +1,4 @@
-//! Lists as files: every record that fits, as CSV or as a line of JSON each, read and sent page by page.
+//! Lists as files: every record that fits, or as many as were asked for, as CSV or as a line of JSON each, read and sent page by page.
 
 use std::collections::VecDeque;
 
@@ -15,7 +15,7 @@ use crate::{
         header::Header,
         kind::{HEADER, Kind},
         list::{Asked, List},
-        query::fields,
+        query::{fields, limit},
     },
 };
 
@@ -68,12 +68,14 @@ struct Export {
     columns: Vec<String>,
     shutdown: Option<Shutdown>,
     last: Option<Header>,
+    /// How many records may still come.
+    left: i64,
     /// What is sent before the next page is read.
     ready: VecDeque<Bytes>,
     ended: bool,
 }
 
-/// The whole list as a file.
+/// The list as a file: all of it, or as much as `limit` says.
 pub(super) async fn respond(
     kind: Option<&'static Kind>,
     call: Call,
@@ -82,6 +84,10 @@ pub(super) async fn respond(
     view: View,
     format: Format,
 ) -> Result<HttpResponse> {
+    if asked.cursor.is_some() {
+        return Err(Error::new(Code::BadCursor, "A file begins at the beginning: leave `cursor` out."));
+    }
+    let left = limit::asked(asked.limit.as_deref())?.map_or(i64::MAX, i64::from);
     let columns = match kind {
         Some(kind) => {
             let custom = call.read(|reading| custom::fields_of(reading.connection, kind.name)).await?;
@@ -103,6 +109,7 @@ pub(super) async fn respond(
         columns,
         shutdown: request.app_data::<Shutdown>().cloned(),
         last: None,
+        left,
         ready: heading.into_iter().collect(),
         ended: false,
     };
@@ -140,18 +147,20 @@ impl Export {
             return Err(Error::new(Code::Unavailable, "The server is stopping."));
         }
         let (kind, asked, view, last) = (self.kind, self.asked.clone(), self.view.clone(), self.last.take());
+        let wanted = AT_ONCE.min(self.left);
         let (records, last) = self
             .call
             .read(move |reading| {
                 let cause = reading.cause;
                 let list = List::new(reading.kernel, reading.connection, &cause.caller, kind, &asked, cause.at)?;
-                let headers = list.following(reading.connection, last.as_ref(), AT_ONCE)?;
+                let headers = list.following(reading.connection, last.as_ref(), wanted)?;
                 let last = headers.last().cloned();
                 let records = render(reading, kind, headers)?;
                 Ok((view.apply(reading, records)?, last))
             })
             .await?;
-        self.ended = (records.len() as i64) < AT_ONCE;
+        self.left -= records.len() as i64;
+        self.ended = (records.len() as i64) < AT_ONCE || self.left == 0;
         self.last = last;
         let mut page = Vec::new();
         for record in records {

@@ -6,9 +6,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::{
-    a,
-    parameter::{dry_run, idempotency_key, if_match, reason},
-    practice_of,
+    a, practice_of,
     read::visible,
     sheet::{self, Sheet, under},
 };
@@ -19,6 +17,7 @@ use crate::{
         desk::{self, Call, Reply, record_id_of},
         endpoint::{Answer, Content, Endpoint},
         mount::Api,
+        parameter::{dry_run, idempotency_key, if_match, reason},
         schema::schema,
     },
     record::{
@@ -126,13 +125,7 @@ fn add(kind: &'static Kind) -> Endpoint {
         Answer::json(201, "It was added.", schema::<JournalEntry>(), entry_example())
             .header("ETag", "The record's version, for `If-Match`."),
     ];
-    endpoint.problems.extend([
-        Code::Invalid,
-        Code::Stale,
-        Code::RefusedByPolicy,
-        Code::IdempotencyMismatch,
-        Code::IdempotencyInFlight,
-    ]);
+    endpoint.problems.extend([Code::Invalid, Code::Stale, Code::RefusedByPolicy]);
     endpoint
 }
 
@@ -146,7 +139,7 @@ async fn add_entry(
     check(&entry)?;
     let expected = call.expected_if_given();
     call.write(&body, move |desk| {
-        let outcome = added(kind, desk, &id, expected, entry.clone())?;
+        let outcome = expected.try_each(|version| added(kind, desk, &id, version, entry.clone()))?;
         let shown = journal::shown(desk.unit.reference(), outcome.entries)?.pop();
         let entry = serde_json::to_value(shown).map_err(Error::internal)?;
         Ok(Reply { status: 201, version: Some(outcome.version), location: None, body: entry })

@@ -7,7 +7,6 @@ use utoipa::ToSchema;
 
 use super::{
     a,
-    parameter::{dry_run, idempotency_key, if_match, reason},
     read::visible,
     sheet::{self, Sheet, under},
 };
@@ -18,6 +17,7 @@ use crate::{
         desk::{self, Call, Reply, record_id_of},
         endpoint::{Access, Answer, Content, Endpoint, in_path, text},
         mount::Api,
+        parameter::{dry_run, idempotency_key, if_match, reason},
         schema::schema,
     },
     id::RowId,
@@ -114,13 +114,7 @@ fn create(kind: &'static Kind) -> Endpoint {
         Answer::json(201, "They are linked.", schema::<Link>(), example())
             .header("ETag", "The record's version, for `If-Match`."),
     ];
-    endpoint.problems.extend([
-        Code::Invalid,
-        Code::Conflict,
-        Code::Stale,
-        Code::IdempotencyMismatch,
-        Code::IdempotencyInFlight,
-    ]);
+    endpoint.problems.extend([Code::Invalid, Code::Conflict, Code::Stale]);
     endpoint
 }
 
@@ -134,7 +128,7 @@ async fn create_link(
     let expected = call.expected_if_given();
     call.write(&body, move |desk| {
         let of = record_id_of(desk.unit.reference(), kind, &id)?;
-        let (outcome, made) = link::create(desk, kind, of, expected, &relation, &other)?;
+        let (outcome, made) = expected.try_each(|version| link::create(desk, kind, of, version, &relation, &other))?;
         let made = serde_json::to_value(made).map_err(Error::internal)?;
         Ok(Reply { status: 201, version: Some(outcome.version), location: None, body: made })
     })
@@ -150,7 +144,6 @@ fn delete(kind: &'static Kind) -> Endpoint {
     endpoint.parameters.extend([link, if_match(true), dry_run(), reason()]);
     endpoint.responses =
         vec![Answer::empty(204, "It is gone.").header("ETag", "The record's version, for `If-Match`.")];
-    endpoint.problems.extend([Code::Stale, Code::PreconditionRequired]);
     endpoint
 }
 
@@ -160,7 +153,7 @@ async fn delete_link(kind: &'static Kind, call: Call, path: web::Path<(String, S
     let link: RowId = link.parse().map_err(|_| Error::not_found("link"))?;
     call.write(&Value::Null, move |desk| {
         let of = record_id_of(desk.unit.reference(), kind, &id)?;
-        let outcome = link::delete(desk, kind, of, expected, link)?;
+        let outcome = expected.try_each(|version| link::delete(desk, kind, of, version, link))?;
         Ok(Reply::empty().at_version(outcome.version))
     })
     .await

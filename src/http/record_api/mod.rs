@@ -8,7 +8,6 @@ mod forms;
 mod history;
 mod journal;
 mod links;
-pub mod parameter;
 mod read;
 pub mod shape;
 mod sheet;

@@ -8,14 +8,15 @@ use actix_web::{
 use serde_json::{Map, Value, json};
 use utoipa::openapi::{ObjectBuilder, path::Parameter, schema::Type};
 
-use super::{a, export, many, parameter, practice_of, shape};
+use super::{a, export, many, practice_of, shape};
 use crate::{
     error::{Code, Result},
     http::{
-        desk::{self, Call, etag, is_known, record_id_of},
-        endpoint::{Access, Answer, Content, Endpoint, in_query, text, whole_number, yes_or_no},
+        desk::{self, Call, record_id_of},
+        endpoint::{Access, Answer, Content, Endpoint, in_query, text},
+        entity_tag::{etag, etag_of, names},
         mount::Api,
-        schema,
+        parameter, schema,
     },
     record::{
         expand,
@@ -43,18 +44,23 @@ pub(super) fn mount_all_kinds(api: &mut Api) {
 
 /// The header fields as a kind of its own, for lists over all kinds.
 fn any_kind() -> schema::Shape {
-    let object = HEADER.iter().fold(
-        ObjectBuilder::new().description(Some("What all kinds of records have in common.")),
-        |object, field| {
-            let property: utoipa::openapi::RefOr<utoipa::openapi::Schema> = match field.name {
-                "state" | "kind" => ObjectBuilder::new().schema_type(Type::String).description(Some(field.doc)).into(),
-                _ => shape::property(&ANY, field, field.nullable),
-            };
-            object.property(field.name, property)
-        },
-    );
     let needed = ["id", "kind", "number", "state", "phase", "title", "version", "opened_at", "updated_at"];
-    schema::named("Record", needed.into_iter().fold(object, ObjectBuilder::required).build())
+    shape::whole_or_part(
+        common("Record", "What all kinds of records have in common.", &needed),
+        common("RecordPart", "What `fields` picks of that.", &[]),
+    )
+}
+
+fn common(name: &str, doc: &str, needed: &[&str]) -> schema::Shape {
+    let object = HEADER.iter().fold(ObjectBuilder::new().description(Some(doc)), |object, field| {
+        let property: utoipa::openapi::RefOr<utoipa::openapi::Schema> = match field.name {
+            "state" | "kind" => ObjectBuilder::new().schema_type(Type::String).description(Some(field.doc)).into(),
+            _ => shape::property(&ANY, field, field.nullable),
+        };
+        object.property(field.name, property)
+    });
+    let object = shape::expandable(&ANY, object);
+    schema::named(name, needed.iter().fold(object, |object, name| object.required(*name)).build())
 }
 
 const ANY: Kind = Kind {
@@ -72,7 +78,7 @@ const ANY: Kind = Kind {
 
 fn list(kind: Option<&'static Kind>) -> Endpoint {
     let shown = kind.unwrap_or(&ANY);
-    let item = kind.map_or_else(any_kind, shape::record);
+    let item = kind.map_or_else(any_kind, shape::shown);
     let access = kind.map_or(Access::SignedIn, |k| Access::Permission(k.permission("read").into()));
     Endpoint {
         method: Method::GET,
@@ -107,7 +113,7 @@ fn list(kind: Option<&'static Kind>) -> Endpoint {
 
 const LIST: &str = "Only what you may see. Any `field=value` pair in the query string filters too (`state=new,in_progress` means either). \
 Without `sort`, the newest come first; a search by `q` without `sort` gives the best fits first, at most a thousand. \
-With `Accept: text/csv` or `application/x-ndjson` all of them come as one file, whatever `limit` says, in the order of `sort`; custom fields are columns of their own, and what a spreadsheet would take for a formula is led by an apostrophe. A file that breaks off is not whole.";
+With `Accept: text/csv` or `application/x-ndjson` they come as one file: all of them, or as many as `limit` says, which may be more than 200 then, in the order of `sort` and without `cursor`; custom fields are columns of their own, and what a spreadsheet would take for a formula is led by an apostrophe. A file that breaks off is not whole.";
 
 /// The parameters of every list.
 fn list_parameters() -> Vec<Parameter> {
@@ -125,12 +131,20 @@ fn list_parameters() -> Vec<Parameter> {
             "mail queue",
         ),
         in_query("sort", "Fields in order, `-` for descending. Ties are broken by id.", text(), "-priority,opened_at"),
-        in_query("limit", "How many at most: 50 if not given, never more than 200.", whole_number(), 50),
-        in_query("cursor", "Where to begin: a cursor from the page before.", text(), ""),
-        in_query("count", "Count all pages, too.", yes_or_no(), false),
-        in_query("fields", "Only these fields.", text(), "number,title,state"),
-        in_query("expand", "Embed what these references point to, beside their ids.", text(), "assignee,team"),
+        parameter::limit(),
+        parameter::cursor(),
+        parameter::count(),
+        fields_parameter(),
+        expand_parameter(),
     ]
+}
+
+fn fields_parameter() -> Parameter {
+    in_query("fields", "Only these fields, and what `expand` embeds.", text(), "number,title,state")
+}
+
+fn expand_parameter() -> Parameter {
+    in_query("expand", "Embed what these references point to, beside their ids.", text(), "assignee,team")
 }
 
 /// What `fields` and `expand` ask for.
@@ -147,13 +161,13 @@ impl View {
             kind.map_or_else(|| HEADER.iter().collect(), |k| k.all_fields().collect());
         let references: Vec<&str> = all.iter().filter(|f| shape::is_reference(f)).map(|f| f.short_name()).collect();
         let known: Vec<&str> = all.iter().map(|f| f.name).chain(references.iter().copied()).collect();
-        Ok(View {
-            fields: given("fields").map(|text| fields::parse(text, &known)).transpose()?,
-            expand: given("expand")
-                .map(|text| fields::parse_expand(text, &references))
-                .transpose()?
-                .unwrap_or_default(),
-        })
+        let expand =
+            given("expand").map(|text| fields::parse_expand(text, &references)).transpose()?.unwrap_or_default();
+        // What is embedded is wanted, whatever else is.
+        let picked = |text: &str| {
+            fields::parse(&[vec![text], expand.iter().map(String::as_str).collect()].concat().join(","), &known)
+        };
+        Ok(View { fields: given("fields").map(picked).transpose()?, expand })
     }
 
     pub fn apply(&self, reading: &mut Reading<'_>, mut records: Vec<Map<String, Value>>) -> Result<Vec<Value>> {
@@ -177,7 +191,7 @@ fn asked(query: &[(String, String)]) -> Asked {
         q: given("q"),
         limit: given("limit"),
         cursor: given("cursor"),
-        count: given("count").as_deref() == Some("true"),
+        count: desk::flag(query, "count"),
         pairs: query.iter().filter(|(n, _)| !RESERVED.contains(&n.as_str())).cloned().collect(),
     }
 }
@@ -251,11 +265,11 @@ fn get(kind: &'static Kind) -> Endpoint {
         tag: kind.label.into(),
         access: Access::Permission(kind.permission("read").into()),
         summary: format!("Read {}", a(kind)).into(),
-        description: "With `If-None-Match`, 304 when you have this version already.".into(),
-        parameters: vec![parameter::id(kind), list_parameters().remove(6), list_parameters().remove(7)],
+        description: "With `If-None-Match`, 304 when you have this version already. With `expand`, the `ETag` and the 304 cover what is embedded, too; such a tag names the same version in `If-Match`.".into(),
+        parameters: vec![parameter::record_id(kind), fields_parameter(), expand_parameter()],
         request: None,
         responses: vec![
-            Answer::json(200, "As it is now.", shape::record(kind), shape::example(kind))
+            Answer::json(200, "As it is now.", shape::shown(kind), shape::example(kind))
                 .header("ETag", "Its version, for `If-Match`."),
             Answer::empty(304, "You have this version already."),
         ],
@@ -270,7 +284,7 @@ async fn get_record(
     request: HttpRequest,
 ) -> Result<HttpResponse> {
     let view = View::read(Some(kind), &desk::query(&request)?)?;
-    let seen = request.clone();
+    let expands = !view.expand.is_empty();
     let (version, record) = call
         .read(move |reading| {
             let header = visible(reading, kind, &id)?;
@@ -279,10 +293,12 @@ async fn get_record(
             Ok((version, view.apply(reading, records)?.pop().unwrap_or_default()))
         })
         .await?;
-    if is_known(&seen, version) {
-        return Ok(HttpResponse::NotModified().insert_header((header::ETAG, etag(version))).finish());
+    // The version covers the record, not what is embedded in it.
+    let tag = if expands { etag_of(version, &record) } else { etag(version) };
+    if names(&request, &tag) {
+        return Ok(HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish());
     }
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(version))).json(record))
+    Ok(HttpResponse::Ok().insert_header((header::ETAG, tag)).json(record))
 }
 
 fn transitions(kind: &'static Kind) -> Endpoint {
@@ -295,7 +311,7 @@ fn transitions(kind: &'static Kind) -> Endpoint {
         access: Access::Permission(kind.permission("read").into()),
         summary: format!("Which transitions of {} are open", a(kind)).into(),
         description: "The steps that lead from the present state: which are open to you now and, for each that is not, what is missing. Draw your buttons from it.".into(),
-        parameters: vec![parameter::id(kind)],
+        parameters: vec![parameter::record_id(kind)],
         request: None,
         responses: vec![Answer::json(200, "The steps.", shape, json!([{
             "name": "close", "label": "Close", "to": "closed", "open": true, "accepts": [], "requires": [], "missing": [],

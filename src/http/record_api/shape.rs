@@ -3,11 +3,11 @@
 use serde_json::{Map, Value, json};
 use utoipa::openapi::{
     AllOf, ArrayBuilder, ObjectBuilder, RefOr, Schema,
-    schema::{AdditionalProperties, KnownFormat, SchemaFormat, SchemaType, Type},
+    schema::{AdditionalProperties, AnyOf, KnownFormat, SchemaFormat, SchemaType, Type},
 };
 
 use crate::{
-    http::schema::{Shape, named},
+    http::schema::{Shape, inline, named},
     record::{
         input::NOTES,
         kind::{Field, Holds, Kind, LONG, Step, Write},
@@ -22,12 +22,28 @@ pub fn record(kind: &Kind) -> Shape {
     named(kind.label, expandable(kind, object).build())
 }
 
+/// A record as it is shown to those who may pick fields: whole, or a part of it.
+pub fn shown(kind: &Kind) -> Shape {
+    let doc = format!("What `fields` picks of {}.", super::a(kind));
+    let object = kind.all_fields().fold(ObjectBuilder::new().description(Some(doc)), |object, field| {
+        object.property(field.name, property(kind, field, field.nullable))
+    });
+    let part = named(format!("{}Part", kind.label), expandable(kind, object).build());
+    whole_or_part(record(kind), part)
+}
+
+/// Either of two.
+pub fn whole_or_part(whole: Shape, part: Shape) -> Shape {
+    let either = AnyOf::builder().item(whole.reference()).item(part.reference());
+    inline(Schema::AnyOf(either.build())).with(whole).with(part)
+}
+
 /// What makes a record: `NewIncident`.
 pub fn new_record(kind: &Kind) -> Shape {
     let fields = kind.all_fields().filter(|f| matches!(f.write, Write::Caller | Write::Required));
     let doc = format!("What makes {}.", super::a(kind));
     let object = fields.fold(ObjectBuilder::new().description(Some(doc)), |object, field| {
-        let object = object.property(field.name, property(kind, field, field.nullable));
+        let object = object.property(field.name, property(kind, field, field.can_be_emptied()));
         if field.write == Write::Required { object.required(field.name) } else { object }
     });
     named(format!("New{}", kind.label), with_notes(object).build())
@@ -38,7 +54,7 @@ pub fn change(kind: &Kind) -> Shape {
     let fields = kind.all_fields().filter(|f| matches!(f.write, Write::Caller | Write::Required));
     let doc = format!("A merge patch (RFC 7396) of {}: what is left out stays, `null` empties.", super::a(kind));
     let object = fields.fold(ObjectBuilder::new().description(Some(doc)), |object, field| {
-        object.property(field.name, property(kind, field, field.nullable))
+        object.property(field.name, property(kind, field, field.can_be_emptied()))
     });
     named(format!("{}Change", kind.label), with_notes(object).build())
 }
@@ -51,7 +67,7 @@ pub fn step_input(kind: &Kind, step: &Step) -> Shape {
     let doc =
         format!("What `{}` takes. {} Fields that could be patched can be given along with it.", step.name, step.doc);
     let object = fields.fold(ObjectBuilder::new().description(Some(doc)), |object, field| {
-        let object = object.property(field.name, property(kind, field, field.nullable));
+        let object = object.property(field.name, property(kind, field, field.can_be_emptied()));
         if step.requires.contains(&field.name) { object.required(field.name) } else { object }
     });
     named(format!("{}{}", kind.label, camel(step.name)), with_notes(object).build())
@@ -68,7 +84,7 @@ pub fn transition(kind: &Kind) -> Shape {
     let fields = kind.all_fields().filter(|f| matches!(f.write, Write::Caller | Write::Required | Write::Step));
     let object = ObjectBuilder::new().description(Some(doc)).property("to", to).required("to");
     let object =
-        fields.fold(object, |object, field| object.property(field.name, property(kind, field, field.nullable)));
+        fields.fold(object, |object, field| object.property(field.name, property(kind, field, field.can_be_emptied())));
     named(format!("{}Transition", kind.label), with_notes(object).build())
 }
 
@@ -140,10 +156,11 @@ fn with_notes(object: ObjectBuilder) -> ObjectBuilder {
 }
 
 /// References stand beside their ids when `expand` asks for them.
-fn expandable(kind: &Kind, object: ObjectBuilder) -> ObjectBuilder {
+pub fn expandable(kind: &Kind, object: ObjectBuilder) -> ObjectBuilder {
     kind.all_fields().filter(|f| is_reference(f)).fold(object, |object, field| {
         let doc = format!("`{}` in full, when `expand={}` asks for it.", field.name, field.short_name());
         let reference = ObjectBuilder::new()
+            .schema_type(SchemaType::Array(vec![Type::Object, Type::Null]))
             .description(Some(doc))
             .additional_properties(Some(AdditionalProperties::FreeForm(true)));
         object.property(field.short_name(), reference)
@@ -161,10 +178,9 @@ fn cursor(doc: &str) -> ObjectBuilder {
 
 /// The schema of a field.
 pub fn property(kind: &Kind, field: &Field, nullable: bool) -> RefOr<Schema> {
-    let typed = |ty: Type| {
-        let ty = if nullable { SchemaType::Array(vec![ty, Type::Null]) } else { ty.into() };
-        ObjectBuilder::new().schema_type(ty).description(Some(field.doc)).title(Some(field.label))
-    };
+    let or_null = |ty: Type| if nullable { SchemaType::Array(vec![ty, Type::Null]) } else { ty.into() };
+    let typed =
+        |ty: Type| ObjectBuilder::new().schema_type(or_null(ty)).description(Some(field.doc)).title(Some(field.label));
     let formatted = |format| typed(Type::String).format(Some(SchemaFormat::KnownFormat(format)));
     let words = |words: Vec<&str>| {
         let mut values: Vec<Value> = words.into_iter().map(Value::from).collect();
@@ -185,11 +201,13 @@ pub fn property(kind: &Kind, field: &Field, nullable: bool) -> RefOr<Schema> {
         Holds::Choice(choices) => words(choices.to_vec()),
         Holds::User | Holds::Team | Holds::Organisation | Holds::Record(_) => formatted(KnownFormat::Uuid).into(),
         Holds::Tags => ArrayBuilder::new()
+            .schema_type(or_null(Type::Array))
             .items(ObjectBuilder::new().schema_type(Type::String).max_length(Some(60)))
             .max_items(Some(50))
             .description(Some(field.doc))
             .into(),
         Holds::Custom => ObjectBuilder::new()
+            .schema_type(or_null(Type::Object))
             .description(Some(field.doc))
             .additional_properties(Some(AdditionalProperties::FreeForm(true)))
             .into(),

@@ -12,12 +12,13 @@ use utoipa::openapi::{
     schema::{SchemaType, Type},
 };
 
-use super::{parameter, read::encoded};
+use super::read::encoded;
 use crate::{
     error::{Code, Result},
     http::{
-        desk::etag,
-        endpoint::{Access, Endpoint, in_query, text, whole_number},
+        endpoint::{Access, Endpoint},
+        entity_tag::etag,
+        parameter,
         schema::{Shape, named},
     },
     record::{
@@ -109,10 +110,7 @@ impl Sheet {
 
 /// `limit` and `cursor`.
 pub(super) fn parameters() -> [Parameter; 2] {
-    [
-        in_query("limit", "How many at most: 50 if not given, never more than 200.", whole_number(), 50),
-        in_query("cursor", "Where to begin: a cursor from the page before.", text(), ""),
-    ]
+    [parameter::limit(), parameter::cursor()]
 }
 
 /// A page of `item`, called `{name}Page`.
@@ -140,7 +138,7 @@ pub(super) fn under(kind: &Kind, method: Method, rest: &str, id: String) -> Endp
         access: Access::Permission(kind.permission("read").into()),
         summary: "".into(),
         description: "".into(),
-        parameters: vec![parameter::id(kind)],
+        parameters: vec![parameter::record_id(kind)],
         request: None,
         responses: Vec::new(),
         problems: vec![Code::NotFound],

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use super::{
     a,
-    parameter::{dry_run, if_match, reason},
     read::visible,
     sheet::{self, Sheet, under},
 };
@@ -15,6 +14,7 @@ use crate::{
         desk::{self, Call, Reply, record_id_of},
         endpoint::{Answer, Endpoint, in_path, text},
         mount::Api,
+        parameter::{dry_run, if_match, reason},
         schema::schema,
     },
     id::{RecordId, UserId},
@@ -95,7 +95,6 @@ fn one(kind: &'static Kind, method: Method, id: String) -> Endpoint {
     let user = in_path("user_id", "The id of the person.", text(), "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e70");
     endpoint.parameters.extend([user, if_match(true), dry_run(), reason()]);
     endpoint.responses = vec![Answer::empty(204, "It is so.").header("ETag", "The record's version, for `If-Match`.")];
-    endpoint.problems.extend([Code::Stale, Code::PreconditionRequired]);
     endpoint
 }
 
@@ -112,7 +111,7 @@ async fn change(
     let user: UserId = user.parse().map_err(|_| Error::not_found("active user"))?;
     call.write(&Value::Null, move |desk| {
         let of = record_id_of(desk.unit.reference(), kind, &id)?;
-        let outcome = work(desk, kind, of, expected, user)?;
+        let outcome = expected.try_each(|version| work(desk, kind, of, version, user))?;
         Ok(Reply { version: outcome.map(|o| o.version), ..Reply::empty() })
     })
     .await

@@ -4,11 +4,7 @@ use actix_web::{HttpResponse, http::Method, web};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{
-    a,
-    parameter::{dry_run, id, idempotency_key, if_match, reason},
-    practice_of, shape,
-};
+use super::{a, practice_of, shape};
 use crate::{
     error::{Code, Error, Result},
     http::{
@@ -16,6 +12,7 @@ use crate::{
         desk::{Call, Reply, object, record_id_of},
         endpoint::{Access, Answer, Content, Endpoint},
         mount::Api,
+        parameter::{dry_run, idempotency_key, if_match, reason, record_id},
     },
     record::{
         kind::{Kind, Step},
@@ -54,7 +51,7 @@ fn create(kind: &'static Kind) -> Endpoint {
                 .header("ETag", "Its version, for `If-Match`.")
                 .header("Location", "Where it is."),
         ],
-        problems: vec![Code::Invalid, Code::RefusedByPolicy, Code::IdempotencyMismatch, Code::IdempotencyInFlight],
+        problems: vec![Code::Invalid, Code::RefusedByPolicy],
     }
 }
 
@@ -80,10 +77,10 @@ fn patch(kind: &'static Kind) -> Endpoint {
             kind.permission("update")
         )
         .into(),
-        parameters: vec![id(kind), if_match(true), dry_run(), reason()],
+        parameters: vec![record_id(kind), if_match(true), dry_run(), reason()],
         request: Some(Content::merge_patch(shape::change(kind), json!({"title": "Mail arrives late"}))),
         responses: vec![changed(kind)],
-        problems: vec![Code::NotFound, Code::Invalid, Code::Stale, Code::PreconditionRequired, Code::RefusedByPolicy],
+        problems: vec![Code::NotFound, Code::Invalid, Code::RefusedByPolicy],
     }
 }
 
@@ -96,7 +93,8 @@ async fn patch_record(
     let (expected, input) = (call.expected()?, object(body.clone())?);
     call.write(&body, move |desk| {
         let id = record_id_of(desk.unit.reference(), kind, &id)?;
-        practice_of(desk.kernel, kind)?.change(desk, id, expected, input.clone()).map(Reply::record)
+        let practice = practice_of(desk.kernel, kind)?;
+        expected.try_each(|version| practice.change(desk, id, version, input.clone())).map(Reply::record)
     })
     .await
 }
@@ -110,7 +108,7 @@ fn transition(kind: &'static Kind) -> Endpoint {
         access: Access::Permission(kind.permission("read").into()),
         summary: format!("Take {} to another state", a(kind)).into(),
         description: "Takes the step that leads from the present state to the wanted one. Each step needs a permission of its own; `GET` on the same path tells which are open.".into(),
-        parameters: vec![id(kind), if_match(false), dry_run(), idempotency_key(), reason()],
+        parameters: vec![record_id(kind), if_match(false), dry_run(), idempotency_key(), reason()],
         request: Some(Content::json(shape::transition(kind), json!({"to": kind.lifecycle.steps.first().map(|s| s.to)}))),
         responses: vec![changed(kind)],
         problems: vec![Code::NotFound, Code::IllegalTransition, Code::Invalid, Code::Stale, Code::RefusedByPolicy],
@@ -141,7 +139,7 @@ fn verb(kind: &'static Kind, step: &'static Step) -> Endpoint {
         access: Access::Permission(kind.permission(step.name).into()),
         summary: format!("{} {}", step.label, a(kind)).into(),
         description: format!("{} From {} to `{}`.", step.doc, from.join(", "), step.to).into(),
-        parameters: vec![id(kind), if_match(false), dry_run(), idempotency_key(), reason()],
+        parameters: vec![record_id(kind), if_match(false), dry_run(), idempotency_key(), reason()],
         request: Some(if step.requires.is_empty() { content.optional() } else { content }),
         responses: vec![changed(kind)],
         problems: vec![Code::NotFound, Code::IllegalTransition, Code::Invalid, Code::Stale, Code::RefusedByPolicy],
@@ -171,7 +169,8 @@ async fn take(
     let (expected, id) = (call.expected_if_given(), id.to_owned());
     call.write(body, move |desk| {
         let id = record_id_of(desk.unit.reference(), kind, &id)?;
-        practice_of(desk.kernel, kind)?.step(desk, id, expected, &choice, input.clone()).map(Reply::record)
+        let practice = practice_of(desk.kernel, kind)?;
+        expected.try_each(|version| practice.step(desk, id, version, &choice, input.clone())).map(Reply::record)
     })
     .await
 }
@@ -187,7 +186,7 @@ fn decide(kind: &'static Kind) -> Endpoint {
         access: Access::Permission(kind.permission("update").into()),
         summary: format!("Ask the policies about {} again", a(kind)).into(),
         description: "Policies decide when something changes that they look at; this asks them one decision now and carries out what they say, for instance to route by a policy that was just published. `GET` on the same path tells what they said.".into(),
-        parameters: vec![id(kind), if_match(false), dry_run(), idempotency_key(), reason()],
+        parameters: vec![record_id(kind), if_match(false), dry_run(), idempotency_key(), reason()],
         request: Some(Content::json(shape::decision_asked(kind, names), example)),
         responses: vec![changed(kind)],
         problems: vec![Code::NotFound, Code::Invalid, Code::Stale],
@@ -210,7 +209,8 @@ async fn decide_record(
     let (expected, DecisionAsked { decision }) = (call.expected_if_given(), asked);
     call.write(&json!({"decision": decision}), move |desk| {
         let id = record_id_of(desk.unit.reference(), kind, &id)?;
-        practice_of(desk.kernel, kind)?.decide_again(desk, id, expected, &decision).map(Reply::record)
+        let practice = practice_of(desk.kernel, kind)?;
+        expected.try_each(|version| practice.decide_again(desk, id, version, &decision)).map(Reply::record)
     })
     .await
 }

@@ -38,8 +38,8 @@ use crate::{
 
 /// Who replays what no user of the log did.
 const IMPORTER: &str = "servicenow.import";
-/// What somebody of the log may do: all that an agent does with incidents.
-const OF_AGENTS: &str = "incident.*";
+/// What somebody of the log may do: all that an agent does with incidents, and see what they are about.
+const OF_AGENTS: [&str; 2] = ["incident.*", "configuration_item.read"];
 
 /// What stories need of a directory.
 #[derive(Clone, Debug, Default)]
@@ -92,7 +92,7 @@ impl Needs {
         let importer = Arc::new(Caller::server(importer, organisation));
         let mut made = BTreeMap::from([("users", 0), ("teams", 0), ("members", 0)]);
         let mut count = |what, new| *made.entry(what).or_default() += usize::from(new);
-        let permissions = Arc::new(BTreeSet::from([OF_AGENTS.to_owned()]));
+        let permissions = Arc::new(BTreeSet::from(OF_AGENTS.map(str::to_owned)));
         let mut callers = HashMap::new();
         for name in &self.users {
             let new = NewUser::person(&user_name(name), name, organisation);

@@ -12,7 +12,15 @@ pub const MAX: u32 = 200;
 /// # Errors
 /// `malformed` for anything but a whole number from 1.
 pub fn parse(text: Option<&str>) -> Result<u32> {
-    let Some(text) = text else { return Ok(DEFAULT) };
+    Ok(asked(text)?.map_or(DEFAULT, |n| n.min(MAX)))
+}
+
+/// The number that the caller says, if they do, for what has no pages.
+///
+/// # Errors
+/// As [`parse`].
+pub fn asked(text: Option<&str>) -> Result<Option<u32>> {
+    let Some(text) = text else { return Ok(None) };
     let digits = text.trim_start_matches('0');
     if digits.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
         let detail = format!("`limit` is a whole number from 1; more than {MAX} counts as {MAX}.");
@@ -23,7 +31,7 @@ pub fn parse(text: Option<&str>) -> Result<u32> {
         )]));
     }
     // Only digits are left, so what doesn't fit is too large, not wrong.
-    Ok(digits.parse::<u32>().map_or(MAX, |n| n.min(MAX)))
+    Ok(Some(digits.parse().unwrap_or(u32::MAX)))
 }
 
 #[cfg(test)]
@@ -46,6 +54,10 @@ mod tests {
         for (text, limit) in cases {
             assert_eq!(parse(text).unwrap(), limit, "{text:?}");
         }
+        assert_eq!(
+            [None, Some("201"), Some("4294967296")].map(|t| asked(t).unwrap()),
+            [None, Some(201), Some(u32::MAX)]
+        );
     }
 
     #[test]

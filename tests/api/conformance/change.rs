@@ -19,9 +19,15 @@ async fn a_change_needs_the_version_that_was_seen() {
         let change = || server.patch(&path, json!({"title": "Changed"})).by(Admin);
         let missing = change().expect(428).await;
         assert_eq!(missing.json()["code"], "precondition_required");
-        for stale in ["\"0\"", "\"2\"", "\"99999999999\"", "1", "W/\"1\"", "\"x\""] {
+        for stale in ["\"0\"", "\"2\"", "\"99999999999\"", "W/\"1\"", "\"x\"", "\"2\", W/\"1\", \"3\""] {
             assert_eq!(change().header("if-match", stale).expect(412).await.json()["code"], "stale", "{stale}");
         }
+        for wrong in ["1", "", "\"1", "\"1\" \"2\"", "*, \"1\"", "w/\"1\""] {
+            let problem = change().header("if-match", wrong).expect(400).await.field("detail");
+            assert!(problem.contains("entity tags in their quotes"), "{wrong}: {problem}");
+        }
+        let listed = server.patch(&format!("{path}?dry_run=true"), json!({"title": "Of a list"})).by(Admin);
+        listed.header("if-match", "\"7\", \"1\", \"2\"").expect(200).await;
         server.at("2026-03-03T12:00:00Z");
         let changed = change().seen(&made).expect(200).await;
         assert_eq!((changed.field("title"), changed.header("etag")), ("Changed".into(), "\"2\"".into()));
@@ -60,10 +66,11 @@ async fn each_field_is_set_and_emptied_by_itself() {
             assert_eq!(set.json()[field.name], value, "{}.{}", kind.name, field.name);
             let nothing = match field.holds {
                 Holds::Tags => json!([]),
+                Holds::Custom => json!({}),
                 _ if field.nullable => Value::Null,
                 _ => continue,
             };
-            let body = json!({field.name: nothing});
+            let body = json!({field.name: null});
             let emptied = server.patch(&path, body).by(Admin).seen(&set).expect(200).await;
             if field.name == "team_id" && policies::askable(kind).any(|decision| decision == "routing") {
                 // Work that nobody has is routed.
@@ -108,5 +115,27 @@ async fn changes_that_come_together_are_all_kept() {
         let mut versions: Vec<i64> = answers.iter().map(|answer| answer.json()["version"].as_i64().unwrap()).collect();
         versions.sort_unstable();
         assert_eq!(versions, (2..22).collect::<Vec<_>>(), "{}", kind.name);
+    }
+}
+
+#[actix_web::test]
+async fn null_takes_all_custom_fields_that_may_be_missing() {
+    for kind in kinds() {
+        let server = Server::start().await;
+        let made = create(&server, kind).await;
+        let field = |name: &str, required: bool| {
+            let body =
+                json!({"kind": kind.name, "name": name, "label": name, "field_type": "text", "required": required});
+            server.post("/api/v1/custom-fields", body).by(Admin).expect(201)
+        };
+        field("floor", false).await;
+        let change = |body: Value| server.patch(&one(kind, &made), body).by(Admin).header("if-match", "*");
+        let set = change(json!({"custom": {"floor": "first"}})).expect(200).await;
+        assert_eq!(set.json()["custom"], json!({"floor": "first"}), "{}", kind.name);
+        let emptied = change(json!({"custom": null})).expect(200).await;
+        assert_eq!(emptied.json()["custom"], json!({}), "{}", kind.name);
+        field("room", true).await;
+        let refused = change(json!({"custom": null})).expect(422).await.json();
+        assert_eq!(refused["errors"][0]["pointer"], "/custom/room");
     }
 }

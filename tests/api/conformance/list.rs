@@ -125,7 +125,6 @@ async fn limits_counts_and_cursors_are_checked() {
             format!("sort=number&limit=5&title=x&cursor={cursor}"),
             format!("sort=number&limit=5&q=x&cursor={cursor}"),
             format!("sort=number&cursor={cursor}x"),
-            "sort=number&cursor=".to_owned(),
             "cursor=nonsense".to_owned(),
             format!("sort=number&cursor={}", "A".repeat(5000)),
         ] {
@@ -150,6 +149,24 @@ async fn limits_counts_and_cursors_are_checked() {
         ] {
             server.get(&format!("{}?{query}", all(kind))).by(Admin).expect(400).await;
         }
+        // Each once, with a value that it can have; the problem names the parameter.
+        for query in [
+            "limit=1&limit=2",
+            "sort=number&sort=number",
+            "filter=number=1&filter=number=1",
+            "count=maybe",
+            "count=True",
+            "count=",
+            "cursor=",
+            "filter=",
+            "q=",
+            "fields=",
+        ] {
+            let problem = server.get(&format!("{}?{query}", all(kind))).by(Admin).expect(400).await.json();
+            assert_eq!(problem["errors"][0]["pointer"], query.split('=').next().unwrap(), "{query}: {problem}");
+        }
+        let twice = format!("{}?dry_run=true&dry_run=false", all(kind));
+        server.post(&twice, json!({})).by(Admin).expect(400).await;
         let other = kinds().into_iter().find(|other| other.name != kind.name).unwrap();
         create(&server, other).await;
         server.get(&format!("{}?sort=number&limit=5&cursor={cursor}", all(other))).by(Admin).expect(400).await;
@@ -174,12 +191,37 @@ async fn a_caller_picks_fields_and_embeds_references() {
         let one = server.get(&format!("{path}?expand={names}")).by(Admin).expect(200).await.json();
         let listed = page(&server, kind, &format!("expand={names}&number={}", made.field("number")), None).await;
         assert_eq!(items(&listed), std::slice::from_ref(&one), "{}", kind.name);
+        let both = server.get(&format!("{path}?fields=title&expand=opened_by")).by(Admin).expect(200).await.json();
+        assert_eq!((both.as_object().unwrap().len(), &both["opened_by"]), (2, &one["opened_by"]), "{both}");
         for field in references {
             assert_eq!(one[field.name], made.json()[field.name]);
             if !one[field.name].is_null() {
                 assert_eq!(one[field.short_name()]["id"], one[field.name], "{}: {}", kind.name, field.name);
             }
         }
+    }
+}
+
+#[actix_web::test]
+async fn a_tag_covers_what_is_embedded_and_is_good_for_writes() {
+    for kind in kinds() {
+        let server = Server::start().await;
+        let made = create(&server, kind).await;
+        let path = one(kind, &made);
+        let picked = server.get(&format!("{path}?fields=title")).by(Admin).expect(200).await;
+        assert_eq!(picked.header("etag"), made.header("etag"), "{}: fields are covered by the version", kind.name);
+        let embedded = format!("{path}?expand=opened_by");
+        let seen = server.get(&embedded).by(Admin).expect(200).await;
+        assert_ne!(seen.header("etag"), made.header("etag"));
+        let known = || server.get(&embedded).by(Admin).header("if-none-match", &seen.header("etag"));
+        assert_eq!(known().expect(304).await.header("etag"), seen.header("etag"));
+        let person = format!("/api/v1/users/{}", Admin.id(&server.assembly));
+        let renamed = server.patch(&person, json!({"display_name": "Somebody else"})).by(Admin).header("if-match", "*");
+        renamed.expect(200).await;
+        assert_eq!(known().expect(200).await.json()["opened_by"]["display_name"], "Somebody else");
+        let changed = server.patch(&path, json!({"title": "Changed"})).by(Admin).seen(&seen).expect(200).await;
+        server.patch(&path, json!({"title": "Stale"})).by(Admin).seen(&seen).expect(412).await;
+        assert_eq!(changed.header("etag"), "\"2\"", "{}", kind.name);
     }
 }
 

@@ -1,11 +1,13 @@
 //! What every practice must hold, without a line of its own: each test goes through all kinds of records.
 
+mod beside;
 mod change;
 mod create;
 mod evidence;
 mod filter;
 mod lifecycle;
 mod list;
+mod many;
 mod text;
 mod visibility;
 

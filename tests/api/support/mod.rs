@@ -1,5 +1,6 @@
 //! What every test stands on: a server of its own, on a fresh database, at a moment that stands still.
 
+pub mod contract;
 pub mod database;
 pub mod golden;
 pub mod people;
@@ -38,8 +39,8 @@ pub struct Server {
     /// Its application, with every endpoint.
     pub parts: Parts,
     app: App,
-    /// Dropped last: its database goes with it.
-    database: TestDatabase,
+    /// Dropped last: its database goes with its last server.
+    database: Arc<TestDatabase>,
 }
 
 /// An answer.
@@ -61,7 +62,8 @@ pub struct Opened(std::pin::Pin<Box<BoxBody>>);
 pub struct Ask<'a> {
     server: &'a Server,
     request: test::TestRequest,
-    what: String,
+    method: Method,
+    path: String,
 }
 
 /// The moment at which tests begin: a Tuesday, eleven o'clock.
@@ -78,15 +80,24 @@ impl Server {
     /// The same with other settings.
     pub async fn start_with(settings: impl FnOnce(&mut Config)) -> Server {
         log();
-        let database = TestDatabase::create();
+        let server = Server::on(Arc::new(TestDatabase::create()), settings).await;
+        people::settle(&server.assembly);
+        server.assembly.policies.expire();
+        server
+    }
+
+    /// Another node on the same database.
+    pub async fn beside(&self) -> Server {
+        Server::on(self.database.clone(), |_| ()).await
+    }
+
+    async fn on(database: Arc<TestDatabase>, settings: impl FnOnce(&mut Config)) -> Server {
         let mut config = Config::default();
         config.database.url = pointsman::config::DatabaseUrl::new(database.url());
         config.server.rate_per_second = 100_000.try_into().unwrap();
         config.server.rate_burst = 100_000.try_into().unwrap();
         settings(&mut config);
         let assembly = Arc::new(Assembly::open(config, Clock::set_to(tuesday())).unwrap());
-        people::settle(&assembly);
-        assembly.policies.expire();
         let parts = serve::parts(&assembly).unwrap();
         let service = test::init_service(app(&parts)).await;
         let app: App = Box::new(Erased(service));
@@ -113,9 +124,8 @@ impl Server {
         self.ask(Method::PATCH, path).json(body)
     }
     pub fn ask(&self, method: Method, path: &str) -> Ask<'_> {
-        let what = format!("{method} {path}");
-        let request = test::TestRequest::with_uri(path).method(method).peer_addr(([127, 0, 0, 1], 4000).into());
-        Ask { server: self, request, what }
+        let request = test::TestRequest::with_uri(path).method(method.clone()).peer_addr(([127, 0, 0, 1], 4000).into());
+        Ask { server: self, request, method, path: path.to_owned() }
     }
 }
 
@@ -147,12 +157,14 @@ impl Ask<'_> {
         self.header("if-match", &tag)
     }
 
-    /// Sends it.
+    /// Sends it. Whatever comes back must be what the OpenAPI document promises.
     pub async fn send(self) -> Answer {
         let response = self.server.app.call(self.request.to_request()).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         let bytes = actix_web::body::to_bytes(response.into_body()).await.unwrap_or_default().to_vec();
-        Answer { status, headers, bytes }
+        let answer = Answer { status, headers, bytes };
+        contract::holds(&self.method, &self.path, &answer);
+        answer
     }
 
     /// Sends it and looks at nothing but the status: for answers that don't end by themselves.
@@ -162,15 +174,14 @@ impl Ask<'_> {
 
     /// Sends it and gives the answer piece by piece, as it comes.
     pub async fn open(self) -> Opened {
-        let what = self.what;
         let response = self.server.app.call(self.request.to_request()).await.unwrap();
-        assert_eq!(response.status(), StatusCode::OK, "{what}");
+        assert_eq!(response.status(), StatusCode::OK, "{}", self.path);
         Opened(Box::pin(response.into_body()))
     }
 
     /// Sends it and expects a status.
     pub async fn expect(self, status: u16) -> Answer {
-        let what = self.what.clone();
+        let what = format!("{} {}", self.method, self.path);
         let answer = self.send().await;
         assert_eq!(answer.status.as_u16(), status, "{what}: {}", answer.text());
         answer

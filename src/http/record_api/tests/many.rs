@@ -70,13 +70,18 @@ async fn a_whole_list_comes_as_a_file() {
         (0..1_000).map(|n| json!({"op": "create", "body": {"title": format!("=cmd{n}")}})).collect();
     bench.post("ada", "incidents/batch?atomic=true", json!({"operations": operations})).await.must(200);
     bench.incident("bob", "hidden from ada").await;
-    let path = "incidents?fields=number,title,team_id&sort=number&limit=3";
+    let path = "incidents?fields=number,title,team_id&sort=number";
     let csv = bench.send("ada", Method::GET, path, &[("accept", "text/csv")], vec![]).await;
     assert_eq!((csv.status, csv.header("content-type")), (200, "text/csv; charset=utf-8"));
     let text = csv.text();
     let lines: Vec<&str> = text.split_terminator("\r\n").collect();
     assert_eq!((lines.len(), lines[0], lines[1]), (1_001, "number,title,team_id", "INC0000001,'=cmd0,"));
     assert!(lines[1_000].starts_with("INC0001000,"), "{}", lines[1_000]);
+    for (limit, lines) in [(3, 4), (500, 501), (700, 701), (5_000, 1_001)] {
+        let path = format!("{path}&limit={limit}");
+        let some = bench.send("ada", Method::GET, &path, &[("accept", "text/csv")], vec![]).await;
+        assert_eq!(some.text().lines().count(), lines, "{limit}");
+    }
     let accept = [("accept", "application/x-ndjson")];
     let lines = bench.send("ada", Method::GET, "incidents?sort=number&expand=requester", &accept, vec![]).await.text();
     let first: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
