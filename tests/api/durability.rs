@@ -4,8 +4,8 @@ use std::{
     io::Write,
     net::TcpStream,
     process::Command,
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    time::{Duration, Instant},
 };
 
 use diesel::prelude::*;
@@ -22,10 +22,10 @@ fn what_was_acknowledged_outlives_a_kill() {
     let mut acknowledged = Vec::new();
     for round in 0..2 {
         let mut server = Running::start(&database.url());
-        let over = AtomicBool::new(false);
+        let (over, count) = (AtomicBool::new(false), AtomicUsize::new(0));
         let written: Vec<String> = std::thread::scope(|scope| {
             let write = |writer: usize| {
-                let (server, over, token) = (&server, &over, &token);
+                let (server, over, count, token) = (&server, &over, &count, &token);
                 scope.spawn(move || {
                     let mut numbers = Vec::new();
                     while !over.load(Ordering::Relaxed) {
@@ -33,12 +33,16 @@ fn what_was_acknowledged_outlives_a_kill() {
                         let Some((201, text)) = server.ask("POST", "/api/v1/incidents", token, &body) else { continue };
                         let record: serde_json::Value = serde_json::from_str(&text).unwrap();
                         numbers.push(record["id"].as_str().unwrap().to_owned());
+                        count.fetch_add(1, Ordering::Relaxed);
                     }
                     numbers
                 })
             };
             let writers: Vec<_> = (0..4).map(write).collect();
-            std::thread::sleep(Duration::from_millis(700));
+            let started = Instant::now();
+            while count.load(Ordering::Relaxed) < 20 && started.elapsed() < 6 * SOON {
+                std::thread::sleep(Duration::from_millis(10));
+            }
             // By its id, while the writers hold the handle.
             let killed =
                 Command::new("sh").args(["-c", &format!("kill -KILL {}", server.child.id())]).status().unwrap();
@@ -47,7 +51,7 @@ fn what_was_acknowledged_outlives_a_kill() {
             writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect()
         });
         server.kill();
-        assert!(written.len() > 3, "nothing was written before the kill");
+        assert!(written.len() >= 20, "hardly anything was written before the kill");
         acknowledged.extend(written);
     }
     let server = Running::start(&database.url());

@@ -95,7 +95,7 @@ fn matching(horizon: Option<&Horizon>, wanted: Option<&Wanted>) -> organisation:
         query = query.filter(seen);
     }
     if let Some((whole, word)) = wanted.and_then(|w| w.begins.clone()) {
-        let fits = |pattern: String| lower(organisation::name).like(lower(pattern)).escape('\\');
+        let fits = |pattern: String| lower(organisation::name).like(pattern.to_ascii_lowercase()).escape('\\');
         query = query.filter(fits(whole).or(fits(word)));
     }
     if let Some(active) = wanted.and_then(|w| w.active) {

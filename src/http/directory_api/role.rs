@@ -183,7 +183,7 @@ fn matching(wanted: Option<&Wanted>) -> role::BoxedQuery<'static, Backend> {
     let query = role::table.into_boxed();
     match wanted.and_then(|w| w.begins.clone()) {
         None => query,
-        Some((whole, _)) => query.filter(lower(role::name).like(lower(whole)).escape('\\')),
+        Some((whole, _)) => query.filter(lower(role::name).like(whole.to_ascii_lowercase()).escape('\\')),
     }
 }
 

@@ -168,9 +168,9 @@ fn matching(horizon: Option<&Horizon>, wanted: Option<&Wanted>) -> user_account:
     }
     let Some(wanted) = wanted else { return query };
     if let Some((whole, word)) = wanted.begins.clone() {
-        let shown = |pattern: String| lower(user_account::display_name).like(lower(pattern)).escape('\\');
-        let signs_in = lower(user_account::user_name).like(lower(whole.clone())).escape('\\');
-        let mail = lower(user_account::email.assume_not_null()).like(lower(whole.clone())).escape('\\');
+        let shown = |pattern: String| lower(user_account::display_name).like(pattern.to_ascii_lowercase()).escape('\\');
+        let signs_in = lower(user_account::user_name).like(whole.to_ascii_lowercase()).escape('\\');
+        let mail = lower(user_account::email.assume_not_null()).like(whole.to_ascii_lowercase()).escape('\\');
         let has_mail = user_account::email.is_not_null().and(mail);
         query = query.filter(shown(whole).or(shown(word)).or(signs_in).or(has_mail));
     }
