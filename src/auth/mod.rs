@@ -15,6 +15,7 @@ pub mod caller;
 pub mod directory;
 pub mod gate;
 pub mod hasher;
+pub mod horizon;
 pub mod key;
 pub mod login;
 pub mod password;

@@ -129,6 +129,14 @@ impl AnyConnection {
         Ok(())
     }
 
+    /// Lets the planner know how many rows there are of what. PostgreSQL finds out by itself.
+    pub fn learn_sizes(&mut self) -> QueryResult<()> {
+        match self {
+            AnyConnection::Sqlite(c) => c.batch_execute("PRAGMA analysis_limit = 400; PRAGMA optimize = 0x10002;"),
+            AnyConnection::Postgres(_) => Ok(()),
+        }
+    }
+
     /// Runs `work` in a transaction that sees one moment of the store and writes nothing.
     pub fn snapshot<T>(&mut self, work: impl FnOnce(&mut AnyConnection) -> Result<T>) -> Result<T> {
         match self {

@@ -79,6 +79,11 @@ impl<D: Deferred> Unit<'_, D> {
         self.discard = true;
     }
 
+    /// Whether nothing of the job is kept.
+    pub fn is_rehearsal(&self) -> bool {
+        self.discard
+    }
+
     /// Runs a part of the job that may fail alone: what it wrote is taken back then, and the job goes on. The outer error
     /// is that of a transaction that is spoilt as a whole.
     pub fn attempt<T>(&mut self, part: impl FnOnce(&mut Unit<'_, D>) -> Result<T>) -> Result<Result<T>> {
@@ -88,7 +93,7 @@ impl<D: Deferred> Unit<'_, D> {
             connection: &mut *self.connection,
             group: &mut nothing,
             savepoint: true,
-            discard: false,
+            discard: self.discard,
             deferred: D::default(),
             testimony: std::mem::take(&mut self.testimony),
         };

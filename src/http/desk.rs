@@ -177,7 +177,9 @@ impl Call {
                 if let Some(key) = &asked {
                     key.keep(unit.connection()?, &reply, cause.at)?;
                 }
-                Ok((reply, false))
+                // What a rehearsal made is nowhere.
+                let location = reply.location.clone().filter(|_| !dry_run);
+                Ok((Reply { location, ..reply }, false))
             })
             .await;
         match (outcome, key) {

@@ -66,6 +66,15 @@ impl IfMatch {
         }
     }
 
+    /// The version that must be found, where what is there now is at `version`.
+    pub fn expecting(&self, version: i32) -> Option<i32> {
+        match self {
+            IfMatch::Any => None,
+            IfMatch::Versions(versions) if versions.contains(&version) => Some(version),
+            IfMatch::Versions(versions) => versions.first().copied(),
+        }
+    }
+
     /// Runs `work`, which takes the version that it must find, with each version until one is not stale.
     pub fn try_each<T>(&self, mut work: impl FnMut(Option<i32>) -> Result<T>) -> Result<T> {
         let IfMatch::Versions(versions) = self else { return work(None) };

@@ -17,6 +17,7 @@ use crate::{
     error::{Code, Result},
     practice::{incident::IncidentPractice, interaction},
     record::{
+        header::Header,
         kind::Kind,
         practice::Practice,
         store::{self, Desk},
@@ -78,9 +79,9 @@ async fn convert_interaction(
     let body = body.unwrap_or_else(|| json!({}));
     let (input, expected) = (object(body.clone())?, call.expected_if_given());
     call.write(&body, move |desk| {
-        let (of, contact) = contact(desk, &id)?;
-        let (contact, made) =
-            expected.try_each(|version| interaction::convert(desk, contact.clone(), of, version, input.clone()))?;
+        let (header, contact) = contact(desk, &id)?;
+        let version = expected.expecting(header.version);
+        let (contact, made) = interaction::convert(desk, contact, header.id, version, input.clone())?;
         let location = format!("/api/v1/{}/{}", INCIDENT.plural, made.id);
         let both = json!({"interaction": contact.record, "incident": made.record});
         Ok(Reply::created(location, both).at_version(contact.version))
@@ -89,10 +90,10 @@ async fn convert_interaction(
 }
 
 /// The contact as it is now, if the caller sees it.
-fn contact(desk: &mut Desk<'_, '_>, id: &str) -> Result<(crate::id::RecordId, Map<String, Value>)> {
+fn contact(desk: &mut Desk<'_, '_>, id: &str) -> Result<(Header, Map<String, Value>)> {
     let of = record_id_of(desk.unit.reference(), INTERACTION, id)?;
     let connection = desk.unit.settled(of)?;
     let header = store::visible(desk.kernel, connection, &desk.cause.caller, INTERACTION, of)?;
-    let contact = desk.kernel.practice(INTERACTION.name)?.render(connection, vec![header])?.pop();
-    Ok((of, contact.ok_or_else(|| store::absent(INTERACTION))?))
+    let contact = desk.kernel.practice(INTERACTION.name)?.render(connection, vec![header.clone()])?.pop();
+    Ok((header, contact.ok_or_else(|| store::absent(INTERACTION))?))
 }

@@ -159,7 +159,10 @@ impl Following {
             match self.read().await {
                 Ok(events) if !events.is_empty() => return Some(written(&events)),
                 Ok(_) => {}
-                Err(e) => tracing::warn!(error = %e, "a stream can't read events at the moment"),
+                Err(e) => {
+                    tracing::warn!(error = %e, "a stream can't read events at the moment");
+                    self.more = false;
+                }
             }
             if self.sent.elapsed() >= HEARTBEAT {
                 return Some(Bytes::from_static(b": heartbeat\n\n"));

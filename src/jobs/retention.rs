@@ -30,11 +30,12 @@ pub(super) async fn forget(jobs: &Jobs) -> Result<usize> {
             Ok(answers(connection, now)?
                 + session::prune(connection, now)?
                 + key::prune(connection, now)?
-                + throttle::prune(connection, now)?
-                + attachment::sweep_chunks(connection, now)?)
+                + throttle::prune(connection, now)?)
         })
         .await?;
-    Ok(files + rows)
+    let chunks = jobs.writer.run(move |unit| attachment::sweep_chunks(unit.connection()?, now)).await?;
+    jobs.writer.run(|unit| Ok(unit.connection()?.learn_sizes()?)).await?;
+    Ok(files + rows + chunks)
 }
 
 fn answers(connection: &mut AnyConnection, now: Moment) -> Result<usize> {

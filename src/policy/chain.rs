@@ -149,7 +149,7 @@ pub fn decide(bundle: &Bundle, decision: Decision, input: &Input, host: &Arc<dyn
     let spec = decision.spec();
     let mut verdict = Verdict { effects: Vec::new(), fallback: None, entries: Vec::new() };
     for policy in bundle.policies(decision) {
-        match ask(policy, input, host, &mut verdict.entries) {
+        match ask(policy, spec.fallback, input, host, &mut verdict.entries) {
             Some(evaluation) => verdict.effects.extend(evaluation.effects),
             None => {
                 verdict.fallback = Some(spec.fallback);
@@ -172,14 +172,25 @@ fn refusal(policy: &ActivePolicy) -> Placed {
 }
 
 /// Runs the active version and, where it fails, the last good one; nothing when both fail.
-fn ask(policy: &ActivePolicy, input: &Input, host: &Arc<dyn Host>, entries: &mut Vec<LogEntry>) -> Option<Evaluation> {
-    if !policy.breaker_is_open() {
+fn ask(
+    policy: &ActivePolicy,
+    fallback: Fallback,
+    input: &Input,
+    host: &Arc<dyn Host>,
+    entries: &mut Vec<LogEntry>,
+) -> Option<Evaluation> {
+    if !policy.breaker_is_open() || policy.last_good.is_none() {
         let evaluation = run(policy, &policy.active, "live", input, host, entries);
         if !evaluation.failed() {
             return Some(evaluation);
         }
         policy.breaker.count_error(input.now);
         tracing::warn!(policy = policy.name, version = policy.active.number, error = ?evaluation.error, "a policy failed");
+        if fallback == Fallback::Refuse {
+            // What was meant to be checked was not. The last good version may not know of it: it answers only once the
+            // breaker says that the live one fails for everybody.
+            return None;
+        }
     }
     let last_good = policy.last_good.as_ref()?;
     Some(run(policy, last_good, "last_good", input, host, entries)).filter(|e| !e.failed())
@@ -284,6 +295,9 @@ mod tests {
         on_ample_stack(|| {
             let failing = policy(Decision::Routing, "1 + \"\" - true", Some("assign(\"old\")"));
             let bundle = Bundle::new([Arc::clone(&failing)]);
+            let guard = policy(Decision::Guard, "1 + \"\" - true", Some("allow()"));
+            let refused = asked(&Bundle::new([guard]), Decision::Guard);
+            assert_eq!((refused.refusals().count(), refused.entries.len()), (1, 1), "an unchecked step");
             for n in 1..=ERRORS {
                 assert!(!failing.breaker_is_open(), "before error {n}");
                 assert_eq!(asked(&bundle, Decision::Routing).entries.len(), 2);

@@ -242,7 +242,9 @@ fn user_id(connection: &mut AnyConnection, name: &str) -> Result<Option<UserId>>
 }
 
 fn refusals(verdict: &Verdict) -> Vec<Effect> {
-    let policies: Vec<&str> = verdict.entries.iter().map(|e| e.policy.name.as_str()).collect();
+    let refuses =
+        |e: &&LogEntry| e.evaluation.failed() || e.evaluation.said().any(|s| matches!(s, Said::Refuse { .. }));
+    let policies: Vec<&str> = verdict.entries.iter().filter(refuses).map(|e| e.policy.name.as_str()).collect();
     let policy = format!("policy {}", policies.join(", "));
     let refusals = verdict.refusals().map(|(field, text)| Effect::Refuse {
         field: field.to_owned(),

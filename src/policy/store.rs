@@ -189,17 +189,6 @@ impl PolicyRow {
         self.update(connection)
     }
 
-    /// The version that was live before the active one.
-    pub fn previous(&self, connection: &mut AnyConnection) -> Result<Option<VersionRow>> {
-        let retired = policy_version::table
-            .filter(policy_version::policy_id.eq(self.id))
-            .filter(policy_version::state.eq(state::RETIRED));
-        Ok(retired
-            .order((policy_version::published_at.desc(), policy_version::number.desc()))
-            .first(connection)
-            .optional()?)
-    }
-
     /// The version that answers when the active one fails: the one that was live before it and is older. After a rollback
     /// that is not the version that was rolled back.
     pub fn last_good(&self, connection: &mut AnyConnection) -> Result<Option<VersionRow>> {

@@ -181,10 +181,10 @@ pub fn remove(
 /// Takes away chunks of uploads that broke off with their server; gives how many. Run it now and then.
 pub fn sweep_chunks(connection: &mut AnyConnection, now: Moment) -> Result<usize> {
     let before = oldest_kept(now);
-    let named = attachment::table.select(attachment::id);
+    let named = attachment::table.filter(attachment::id.eq(attachment_chunk::attachment_id));
     let lost = attachment_chunk::table
         .filter(attachment_chunk::attachment_id.lt(before))
-        .filter(attachment_chunk::attachment_id.ne_all(named));
+        .filter(diesel::dsl::not(diesel::dsl::exists(named)));
     Ok(diesel::delete(lost).execute(connection)?)
 }
 

@@ -47,6 +47,8 @@ pub const INDEXED: usize = 500;
 const PATTERN_BYTES: usize = 256 * 1024;
 /// The greatest whole number that every reader of JSON, and the number column, holds exactly.
 const EXACT: u64 = (1 << 53) - 1;
+/// Below this, a number that travelled as a 64-bit float still has all its whole digits.
+const WHOLE_DIGITS: f64 = 1e15;
 
 /// The answer when there is no such field.
 pub fn no_such_field() -> Error {
@@ -73,14 +75,23 @@ pub fn take_in<D: Details>(
     if fields.is_empty() && patch.is_none() {
         return Ok(Vec::new());
     }
+    let is_whole = is_new || !matches!(patch, Some(Value::Object(_)));
     let (mut values, changes): (Map<String, Value>, _) = match patch {
         Some(Value::Object(changes)) => (draft.header.custom.read()?, changes),
         Some(_) => Default::default(),
         None => (draft.header.custom.read()?, Map::new()),
     };
     let mut errors = Vec::new();
+    let emptied: Vec<String> = changes.iter().filter(|(_, v)| v.is_null()).map(|(name, _)| name.clone()).collect();
+    let is_asked = |f: &&CustomField| f.required && (is_whole || emptied.contains(&f.name));
+    let is_empty = |value: Option<&Value>| value.is_none_or(|v| v.as_str().is_some_and(|text| text.trim().is_empty()));
     for (name, value) in changes {
         match fields.iter().find(|f| f.name == name) {
+            // A field that was given up keeps what records hold, and lets go of it.
+            None if values.get(&name) == Some(&value) => (),
+            None if value.is_null() && values.contains_key(&name) => {
+                values.shift_remove(&name);
+            }
             None => {
                 let near = did_you_mean(&name, fields.iter().map(|f| f.name.as_str()));
                 errors.push(error(&name, "unknown_field", format!("There is no custom field `{name}`{near}.")));
@@ -96,7 +107,7 @@ pub fn take_in<D: Details>(
             },
         }
     }
-    for field in fields.iter().filter(|f| f.required && !values.contains_key(&f.name)) {
+    for field in fields.iter().filter(is_asked).filter(|f| is_empty(values.get(&f.name))) {
         errors.push(error(&field.name, "required", format!("`custom.{}` is required.", field.name)));
     }
     values.sort_keys();
@@ -139,7 +150,7 @@ fn fitting(field: &CustomField, value: Value) -> Result<std::result::Result<Valu
     let fits = match (field.field_type.as_str(), value) {
         ("text", Value::String(s)) => (s.chars().count() <= LONGEST && !s.contains('\0')).then_some(Value::String(s)),
         ("integer", Value::Number(n)) => n.as_i64().filter(|i| i.unsigned_abs() <= EXACT).map(Value::from),
-        ("decimal", Value::Number(n)) => decimal(&n).map(|_| Value::Number(n)),
+        ("decimal", Value::Number(n)) => n.as_f64().filter(|f| f.abs() < WHOLE_DIGITS).map(|_| Value::Number(n)),
         ("boolean", Value::Bool(b)) => Some(Value::Bool(b)),
         ("date", Value::String(s)) => day(&s).map(|day| day.to_string().into()),
         ("time", Value::String(s)) => s.parse().ok().and_then(Moment::storable).map(|at| at.sortable().into()),
@@ -151,7 +162,7 @@ fn fitting(field: &CustomField, value: Value) -> Result<std::result::Result<Valu
             "choice" => format!("one of {}", choices.join(", ")),
             "text" => format!("text of at most {LONGEST} characters"),
             "integer" => format!("a whole number from -{EXACT} to {EXACT}"),
-            "decimal" => "a number below 7.9e28".to_owned(),
+            "decimal" => "a number of at most 15 digits".to_owned(),
             "date" => "a date such as 2026-01-31".to_owned(),
             "time" => "an RFC 3339 time".to_owned(),
             other => format!("of type {other}"),

@@ -199,7 +199,7 @@ fn action<D: Details>(draft: &Draft<D>) -> String {
     let what = match (&draft.before, draft.step) {
         _ if draft.aside.is_some() => draft.aside.as_ref().map_or("", |aside| aside.action),
         (None, _) => "created",
-        (Some(_), Some(step)) => step.to,
+        (Some(_), Some(step)) => step.done,
         (Some((header, details)), None)
             if *details == draft.details
                 && header.title == draft.header.title

@@ -137,6 +137,8 @@ pub struct Step {
     pub from: &'static [&'static str],
     /// To this state.
     pub to: &'static str,
+    /// What has happened when it was taken, in the past tense, for events and the history. The state's name, if nothing is said.
+    pub done: &'static str,
     /// Fields that must hold something afterwards.
     pub requires: &'static [&'static str],
     /// Fields that it takes although they can't be written otherwise.
@@ -175,7 +177,7 @@ impl Step {
         to: &'static str,
         doc: &'static str,
     ) -> Step {
-        Step { name, label, doc, from, to, requires: &[], accepts: &[], automatic: false }
+        Step { name, label, doc, from, to, done: to, requires: &[], accepts: &[], automatic: false }
     }
 }
 

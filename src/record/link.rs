@@ -39,17 +39,22 @@ pub struct Relation {
     pub inverse_label: &'static str,
     /// The kinds that it can lead to; empty for all.
     pub to: &'static [&'static str],
+    /// The field that says the same between two records of one kind that has it, and is minded by that kind's rules.
+    pub field: Option<&'static str>,
 }
 
 /// Every relation.
 pub const RELATIONS: &[Relation] = &[
     relation("caused_by", "Caused by", "causes", "Causes"),
     relation("fixes", "Fixes", "fixed_by", "Fixed by"),
-    relation("duplicates", "Duplicates", "duplicated_by", "Duplicated by"),
+    Relation {
+        field: Some("duplicate_of_id"),
+        ..relation("duplicates", "Duplicates", "duplicated_by", "Duplicated by")
+    },
     Relation { to: &["configuration_item", "service"], ..relation("affects", "Affects", "affected_by", "Affected by") },
     relation("implements", "Implements", "implemented_by", "Implemented by"),
     relation("blocks", "Blocks", "blocked_by", "Blocked by"),
-    relation("parent_of", "Parent of", "child_of", "Child of"),
+    Relation { field: Some("parent_id"), ..relation("parent_of", "Parent of", "child_of", "Child of") },
     relation("depends_on", "Depends on", "needed_by", "Needed by"),
     relation("documented_by", "Documented by", "documents", "Documents"),
     relation("relates_to", "Relates to", "relates_to", "Relates to"),
@@ -61,7 +66,7 @@ const fn relation(
     inverse: &'static str,
     inverse_label: &'static str,
 ) -> Relation {
-    Relation { name, label, inverse, inverse_label, to: &[] }
+    Relation { name, label, inverse, inverse_label, to: &[], field: None }
 }
 
 impl Relation {
@@ -177,6 +182,10 @@ pub fn create(
     let (from_id, to_id, to_kind) =
         if is_inverse { (other.id, of, kind.name) } else { (of, other.id, other.kind.as_str()) };
     check(relation, from_id, to_id, to_kind)?;
+    if let Some(field) = relation.field.filter(|name| other.kind == kind.name && kind.is_detail(name)) {
+        let detail = format!("Between two of one kind, the field `{field}` says that; set it instead.");
+        return Err(Error::invalid("/relation", "is_a_field", detail));
+    }
     refuse_second(connection, relation, from_id, to_id)?;
     let change = json!({"id": id, "relation": relation_of(relation, is_inverse).0, "record_id": other.id});
     let outcome = desk.kernel.practice(kind.name)?.beside(

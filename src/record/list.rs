@@ -87,7 +87,9 @@ impl<'a> List<'a> {
         now: Moment,
     ) -> Result<Self> {
         let custom = kind.map(|k| custom::fields_of(connection, k.name)).transpose()?.unwrap_or_default();
-        let kinds: Vec<&'static Kind> = kernel.practices().iter().map(|p| p.kind()).collect();
+        // A filter must not tell of what its caller may not read.
+        let kinds = kernel.practices().iter().map(|p| p.kind()).filter(|k| caller.can(&k.permission("read")));
+        let kinds: Vec<&'static Kind> = kinds.collect();
         let catalogue = Catalogue::new(kind, &kinds, &custom);
         let mut filters = asked
             .filter

@@ -251,7 +251,11 @@ impl Deferred for Pending {
     }
 
     fn is_empty(&self) -> bool {
-        self.touched.is_empty() && self.audit.is_empty() && self.events.is_empty() && self.decisions.is_empty()
+        self.touched.is_empty()
+            && self.participants.is_empty()
+            && self.audit.is_empty()
+            && self.events.is_empty()
+            && self.decisions.is_empty()
     }
 }
 

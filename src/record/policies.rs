@@ -128,7 +128,7 @@ fn ask<D: Details>(desk: &mut Desk<'_, '_>, draft: &Draft<D>, decision: &'static
         before: before.as_ref(),
         step: draft.step,
         note,
-        rehearsal: false,
+        rehearsal: desk.unit.is_rehearsal(),
         cause: desk.cause,
     };
     desk.kernel.decide().decide(desk.unit.reference(), &question)

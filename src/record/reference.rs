@@ -1,5 +1,7 @@
 //! What a record refers to: people, teams, organisations, other records.
 
+use std::{str::FromStr, sync::Arc};
+
 use diesel::prelude::*;
 use serde_json::{Map, Value};
 
@@ -10,59 +12,68 @@ use super::{
     visibility,
 };
 use crate::{
-    auth::caller::Caller,
+    auth::{caller::Caller, horizon::Horizon},
     db::AnyConnection,
     error::{FieldError, Result},
     id::{OrganisationId, RecordId, TeamId, UserId},
-    schema::{organisation, team, team_member, user_account},
+    schema::{team_member, user_account},
 };
 
-/// Checks that everything that `fields` refer to exists, is active, is of the right kind, and that the
-/// caller sees the records among it and may read their kinds.
+/// Checks that everything that `fields` refer to exists, is active, is of the right kind, and is not hidden from the caller.
 pub fn check(
     kernel: &Kernel,
     connection: &mut AnyConnection,
-    caller: &Caller,
+    caller: &Arc<Caller>,
     kind: &Kind,
     fields: &Map<String, Value>,
 ) -> Result<Vec<FieldError>> {
     let mut errors = Vec::new();
+    let mut horizon = None;
     for (name, value) in fields {
         let (Some(field), Some(id)) = (kind.field(name), value.as_str()) else { continue };
-        let (there, what) = match field.holds {
-            Holds::User => (is_active_user(connection, id)?, "active user"),
-            Holds::Team => (is_active_team(connection, id)?, "active team"),
-            Holds::Organisation => (is_active_organisation(connection, id)?, "active organisation"),
-            Holds::Record(of) => (is_readable_record(kernel, connection, caller, of, id)?, of),
-            Holds::Line(_)
-            | Holds::Text(_)
-            | Holds::Integer(..)
-            | Holds::Time
-            | Holds::Choice(_)
-            | Holds::Tags
-            | Holds::Custom => continue,
-        };
-        if !there {
-            let detail = format!("`{name}`: there is no {} {id}.", what.replace('_', " "));
-            errors.push(FieldError::new(pointer(name), "no_such_reference", detail));
+        if !matches!(field.holds, Holds::User | Holds::Team | Holds::Organisation | Holds::Record(_)) {
+            continue;
         }
+        let horizon = match &mut horizon {
+            Some(known) => known,
+            unknown => unknown.insert(Horizon::of(connection, caller)?),
+        };
+        let Some(what) = missing(kernel, connection, caller, horizon, field.holds, id)? else { continue };
+        let detail = format!("`{name}`: there is no {} {id}.", what.replace('_', " "));
+        errors.push(FieldError::new(pointer(name), "no_such_reference", detail));
     }
     Ok(errors)
 }
 
-fn is_active_user(connection: &mut AnyConnection, id: &str) -> Result<bool> {
-    let found = user_account::table.filter(user_account::id.eq(id)).filter(user_account::active.eq(true));
-    Ok(diesel::select(diesel::dsl::exists(found)).get_result(connection)?)
+/// What a reference should lead to, where it leads to nothing that the caller sees.
+fn missing(
+    kernel: &Kernel,
+    connection: &mut AnyConnection,
+    caller: &Caller,
+    horizon: &Horizon,
+    holds: Holds,
+    id: &str,
+) -> Result<Option<&'static str>> {
+    let (there, what) = match holds {
+        Holds::User => (seen(id, |id| horizon.sees_active_user(connection, id))?, "active user"),
+        Holds::Team => (seen(id, |id| horizon.sees_active_team(connection, id))?, "active team"),
+        Holds::Organisation => {
+            (seen(id, |id| horizon.sees_active_organisation(connection, id))?, "active organisation")
+        }
+        Holds::Record(of) => (is_readable_record(kernel, connection, caller, of, id)?, of),
+        Holds::Line(_)
+        | Holds::Text(_)
+        | Holds::Integer(..)
+        | Holds::Time
+        | Holds::Choice(_)
+        | Holds::Tags
+        | Holds::Custom => (true, ""),
+    };
+    Ok((!there).then_some(what))
 }
 
-fn is_active_team(connection: &mut AnyConnection, id: &str) -> Result<bool> {
-    let found = team::table.filter(team::id.eq(id)).filter(team::active.eq(true));
-    Ok(diesel::select(diesel::dsl::exists(found)).get_result(connection)?)
-}
-
-fn is_active_organisation(connection: &mut AnyConnection, id: &str) -> Result<bool> {
-    let found = organisation::table.filter(organisation::id.eq(id)).filter(organisation::active.eq(true));
-    Ok(diesel::select(diesel::dsl::exists(found)).get_result(connection)?)
+fn seen<I: FromStr>(id: &str, sees: impl FnOnce(I) -> Result<bool>) -> Result<bool> {
+    id.parse().map_or(Ok(false), sees)
 }
 
 fn is_readable_record(

@@ -50,7 +50,7 @@ pub struct StepStatus {
 }
 
 /// How deep consequences may go before they stop.
-const DEEPEST: u8 = 5;
+pub const DEEPEST: u8 = 5;
 
 /// Takes a step of the lifecycle.
 pub fn take<P: Practice>(

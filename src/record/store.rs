@@ -269,8 +269,12 @@ pub(super) fn take_in<D: Details>(desk: &mut Desk<'_, '_>, draft: &mut Draft<D>,
     for id in fields.values().filter_map(|v| v.as_str()?.parse().ok()) {
         desk.unit.settled(id)?;
     }
-    let mut errors = reference::check(desk.kernel, desk.unit.reference(), caller, draft.kind, &fields)?;
-    errors.extend(beyond_reach(caller, &fields));
+    // What stays as it is may be hidden from the caller, or have been given up since.
+    let was = draft.was()?.unwrap_or_default();
+    let mut new = fields.clone();
+    new.retain(|name, value| was.get(name) != Some(value));
+    let mut errors = beyond_reach(caller, &fields);
+    errors.extend(reference::check(desk.kernel, desk.unit.reference(), caller, draft.kind, &new)?);
     let (details, header): (Map<_, _>, Map<_, _>) =
         fields.into_iter().partition(|(name, _)| draft.kind.is_detail(name));
     let organisation_given = header.contains_key("organisation_id");

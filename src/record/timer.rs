@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// When a timer that could not do its work is tried again.
-const RETRY: chrono::TimeDelta = chrono::TimeDelta::minutes(5);
+const RETRY: chrono::TimeDelta = chrono::TimeDelta::hours(1);
 
 /// A timer that is due.
 #[derive(Clone, Debug, Queryable)]

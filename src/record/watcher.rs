@@ -11,6 +11,7 @@ use super::{
     store::{self, Desk, Outcome},
 };
 use crate::{
+    auth::horizon::Horizon,
     db::AnyConnection,
     error::{Error, Result},
     id::{RecordId, UserId},
@@ -50,17 +51,17 @@ pub fn add(
     who: UserId,
 ) -> Result<Option<Outcome>> {
     let needs = allowed(desk, kind, of, who)?;
-    let known = user_account::table.filter(user_account::id.eq(who)).filter(user_account::active.eq(true));
-    if !diesel::select(diesel::dsl::exists(known)).get_result::<bool>(desk.unit.reference())? {
+    let connection = desk.unit.reference();
+    if !Horizon::of(connection, &desk.cause.caller)?.sees_active_user(connection, who)? {
         return Err(Error::not_found("active user"));
     }
     if is_watching(desk, of, who)? {
         return Ok(None);
     }
     let aside = Aside::new(needs, "watched", ROLE, Value::Null, json!(who));
-    // Before the rest, which carries it along when it is written.
+    let outcome = desk.kernel.practice(kind.name)?.beside(desk, of, expected, aside)?;
     desk.unit.deferred.participants.push(finish::watcher(of, who));
-    desk.kernel.practice(kind.name)?.beside(desk, of, expected, aside).map(Some)
+    Ok(Some(outcome))
 }
 
 /// Lets somebody watch a record no more; nothing changes when they don't.

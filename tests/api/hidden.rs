@@ -95,7 +95,7 @@ async fn neither_reads_nor_answers_to_writes_name_a_hidden_record() {
         }
     }
     let history = server.get(&format!("{path}/history")).by(Rita).expect(200).await.json();
-    let entry = history["items"].as_array().unwrap().iter().find(|e| e["action"] == "incident.in_progress").unwrap();
+    let entry = history["items"].as_array().unwrap().iter().find(|e| e["action"] == "incident.started").unwrap();
     assert_eq!(entry["via"], "consequence");
 }
 
@@ -105,7 +105,7 @@ async fn events_name_no_hidden_record() {
     let server = &family.server;
     let mut streams = Vec::new();
     for person in [Rita, Nora, Bea] {
-        streams.push((person, server.get("/api/v1/stream?types=incident.in_progress").by(person).open().await));
+        streams.push((person, server.get("/api/v1/stream?types=incident.started").by(person).open().await));
     }
     let down = format!("/api/v1/incidents/{}/start", family.parent.field("id"));
     server.post(&down, json!({})).by(Admin).expect(200).await;

@@ -127,3 +127,59 @@ async fn a_step_is_no_way_around_the_permission_to_change() {
     let done = server.post(&cancel, json!({"comment": "It works again."})).by(Rita).expect(200).await;
     assert_eq!((done.field("title"), done.field("state")), ("Mine".into(), "cancelled".into()));
 }
+
+#[actix_web::test]
+async fn what_lies_beyond_an_agents_view_can_not_be_referred_to() {
+    let server = Server::start().await;
+    let made = server.post("/api/v1/incidents", json!({"title": "Mail"})).by(Rita).expect(201).await;
+    let path = format!("/api/v1/incidents/{}", made.field("id"));
+    let ben = Ben.id(&server.assembly).to_string();
+    for field in ["requester_id", "assignee_id"] {
+        let refused = server.patch(&path, json!({field: ben})).by(Alex).header("if-match", "*").expect(422).await;
+        assert_eq!(refused.json()["errors"][0]["code"], "no_such_reference", "{field}");
+    }
+    server
+        .ask(actix_web::http::Method::PUT, &format!("{path}/watchers/{ben}"))
+        .by(Alex)
+        .header("if-match", "*")
+        .expect(404)
+        .await;
+    server.patch(&path, json!({"requester_id": ben})).by(Admin).header("if-match", "*").expect(200).await;
+    // What stays as it is may be hidden.
+    let same = json!({"requester_id": ben, "title": "Mail is late"});
+    server.patch(&path, same).by(Alex).header("if-match", "*").expect(200).await;
+}
+
+#[actix_web::test]
+async fn one_contact_makes_one_incident_whatever_versions_are_named() {
+    let server = Server::start().await;
+    let contact = server.post("/api/v1/interactions", json!({"title": "Call"})).by(Alex).expect(201).await;
+    let path = format!("/api/v1/interactions/{}", contact.field("id"));
+    let newer = server.patch(&path, json!({"title": "A call"})).by(Alex).seen(&contact).expect(200).await;
+    assert_eq!(newer.field("version"), "2");
+    let me = Alex.id(&server.assembly).to_string();
+    let watch = server.ask(actix_web::http::Method::PUT, &format!("{path}/watchers/{me}")).by(Alex);
+    let watched = watch.header("if-match", "\"1\", \"2\"").send().await;
+    assert!(watched.status.is_success(), "{}", watched.text());
+    let convert = server.post(&format!("{path}/convert"), json!({})).by(Alex);
+    convert.header("if-match", "\"1\", \"2\", \"3\"").expect(201).await;
+    let list = server.get("/api/v1/incidents?count=true").by(Alex).expect(200).await.json();
+    assert_eq!(list["total"], 1);
+}
+
+#[actix_web::test]
+async fn a_tree_is_no_deeper_than_what_flows_down() {
+    let server = Server::start().await;
+    let mut parent = None;
+    for n in 0..6 {
+        let body = json!({"title": format!("Level {n}"), "parent_id": parent});
+        parent = Some(server.post("/api/v1/incidents", body).by(Alex).expect(201).await.field("id"));
+    }
+    let body = json!({"title": "Too deep", "parent_id": parent});
+    let refused = server.post("/api/v1/incidents", body).by(Alex).expect(422).await;
+    assert_eq!(refused.json()["errors"][0]["code"], "too_deep");
+    let top = "/api/v1/incidents/INC0000001";
+    server.post(&format!("{top}/start"), json!({})).by(Alex).expect(200).await;
+    let deepest = server.get(&format!("/api/v1/incidents/{}", parent.unwrap())).by(Alex).expect(200).await;
+    assert_eq!(deepest.field("state"), "in_progress");
+}

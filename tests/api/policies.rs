@@ -139,3 +139,15 @@ async fn a_new_team_can_be_given_work_at_once() {
     let after = create(&server, json!({"title": "Paper jam"})).await;
     assert_eq!(after.field("team_id"), team.field("id"));
 }
+
+#[actix_web::test]
+async fn a_policy_that_failed_for_want_of_a_team_works_once_the_team_is_there() {
+    let server = Server::start().await;
+    publish(&server, "to_printers", "routing", "fn route(incident) { assign(incident.title) }").await;
+    for n in 0..6 {
+        create(&server, json!({"title": format!("No team {n}")})).await;
+    }
+    let team = server.post("/api/v1/teams", json!({"name": "Printers"})).by(Admin).expect(201).await;
+    let made = create(&server, json!({"title": "Printers"})).await;
+    assert_eq!(made.field("team_id"), team.field("id"));
+}

@@ -64,7 +64,7 @@ async fn one_that_fails_is_put_off_and_one_that_cannot_be_stops_no_other() {
         assert_eq!(closed.field("state"), "closed");
     }
     let (fired, due, why) = seen(&mut connection, &ids[2]);
-    assert_eq!((fired, due), (None, now.plus(chrono::TimeDelta::minutes(5))));
+    assert_eq!((fired, due), (None, now.plus(chrono::TimeDelta::hours(1))));
     assert!(why.unwrap().contains("nothing known"));
     let (fired, due, _) = seen(&mut connection, &ids[0]);
     assert!(fired.is_none() && due < now, "it still waits, as it was");

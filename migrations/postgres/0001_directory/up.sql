@@ -84,6 +84,7 @@ CREATE TABLE refresh_token (
 CREATE UNIQUE INDEX refresh_token_by_hash ON refresh_token (token_hash);
 CREATE INDEX refresh_token_by_family ON refresh_token (family_id);
 CREATE INDEX refresh_token_by_user ON refresh_token (user_id);
+CREATE INDEX refresh_token_by_expiry ON refresh_token (expires_at);
 
 CREATE TABLE personal_token (
     id TEXT COLLATE "C" NOT NULL PRIMARY KEY,

@@ -33,6 +33,8 @@ CREATE TABLE record (
 );
 CREATE UNIQUE INDEX record_by_number ON record (number);
 CREATE INDEX record_by_opened ON record (kind, opened_at, id);
+CREATE INDEX record_by_opened_of_all ON record (opened_at, id);
+CREATE INDEX record_by_updated_of_all ON record (updated_at, id);
 CREATE INDEX record_by_updated ON record (kind, updated_at, id);
 CREATE INDEX record_by_state ON record (kind, state, opened_at, id);
 CREATE INDEX record_by_phase ON record (kind, phase, priority, opened_at, id);

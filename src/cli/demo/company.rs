@@ -41,7 +41,8 @@ pub const ORGANISATIONS: &[Organisation] = &[
         above: Some(COMPANY),
         places: &["Head Office, third floor", "working from home"],
     },
-    Organisation { name: CUSTOMER, above: None, places: &["Riverside clinic", "Hill Street clinic"] },
+    // Below the company, whose service desk takes its calls.
+    Organisation { name: CUSTOMER, above: Some(COMPANY), places: &["Riverside clinic", "Hill Street clinic"] },
 ];
 
 /// A team and what it is for.

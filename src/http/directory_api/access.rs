@@ -11,7 +11,6 @@ use utoipa::ToSchema;
 use super::{
     change::{met, noted, typed, with_secret},
     guard,
-    horizon::Horizon,
     resource::{Resource, answer, check_version, documented, endpoint, visible},
     role::Role,
     user::User,
@@ -19,6 +18,7 @@ use super::{
 use crate::{
     auth::{
         account::{self, NewPassword},
+        horizon::Horizon,
         password,
         permission::ADMINISTRATOR,
         personal,

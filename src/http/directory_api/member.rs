@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 
 use super::{
     change::{met, noted},
-    horizon::Horizon,
     page::{self, Wanted},
     resource::{Resource, answer, check_version, documented, documented_page, endpoint, listed, visible},
     team::Team,
     user::User,
 };
 use crate::{
+    auth::horizon::Horizon,
     error::{Code, Error, Result},
     http::{
         authenticate::Identity,

@@ -11,7 +11,6 @@
 mod access;
 pub(super) mod change;
 pub(super) mod guard;
-mod horizon;
 mod member;
 mod organisation;
 mod page;

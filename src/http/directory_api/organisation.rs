@@ -7,12 +7,11 @@ use utoipa::ToSchema;
 
 use super::{
     change::{NAME, given, line, met, unique},
-    horizon::Horizon,
     page::{Wanted, keyset, lower},
     resource::{Examples, Noun, Resource},
 };
 use crate::{
-    auth::{Gate, account},
+    auth::{Gate, account, horizon::Horizon},
     clock::Moment,
     db::{AnyConnection, Backend},
     error::{Code, Error, Result},

@@ -11,11 +11,10 @@ use utoipa::ToSchema;
 
 use super::{
     change::{differences, noted, typed},
-    horizon::Horizon,
     page::{self, Wanted},
 };
 use crate::{
-    auth::Gate,
+    auth::{Gate, horizon::Horizon},
     db::AnyConnection,
     error::{Code, Error, Result},
     http::{

@@ -11,13 +11,13 @@ use utoipa::ToSchema;
 use super::{
     change::{DESCRIPTION, given, met, prose, unique},
     guard,
-    horizon::Horizon,
     page::{Wanted, keyset, lower},
     resource::{Examples, Noun, Resource, endpoint},
 };
 use crate::{
     auth::{
         Gate,
+        horizon::Horizon,
         permission::{self, ADMINISTRATOR, View},
     },
     clock::Moment,

@@ -7,12 +7,11 @@ use utoipa::ToSchema;
 
 use super::{
     change::{DESCRIPTION, NAME, email, given, line, met, prose, unique},
-    horizon::Horizon,
     page::{Wanted, keyset, lower},
     resource::{Examples, Noun, Resource},
 };
 use crate::{
-    auth::Gate,
+    auth::{Gate, horizon::Horizon},
     clock::Moment,
     db::{AnyConnection, Backend},
     error::{Error, Result},

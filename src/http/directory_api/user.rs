@@ -10,7 +10,6 @@ use utoipa::ToSchema;
 use super::{
     change::{NAME, email, given, line, met, unique},
     guard,
-    horizon::Horizon,
     page::{Wanted, keyset, lower},
     resource::{Examples, Noun, Resource},
 };
@@ -18,6 +17,7 @@ use crate::{
     auth::{
         Gate,
         account::{self, NewUser as Account},
+        horizon::Horizon,
     },
     clock::Moment,
     db::{AnyConnection, Backend},

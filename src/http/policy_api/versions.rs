@@ -283,7 +283,7 @@ fn rollback() -> Endpoint {
         tag: "Policy".into(),
         access: Access::Permission("policy.publish".into()),
         summary: "Make an older version live again".into(),
-        description: "The version that was live before, or the one that `to` names, which must have been live once. No test is run: going back must never wait. Doing it twice brings back what was rolled back.".into(),
+        description: "The version that was live before, or the one that `to` names, which must have been live once. No test is run: going back must never wait. Doing it again goes further back.".into(),
         parameters: vec![policy_id(), if_match(false), dry_run(), idempotency_key(), reason()],
         request: Some(Content::json(schema::schema::<Rollback>(), json!({"to": 2})).optional()),
         responses: vec![changed()],
@@ -315,7 +315,7 @@ async fn roll_back(
 fn target(desk: &mut Desk<'_, '_>, policy: &PolicyRow, to: Option<i32>) -> Result<i32> {
     let connection = desk.unit.connection()?;
     let Some(number) = to else {
-        let before = policy.previous(connection)?.map(|v| v.number);
+        let before = policy.last_good(connection)?.map(|v| v.number);
         return before.ok_or_else(|| Error::new(Code::Conflict, "No version was live before."));
     };
     let unknown = |_| Error::invalid("/to", "no_such_reference", format!("There is no version {number}."));

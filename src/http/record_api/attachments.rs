@@ -7,7 +7,7 @@ use actix_web::{
 };
 use serde_json::{Value, json};
 use utoipa::openapi::{
-    ObjectBuilder,
+    ObjectBuilder, Required,
     schema::{KnownFormat, SchemaFormat, Type},
 };
 
@@ -98,7 +98,8 @@ fn create(kind: &'static Kind) -> Endpoint {
     endpoint.access = Access::Permission(kind.permission("comment").into());
     endpoint.summary = format!("Attach a file to {}", a(kind)).into();
     endpoint.description = "The body is the file itself, of any media type, up to the limit that the operator set (25 MiB if nothing was said). It is a change of the record: the `ETag` is its new one. An upload that breaks off leaves nothing.".into();
-    let name = in_query("name", "The name of the file; it is needed.", text(), "screenshot.png");
+    let mut name = in_query("name", "The name of the file.", text(), "screenshot.png");
+    name.required = Required::True;
     endpoint.parameters.extend([name, if_match(false), dry_run(), idempotency_key(), reason()]);
     endpoint.request = Some(Content::of("*/*", bytes(), json!("…")));
     endpoint.responses = vec![
@@ -126,7 +127,7 @@ async fn attach(
     // Before the bytes are taken in; the write looks again.
     let of = call.read(move |reading| visible(reading, kind, &id).map(|header| header.id)).await?;
     let receiving = Receiving::begin(&call, &limits.0);
-    let received = receiving.take_in(upload, limits.0.max_bytes).await?;
+    let mut received = receiving.take_in(upload, limits.0.max_bytes).await?;
     let row = Attachment {
         id: received.id(),
         record_id: of,
@@ -142,19 +143,27 @@ async fn attach(
     let expected = call.expected_if_given();
     let location = format!("{}/{}", request.path(), row.id);
     let wanted = row.id.to_string();
+    // Whoever sent it may be gone before the answer; what no row names in the end is left to the sweep.
+    received.keep(true);
     let response = call
         .write(&same, move |desk| {
             let outcome = expected.try_each(|version| attachment::add(desk, kind, version, row.clone()))?;
             let body = serde_json::to_value(&row).map_err(Error::internal)?;
             Ok(Reply { version: Some(outcome.version), ..Reply::created(location.clone(), body) })
         })
-        .await?;
-    // The answer to a retry names the attachment of the first request, and a rehearsal keeps none.
-    let named = response.headers().get(header::LOCATION).is_some_and(|l| l.as_bytes().ends_with(wanted.as_bytes()));
-    if named && !call.dry_run {
-        received.keep();
+        .await;
+    // The answer to a retry names the attachment of the first request, and a rehearsal none.
+    let is_named = |response: &HttpResponse| {
+        response.headers().get(header::LOCATION).is_some_and(|l| l.as_bytes().ends_with(wanted.as_bytes()))
+    };
+    let is_not_there = match &response {
+        Ok(response) => !is_named(response),
+        Err(e) => e.code.status() < 500,
+    };
+    if is_not_there {
+        received.keep(false);
     }
-    Ok(response)
+    response
 }
 
 fn media_type(request: &HttpRequest) -> Result<String> {
@@ -162,6 +171,10 @@ fn media_type(request: &HttpRequest) -> Result<String> {
     let Some(given) = request.headers().get(header::CONTENT_TYPE) else {
         return Ok("application/octet-stream".to_owned());
     };
+    if given.as_bytes().starts_with(b"multipart/") {
+        let detail = "The body is the file itself, not a form: send its own `Content-Type`, and its name in `name`.";
+        return Err(Error::new(Code::UnsupportedMediaType, detail));
+    }
     let parsed = given.to_str().ok().filter(|t| t.len() <= LONGEST && t.parse::<actix_web::mime::Mime>().is_ok());
     parsed.map(str::to_owned).ok_or_else(|| Error::new(Code::Malformed, "`Content-Type` is no media type."))
 }

@@ -127,9 +127,9 @@ impl Received {
     pub fn place(&self) -> &Place {
         &self.receiving.place
     }
-    /// Its row is there: the bytes stay.
-    pub fn keep(mut self) {
-        self.receiving.kept = true;
+    /// Whether the bytes stay, because a row names them.
+    pub fn keep(&mut self, kept: bool) {
+        self.receiving.kept = kept;
     }
 }
 

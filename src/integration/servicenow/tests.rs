@@ -217,8 +217,8 @@ fn a_log_is_replayed_by_the_calls_of_its_agents() {
     assert_eq!(report.unnamed_hand_overs, [5]);
     let actions: Vec<String> = house.trail().into_iter().map(|(_, action, _)| action).collect();
     let done: Vec<&str> = actions.iter().filter_map(|a| a.strip_prefix("incident.")).collect();
-    let wanted = "created created updated in_progress on_hold updated on_hold resolved closed updated in_progress \
-                  updated updated resolved in_progress on_hold resolved closed updated";
+    let wanted = "created created updated started on_hold updated on_hold resolved closed updated resumed \
+                  updated updated resolved reopened on_hold resolved closed updated";
     assert_eq!(done.join(" "), wanted.split_whitespace().collect::<Vec<_>>().join(" "));
 }
 

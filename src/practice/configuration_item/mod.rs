@@ -102,21 +102,36 @@ impl Practice for ConfigurationItemPractice {
             states: STATES,
             steps: &[
                 Step::new("order", "Order", &["planned"], "ordered", "It has been ordered."),
-                Step::new("receive", "Receive", &["planned", "ordered"], "in_stock", "It has come and waits for use."),
-                Step::new(
-                    "go_live",
-                    "Go live",
-                    &["planned", "ordered", "in_stock", "in_maintenance"],
-                    "live",
-                    "It is in use.",
-                ),
-                Step::new(
-                    "maintain",
-                    "Maintain",
-                    &["live"],
-                    "in_maintenance",
-                    "It is out of use while it is worked on.",
-                ),
+                Step {
+                    done: "received",
+                    ..Step::new(
+                        "receive",
+                        "Receive",
+                        &["planned", "ordered"],
+                        "in_stock",
+                        "It has come and waits for use.",
+                    )
+                },
+                Step {
+                    done: "went_live",
+                    ..Step::new(
+                        "go_live",
+                        "Go live",
+                        &["planned", "ordered", "in_stock", "in_maintenance"],
+                        "live",
+                        "It is in use.",
+                    )
+                },
+                Step {
+                    done: "taken_out",
+                    ..Step::new(
+                        "maintain",
+                        "Maintain",
+                        &["live"],
+                        "in_maintenance",
+                        "It is out of use while it is worked on.",
+                    )
+                },
                 Step::new(
                     "retire",
                     "Retire",

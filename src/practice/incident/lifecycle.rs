@@ -12,7 +12,10 @@ const STATES: &[State] = &[
 ];
 
 const STEPS: &[Step] = &[
-    Step::new("start", "Start work", &["new"], "in_progress", "Work begins. Flows down to child incidents."),
+    Step {
+        done: "started",
+        ..Step::new("start", "Start work", &["new"], "in_progress", "Work begins. Flows down to child incidents.")
+    },
     Step {
         requires: &["hold_reason"],
         accepts: &["hold_reason"],
@@ -24,7 +27,10 @@ const STEPS: &[Step] = &[
             "It waits for the caller, a change, a problem or a supplier. Holding for the caller needs a public `comment`, and the caller's next comment resumes it. Flows down to child incidents, except when it waits for the caller.",
         )
     },
-    Step::new("resume", "Resume", &["on_hold"], "in_progress", "What it waited for has come."),
+    Step {
+        done: "resumed",
+        ..Step::new("resume", "Resume", &["on_hold"], "in_progress", "What it waited for has come.")
+    },
     Step {
         requires: &["resolution_code", "resolution_notes", "resolution_kind"],
         accepts: &["resolution_code", "resolution_notes", "resolution_kind"],
@@ -36,7 +42,10 @@ const STEPS: &[Step] = &[
             "The service is restored. Says how, and whether for good. Flows down to child incidents and duplicates. It closes by itself after some days.",
         )
     },
-    Step::new("reopen", "Reopen", &["resolved", "closed"], "in_progress", "It was not resolved after all."),
+    Step {
+        done: "reopened",
+        ..Step::new("reopen", "Reopen", &["resolved", "closed"], "in_progress", "It was not resolved after all.")
+    },
     Step::new(
         "close",
         "Close",

@@ -21,8 +21,6 @@ use crate::{
 
 /// The timer that closes a resolved incident.
 pub(super) const AUTO_CLOSE: &str = "auto_close";
-/// Longest chain of parents.
-const DEEPEST_TREE: usize = 10;
 
 /// What a step needs beyond its required fields.
 pub(super) fn obstacles(draft: &Draft<Incident>, step: &Step) -> Vec<FieldError> {
@@ -77,8 +75,12 @@ pub(super) fn refuse_loops(draft: &Draft<Incident>, desk: &mut Desk<'_, '_>) -> 
         let mut next = start;
         for depth in 0.. {
             let Some(id) = next else { break };
-            if id == draft.header.id || depth > DEEPEST_TREE {
+            if id == draft.header.id {
                 return Err(Error::invalid(pointer, "loop", "An incident can't stand above itself."));
+            }
+            if depth >= step::DEEPEST {
+                let detail = format!("An incident has at most {} others above it.", step::DEEPEST);
+                return Err(Error::invalid(pointer, "too_deep", detail));
             }
             let above = incident::table.find(id).select((incident::parent_id, incident::duplicate_of_id));
             let (parent, original): (Option<RecordId>, Option<RecordId>) = above.first(desk.unit.settled(id)?)?;

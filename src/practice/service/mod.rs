@@ -71,8 +71,14 @@ impl Practice for ServicePractice {
             initial: "operational",
             states: STATES,
             steps: &[
-                Step::new("withdraw", "Withdraw", &["operational"], "pipeline", "It goes back to planning."),
-                Step::new("launch", "Launch", &["pipeline"], "operational", "Customers are served with it."),
+                Step {
+                    done: "withdrawn",
+                    ..Step::new("withdraw", "Withdraw", &["operational"], "pipeline", "It goes back to planning.")
+                },
+                Step {
+                    done: "launched",
+                    ..Step::new("launch", "Launch", &["pipeline"], "operational", "Customers are served with it.")
+                },
                 Step::new(
                     "retire",
                     "Retire",

@@ -92,7 +92,7 @@ async fn each_write_is_told_once_and_the_trail_is_whole() {
             };
             let input = step_input(&server, kind, step).await;
             record = marked(server.post(&format!("{path}/{}", step.name), input), "stepped").expect(200).await;
-            assert_told(&server, kind, &record, "stepped", &[step.to]);
+            assert_told(&server, kind, &record, "stepped", &[step.done]);
         }
         let mut rows = 0;
         let verify = |c: &mut pointsman::db::AnyConnection| audit::verify(c, |some| rows += some);

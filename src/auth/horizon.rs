@@ -10,11 +10,11 @@ use std::sync::Arc;
 
 use diesel::prelude::*;
 
+use super::caller::{Caller, Sees};
 use crate::{
-    auth::caller::{Caller, Sees},
     db::{AnyConnection, Condition},
     error::{Error, Result},
-    id::{OrganisationId, UserId},
+    id::{OrganisationId, TeamId, UserId},
     schema::{organisation, team, team_member, user_account},
 };
 
@@ -103,9 +103,26 @@ impl Horizon {
 
     /// Whether a user is there, active, and seen.
     pub fn sees_active_user(&self, connection: &mut AnyConnection, user: UserId) -> Result<bool> {
-        let mut found = user_account::table.into_boxed();
-        found = found.filter(user_account::id.eq(user)).filter(user_account::active.eq(true));
+        let mut found = user_account::table.find(user).filter(user_account::active.eq(true)).into_boxed();
         if let Some(seen) = self.users() {
+            found = found.filter(seen);
+        }
+        Ok(found.count().get_result::<i64>(connection)? == 1)
+    }
+
+    /// Whether a team is there, active, and seen.
+    pub fn sees_active_team(&self, connection: &mut AnyConnection, team: TeamId) -> Result<bool> {
+        let mut found = team::table.find(team).filter(team::active.eq(true)).into_boxed();
+        if let Some(seen) = self.teams() {
+            found = found.filter(seen);
+        }
+        Ok(found.count().get_result::<i64>(connection)? == 1)
+    }
+
+    /// Whether an organisation is there, active, and seen.
+    pub fn sees_active_organisation(&self, connection: &mut AnyConnection, place: OrganisationId) -> Result<bool> {
+        let mut found = organisation::table.find(place).filter(organisation::active.eq(true)).into_boxed();
+        if let Some(seen) = self.organisations() {
             found = found.filter(seen);
         }
         Ok(found.count().get_result::<i64>(connection)? == 1)
