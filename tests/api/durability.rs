@@ -89,7 +89,7 @@ fn a_stop_waits_for_requests_and_then_ends() {
     slow.write_all(first.as_bytes()).unwrap();
     let mut idle = TcpStream::connect(server.address).unwrap();
     idle.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
-    std::thread::sleep(Duration::from_millis(200));
+    std::thread::sleep(Duration::from_millis(600));
     let second = second.to_owned();
     let sender = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(400));

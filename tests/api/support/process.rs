@@ -62,7 +62,7 @@ impl Running {
     /// The same with more headers, each a line.
     pub fn ask_with(&self, method: &str, path: &str, token: &str, more: &str, body: &str) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect_timeout(&self.address, Duration::from_secs(1)).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+        stream.set_read_timeout(Some(2 * SOON)).ok()?;
         stream.write_all(request_with(method, path, token, more, body).as_bytes()).ok()?;
         answer(stream)
     }
