@@ -4,8 +4,7 @@
 
 use diesel::prelude::*;
 use regex::{Regex, RegexBuilder};
-use rust_decimal::Decimal;
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
 use super::{draft::Draft, pending::CustomValue, practice::Details, store::Desk};
 use crate::{
@@ -84,7 +83,6 @@ pub fn take_in<D: Details>(
     let mut errors = Vec::new();
     let emptied: Vec<String> = changes.iter().filter(|(_, v)| v.is_null()).map(|(name, _)| name.clone()).collect();
     let is_asked = |f: &&CustomField| f.required && (is_whole || emptied.contains(&f.name));
-    let is_empty = |value: Option<&Value>| value.is_none_or(|v| v.as_str().is_some_and(|text| text.trim().is_empty()));
     for (name, value) in changes {
         match fields.iter().find(|f| f.name == name) {
             // A field that was given up keeps what records hold, and lets go of it.
@@ -107,7 +105,7 @@ pub fn take_in<D: Details>(
             },
         }
     }
-    for field in fields.iter().filter(is_asked).filter(|f| is_empty(values.get(&f.name))) {
+    for field in fields.iter().filter(is_asked).filter(|f| super::input::is_empty(values.get(&f.name))) {
         errors.push(error(&field.name, "required", format!("`custom.{}` is required.", field.name)));
     }
     values.sort_keys();
@@ -175,12 +173,6 @@ fn fitting(field: &CustomField, value: Value) -> Result<std::result::Result<Valu
         }
         _ => Ok(value),
     })
-}
-
-/// The number as an exact decimal, when it is not too great for one.
-pub fn decimal(number: &Number) -> Option<Decimal> {
-    let text = number.to_string();
-    text.parse().or_else(|_| Decimal::from_scientific(&text)).ok()
 }
 
 /// A pattern as an expression that the whole of a text must match.

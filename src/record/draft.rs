@@ -55,6 +55,17 @@ impl Aside {
 }
 
 impl<D: serde::Serialize + PartialEq + Clone> Draft<D> {
+    /// Of a new record.
+    pub fn new(kind: &'static Kind, header: Header, details: D) -> Self {
+        let (notes, events, decisions) = (Vec::new(), Vec::new(), Vec::new());
+        Draft { kind, before: None, header, details, step: None, notes, events, decisions, aside: None }
+    }
+
+    /// Of a stored record, with nothing changed yet.
+    pub fn of(kind: &'static Kind, header: Header, details: D) -> Self {
+        Draft { before: Some((header.clone(), details.clone())), ..Draft::new(kind, header, details) }
+    }
+
     /// The record as it will be, as JSON.
     pub fn after(&self) -> Result<Map<String, Value>> {
         render::record(self.kind, &self.header, &self.details)

@@ -60,6 +60,15 @@ pub fn accept(kind: &Kind, occasion: Occasion, input: Map<String, Value>) -> Res
     if errors.is_empty() { Ok(accepted) } else { Err(Error::invalid_all(errors)) }
 }
 
+/// Whether a field holds nothing: it is not there, null, or text without a word.
+pub fn is_empty(value: Option<&Value>) -> bool {
+    match value {
+        None | Some(Value::Null) => true,
+        Some(Value::String(text)) => text.trim().is_empty(),
+        Some(_) => false,
+    }
+}
+
 /// The JSON pointer of a top-level field.
 pub fn pointer(name: &str) -> String {
     format!("/{}", name.replace('~', "~0").replace('/', "~1"))

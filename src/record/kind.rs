@@ -242,6 +242,10 @@ impl Field {
     pub const fn optional(name: &'static str, label: &'static str, doc: &'static str, holds: Holds) -> Field {
         Field { name, label, doc, holds, write: Write::Caller, nullable: true, sortable: false }
     }
+    /// Whether it refers to something else, which can be embedded.
+    pub const fn is_reference(&self) -> bool {
+        matches!(self.holds, Holds::User | Holds::Team | Holds::Organisation | Holds::Record(_))
+    }
     /// A field that steps write.
     pub const fn by_step(name: &'static str, label: &'static str, doc: &'static str, holds: Holds) -> Field {
         Field { write: Write::Step, ..Field::optional(name, label, doc, holds) }

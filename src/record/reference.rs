@@ -20,20 +20,20 @@ use crate::{
 };
 
 /// Checks that everything that `fields` refer to exists, is active, is of the right kind, and is not hidden from the caller.
+/// What stays as it was may be hidden, or have been given up since.
 pub fn check(
     kernel: &Kernel,
     connection: &mut AnyConnection,
     caller: &Arc<Caller>,
     kind: &Kind,
+    was: &Map<String, Value>,
     fields: &Map<String, Value>,
 ) -> Result<Vec<FieldError>> {
     let mut errors = Vec::new();
     let mut horizon = None;
     for (name, value) in fields {
-        let (Some(field), Some(id)) = (kind.field(name), value.as_str()) else { continue };
-        if !matches!(field.holds, Holds::User | Holds::Team | Holds::Organisation | Holds::Record(_)) {
-            continue;
-        }
+        let field = kind.field(name).filter(|field| field.is_reference() && was.get(name) != Some(value));
+        let (Some(field), Some(id)) = (field, value.as_str()) else { continue };
         let horizon = match &mut horizon {
             Some(known) => known,
             unknown => unknown.insert(Horizon::of(connection, caller)?),

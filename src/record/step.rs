@@ -101,17 +101,7 @@ pub fn ahead<P: Practice>(reading: &mut Reading<'_>, header: Header) -> Result<V
     let from_here = kind.lifecycle.steps.iter().filter(|s| s.from.contains(&header.state.as_str()) && !s.automatic);
     from_here
         .map(|step| {
-            let mut draft = Draft {
-                kind,
-                before: Some((header.clone(), details.clone())),
-                header: header.clone(),
-                details: details.clone(),
-                step: Some(step),
-                notes: Vec::new(),
-                events: Vec::new(),
-                decisions: Vec::new(),
-                aside: None,
-            };
+            let mut draft = Draft { step: Some(step), ..Draft::of(kind, header.clone(), details.clone()) };
             let mut missing = missing::<P>(&draft, step)?;
             let permission = kind.permission(step.name);
             if !reading.cause.caller.can(&permission) {
@@ -198,15 +188,10 @@ fn enter_state<D>(draft: &mut Draft<D>, step: &Step, cause: &Cause) -> Result<()
 
 fn missing<P: Practice>(draft: &Draft<P::Details>, step: &Step) -> Result<Vec<FieldError>> {
     let record = draft.after()?;
-    let empty = |name: &&&str| match record.get(**name) {
-        None | Some(Value::Null) => true,
-        Some(Value::String(s)) => s.trim().is_empty(),
-        Some(_) => false,
-    };
     let mut missing: Vec<FieldError> = step
         .requires
         .iter()
-        .filter(empty)
+        .filter(|name| input::is_empty(record.get(**name)))
         .map(|name| FieldError::new(input::pointer(name), "required", format!("`{name}` is required.")))
         .collect();
     missing.extend(P::obstacles(draft, step));

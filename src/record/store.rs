@@ -76,17 +76,7 @@ pub fn create<P: Practice>(desk: &mut Desk<'_, '_>, input: Map<String, Value>) -
     desk.cause.caller.require(&kind.permission("create"))?;
     let accepted = accept(kind, Occasion::Create, input)?;
     let id = RecordId::new();
-    let mut draft = Draft {
-        kind,
-        before: None,
-        header: blank_header(kind, id, desk.cause),
-        details: P::Details::blank(id),
-        step: None,
-        notes: Vec::new(),
-        events: Vec::new(),
-        decisions: Vec::new(),
-        aside: None,
-    };
+    let mut draft = Draft::new(kind, blank_header(kind, id, desk.cause), P::Details::blank(id));
     take_in(desk, &mut draft, accepted)?;
     P::settle(&mut draft, desk)?;
     policies::decide_all(desk, &mut draft)?;
@@ -209,17 +199,7 @@ pub(super) fn open_draft<P: Practice>(
         return Err(Error::new(Code::Stale, detail));
     }
     let details = load_details::<P::Details>(connection, id)?;
-    Ok(Draft {
-        kind,
-        before: Some((header.clone(), details.clone())),
-        header,
-        details,
-        step: None,
-        notes: Vec::new(),
-        events: Vec::new(),
-        decisions: Vec::new(),
-        aside: None,
-    })
+    Ok(Draft::of(kind, header, details))
 }
 
 pub(super) fn load_details<D: Details>(connection: &mut AnyConnection, id: RecordId) -> Result<D> {
@@ -269,12 +249,9 @@ pub(super) fn take_in<D: Details>(desk: &mut Desk<'_, '_>, draft: &mut Draft<D>,
     for id in fields.values().filter_map(|v| v.as_str()?.parse().ok()) {
         desk.unit.settled(id)?;
     }
-    // What stays as it is may be hidden from the caller, or have been given up since.
-    let was = draft.was()?.unwrap_or_default();
-    let mut new = fields.clone();
-    new.retain(|name, value| was.get(name) != Some(value));
     let mut errors = beyond_reach(caller, &fields);
-    errors.extend(reference::check(desk.kernel, desk.unit.reference(), caller, draft.kind, &new)?);
+    let was = draft.was()?.unwrap_or_default();
+    errors.extend(reference::check(desk.kernel, desk.unit.reference(), caller, draft.kind, &was, &fields)?);
     let (details, header): (Map<_, _>, Map<_, _>) =
         fields.into_iter().partition(|(name, _)| draft.kind.is_detail(name));
     let organisation_given = header.contains_key("organisation_id");

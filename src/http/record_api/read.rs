@@ -159,7 +159,7 @@ impl View {
         let given = |name: &str| query.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
         let all: Vec<&crate::record::kind::Field> =
             kind.map_or_else(|| HEADER.iter().collect(), |k| k.all_fields().collect());
-        let references: Vec<&str> = all.iter().filter(|f| shape::is_reference(f)).map(|f| f.short_name()).collect();
+        let references: Vec<&str> = all.iter().filter(|f| f.is_reference()).map(|f| f.short_name()).collect();
         let known: Vec<&str> = all.iter().map(|f| f.name).chain(references.iter().copied()).collect();
         let expand =
             given("expand").map(|text| fields::parse_expand(text, &references)).transpose()?.unwrap_or_default();

@@ -157,7 +157,7 @@ fn with_notes(object: ObjectBuilder) -> ObjectBuilder {
 
 /// References stand beside their ids when `expand` asks for them.
 pub fn expandable(kind: &Kind, object: ObjectBuilder) -> ObjectBuilder {
-    kind.all_fields().filter(|f| is_reference(f)).fold(object, |object, field| {
+    kind.all_fields().filter(|f| f.is_reference()).fold(object, |object, field| {
         let doc = format!("`{}` in full, when `expand={}` asks for it.", field.name, field.short_name());
         let reference = ObjectBuilder::new()
             .schema_type(SchemaType::Array(vec![Type::Object, Type::Null]))
@@ -165,11 +165,6 @@ pub fn expandable(kind: &Kind, object: ObjectBuilder) -> ObjectBuilder {
             .additional_properties(Some(AdditionalProperties::FreeForm(true)));
         object.property(field.short_name(), reference)
     })
-}
-
-/// Whether a field refers to something that can be embedded.
-pub fn is_reference(field: &Field) -> bool {
-    matches!(field.holds, Holds::User | Holds::Team | Holds::Organisation | Holds::Record(_))
 }
 
 fn cursor(doc: &str) -> ObjectBuilder {

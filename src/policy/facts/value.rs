@@ -5,13 +5,19 @@ use std::sync::Arc;
 use rhai::{Dynamic, ImmutableString};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
+use serde_json::{Number, Value as Json};
 
 use super::{Facts, FieldType};
-use crate::{clock::Moment, record::custom::decimal};
+use crate::clock::Moment;
 
 /// The longest text that a script is given, in bytes. What is longer is cut before the script, the log and the replay see it.
 pub const MAX_TEXT: usize = 4000;
+
+/// The number as an exact decimal, when it is not too great for one.
+fn decimal(number: &Number) -> Option<Decimal> {
+    let text = number.to_string();
+    text.parse().or_else(|_| Decimal::from_scientific(&text)).ok()
+}
 
 /// A value that a script can read. Cloning one never copies text or records.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
