@@ -7,7 +7,7 @@ use std::{fmt, hash::Hash, marker::PhantomData, str::FromStr};
 
 use diesel::{
     backend::Backend,
-    deserialize::{self, FromSql, FromSqlRow},
+    deserialize::FromSqlRow,
     expression::AsExpression,
     serialize::{self, Output, ToSql},
     sql_types::Text,
@@ -59,9 +59,18 @@ impl<K> Id<K> {
         Id { text, kind: PhantomData }
     }
 
+    /// An id as a database holds it: in the form that [`Id::new`] and parsing give.
+    ///
+    /// # Errors
+    /// It is not 36 characters of ASCII.
+    pub fn stored(text: &str) -> Result<Self, NotAnId> {
+        let text: [u8; 36] = text.as_bytes().try_into().map_err(|_| NotAnId)?;
+        if text.is_ascii() { Ok(Id { text, kind: PhantomData }) } else { Err(NotAnId) }
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
-        // Only `new` and `from_str` fill the array, both with ASCII.
+        // Only `new`, `stored` and `from_str` fill the array, all with ASCII.
         std::str::from_utf8(&self.text).unwrap_or_default()
     }
 }
@@ -135,14 +144,6 @@ where
 {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
         self.as_str().to_sql(out)
-    }
-}
-impl<K: 'static, DB: Backend> FromSql<Text, DB> for Id<K>
-where
-    String: FromSql<Text, DB>,
-{
-    fn from_sql(bytes: DB::RawValue<'_>) -> deserialize::Result<Self> {
-        Ok(String::from_sql(bytes)?.parse()?)
     }
 }
 impl<K> utoipa::PartialSchema for Id<K> {

@@ -35,8 +35,13 @@ const WAITING_PER_SLOT: usize = 16;
 /// Threads on which scripts are compiled, tested and rehearsed.
 const SCRIPT_THREADS: usize = 2;
 
-/// Every endpoint of the server.
+/// Every endpoint of the server, put together.
 pub fn api() -> Result<Arc<Mounted>> {
+    Ok(endpoints().build()?)
+}
+
+/// Every endpoint of the server.
+pub fn endpoints() -> Api {
     let mut api = Api::new();
     record_api::mount(&mut api, practice::ALL);
     policy_api::mount(&mut api);
@@ -44,7 +49,7 @@ pub fn api() -> Result<Arc<Mounted>> {
     directory_api::mount(&mut api);
     probe::mount(&mut api);
     docs::mount(&mut api);
-    Ok(api.build()?)
+    api
 }
 
 /// The OpenAPI document as it is checked in.
@@ -76,6 +81,11 @@ pub fn run(config: Config) -> Result<()> {
 
 /// The application of an assembled server.
 pub fn parts(assembly: &Assembly) -> Result<Parts> {
+    parts_with(assembly, api()?)
+}
+
+/// The same with other endpoints.
+pub fn parts_with(assembly: &Assembly, api: Arc<Mounted>) -> Result<Parts> {
     let service = web::Data::new(Service {
         kernel: assembly.kernel.clone(),
         database: assembly.database.clone(),
@@ -93,7 +103,7 @@ pub fn parts(assembly: &Assembly) -> Result<Parts> {
     let attachments = web::Data::new(assembly.config.attachments.clone());
     let studio = web::Data::new(Studio { policies: assembly.policies.clone(), runner: Runner::start(SCRIPT_THREADS)? });
     Ok(Parts {
-        api: api()?,
+        api,
         limiter: Arc::new(Limiter::new(&server)),
         server,
         authenticate: Arc::new(Bearer::new(identity.clone(), service.clone())),

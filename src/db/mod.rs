@@ -1,6 +1,6 @@
 //! The store: connections, transactions, the writer that commits in groups, and migrations.
 //!
-//! `backend` is the only file that knows which of the two databases it speaks to.
+//! `backend` is the only folder that knows which of the two databases it speaks to.
 //!
 //! **Invariant:** every change of a record goes through [`writer::Writer`]; readers never write.
 
@@ -9,6 +9,7 @@ pub mod backend;
 pub mod json;
 pub mod migrate;
 pub mod pool;
+pub mod sql;
 pub mod writer;
 
 pub use backend::{AnyConnection, Engine};

@@ -27,6 +27,10 @@ const APART: u32 = 2;
 /// How many reads may wait before new ones are turned away.
 const QUEUE: usize = 10_000;
 
+/// After so many reads a connection forgets what it has prepared. Most reads are alike, but filters make ever new statements, of
+/// about 20 kB each, and nobody tells how many there are.
+const FORGET_EVERY: u32 = 300;
+
 /// The store, for reading. Cheap to clone.
 #[derive(Clone)]
 pub struct Database {
@@ -78,14 +82,26 @@ impl Database {
     }
 
     /// Reads on this thread, all of it as of one moment.
-    pub fn read_here<T>(&self, work: impl FnOnce(&mut AnyConnection) -> Result<T>) -> Result<T> {
-        self.connections.get().map_err(unavailable)?.snapshot(work)
+    pub fn read_here<T, W: FnOnce(&mut AnyConnection) -> Result<T>>(&self, work: W) -> Result<T> {
+        self.connections.get().map_err(unavailable)?.connection.snapshot(work)
     }
 
     /// Runs a short statement, committed by itself, on a connection that is kept for such: for who holds a connection already
     /// and needs another, so that nobody who holds one waits for the rest of the pool.
     pub fn apart<T>(&self, work: impl FnOnce(&mut AnyConnection) -> Result<T>) -> Result<T> {
-        work(&mut *self.apart.get().map_err(unavailable)?)
+        work(&mut self.apart.get().map_err(unavailable)?.connection)
+    }
+
+    /// Reads a row or two by their keys, each statement by itself. On SQLite that takes less time than handing it to another
+    /// thread, so it is done at once, on a connection that no long list holds; PostgreSQL is waited for elsewhere.
+    pub async fn read_one<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        match self.engine {
+            Engine::Sqlite => self.apart(work),
+            Engine::Postgres => self.on_reader(Database::read_directly, work).await,
+        }
     }
 
     /// Reads on a reader thread, all of it as of one moment.
@@ -93,11 +109,26 @@ impl Database {
         &self,
         work: impl FnOnce(&mut AnyConnection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        self.on_reader(Database::read_here, work).await
+    }
+
+    fn read_directly<T, W: FnOnce(&mut AnyConnection) -> Result<T>>(&self, work: W) -> Result<T> {
+        work(&mut self.connections.get().map_err(unavailable)?.connection)
+    }
+
+    async fn on_reader<T: Send + 'static, W: FnOnce(&mut AnyConnection) -> Result<T> + Send + 'static>(
+        &self,
+        read: fn(&Self, W) -> Result<T>,
+        work: W,
+    ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         let database = self.clone();
         let job = move || {
-            let outcome = catch_unwind(AssertUnwindSafe(|| database.read_here(work)));
-            // Whoever asked may be gone.
+            // Whoever asked may be gone while others were served.
+            if reply.is_closed() {
+                return;
+            }
+            let outcome = catch_unwind(AssertUnwindSafe(|| read(&database, work)));
             let _ = reply.send(outcome.unwrap_or_else(|_| Err(Error::internal("a read panicked"))));
         };
         self.readers
@@ -117,19 +148,29 @@ struct Opener {
     url: Arc<str>,
 }
 
+/// A connection of the pool.
+struct Pooled {
+    connection: AnyConnection,
+    reads: u32,
+}
+
 impl ManageConnection for Opener {
-    type Connection = AnyConnection;
+    type Connection = Pooled;
     type Error = r2d2::Error;
 
-    fn connect(&self) -> std::result::Result<AnyConnection, r2d2::Error> {
-        AnyConnection::open(&self.url).map_err(r2d2::Error::ConnectionError)
+    fn connect(&self) -> std::result::Result<Pooled, r2d2::Error> {
+        let connection = AnyConnection::open(&self.url).map_err(r2d2::Error::ConnectionError)?;
+        Ok(Pooled { connection, reads: 0 })
     }
 
-    fn is_valid(&self, connection: &mut AnyConnection) -> std::result::Result<(), r2d2::Error> {
-        connection.batch_execute("SELECT 1").map_err(r2d2::Error::QueryError)
+    fn is_valid(&self, pooled: &mut Pooled) -> std::result::Result<(), r2d2::Error> {
+        pooled.connection.batch_execute("SELECT 1").map_err(r2d2::Error::QueryError)
     }
 
-    fn has_broken(&self, connection: &mut AnyConnection) -> bool {
-        std::thread::panicking() || diesel::r2d2::R2D2Connection::is_broken(connection)
+    fn has_broken(&self, pooled: &mut Pooled) -> bool {
+        pooled.reads += 1;
+        std::thread::panicking()
+            || diesel::r2d2::R2D2Connection::is_broken(&mut pooled.connection)
+            || (pooled.reads.is_multiple_of(FORGET_EVERY) && pooled.connection.forget_prepared().is_err())
     }
 }

@@ -62,11 +62,11 @@ impl Bearer {
 }
 
 impl Authenticate for Bearer {
-    fn authenticate<'a>(&'a self, request: &'a HttpRequest) -> LocalBoxFuture<'a, Result<Caller>> {
+    fn authenticate<'a>(&'a self, request: &'a HttpRequest) -> LocalBoxFuture<'a, Result<Arc<Caller>>> {
         Box::pin(async move {
             let admitted = self.admit(bearer(request)?).await?;
             request.extensions_mut().insert(admitted.credential);
-            Ok(Caller::clone(&admitted.caller))
+            Ok(admitted.caller)
         })
     }
 }

@@ -241,7 +241,7 @@ async fn create_field(call: Call, Body(body): Body<Value>) -> Result<HttpRespons
         Ok(Reply::created(location, body).at_version(version))
     });
     let response = write.await?;
-    call.service.kernel.decide().expire();
+    call.service.kernel.expire();
     Ok(response)
 }
 
@@ -295,7 +295,7 @@ async fn update_field(call: Call, id: web::Path<String>, Body(body): Body<Value>
         Ok(Reply::ok(body).at_version(version))
     });
     let response = write.await?;
-    call.service.kernel.decide().expire();
+    call.service.kernel.expire();
     Ok(response)
 }
 

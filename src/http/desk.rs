@@ -8,7 +8,7 @@ use std::{
 };
 
 use actix_web::{
-    FromRequest, HttpMessage, HttpRequest, HttpResponse,
+    FromRequest, HttpRequest, HttpResponse,
     dev::Payload,
     http::{StatusCode, header},
     web,
@@ -17,11 +17,10 @@ use serde_json::{Map, Value};
 
 use super::{
     entity_tag::{IfMatch, etag},
-    idempotency, problem,
+    gate, idempotency, problem,
     request_id::RequestId,
 };
 use crate::{
-    auth::caller::Caller,
     clock::Clock,
     db::{AnyConnection, Database, writer::Writer},
     error::{Code, Error, Result},
@@ -88,12 +87,11 @@ impl Call {
     fn of(request: &HttpRequest) -> Result<Self> {
         let service = request.app_data::<web::Data<Service>>().cloned();
         let service = service.ok_or_else(|| Error::internal("nothing is set up to serve records"))?;
-        let caller = request.extensions().get::<Caller>().cloned();
-        let caller = caller.ok_or_else(|| Error::new(Code::Unauthenticated, "Sign in first."))?;
+        let caller = gate::caller_of(request)?;
         let dry_run = flag(&query(request)?, "dry_run");
         let cause = Cause {
             at: service.clock.now(),
-            caller: Arc::new(caller),
+            caller,
             via: Via::Api,
             request_id: RequestId::of(request).as_str().to_owned(),
             reason: header_text(request, "x-reason").unwrap_or_default(),
@@ -124,6 +122,18 @@ impl Call {
         self.service
             .database
             .read(move |connection| work(&mut Reading { kernel: &kernel, connection, cause: &cause }))
+            .await
+    }
+
+    /// Reads a row or two by their keys, each statement by itself. Policies can't be asked here.
+    pub async fn read_one<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Reading<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (kernel, cause) = (self.service.kernel.clone(), self.cause.clone());
+        self.service
+            .database
+            .read_one(move |connection| work(&mut Reading { kernel: &kernel, connection, cause: &cause }))
             .await
     }
 
@@ -282,6 +292,9 @@ impl Reply {
 
 /// The pairs of the query string, decoded.
 pub fn query(request: &HttpRequest) -> Result<Vec<(String, String)>> {
+    if request.query_string().is_empty() {
+        return Ok(Vec::new());
+    }
     web::Query::<Vec<(String, String)>>::from_query(request.query_string())
         .map(web::Query::into_inner)
         .map_err(|_| Error::new(Code::Malformed, "The query string is not understood."))

@@ -32,7 +32,7 @@ pub trait Authenticate: Send + Sync {
     ///
     /// # Errors
     /// [`Code::Unauthenticated`] without credentials or with wrong ones; [`Code::Unavailable`] when the store is away.
-    fn authenticate<'a>(&'a self, request: &'a HttpRequest) -> LocalBoxFuture<'a, Result<Caller>>;
+    fn authenticate<'a>(&'a self, request: &'a HttpRequest) -> LocalBoxFuture<'a, Result<Arc<Caller>>>;
 }
 
 /// The caller, for handlers behind [`Access::SignedIn`] and narrower.
@@ -40,9 +40,14 @@ impl FromRequest for Caller {
     type Error = Error;
     type Future = Ready<Result<Self>>;
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let caller = request.extensions().get::<Caller>().cloned();
-        std::future::ready(caller.ok_or_else(|| Error::new(Code::Unauthenticated, "Sign in first.")))
+        std::future::ready(caller_of(request).map(|caller| Caller::clone(&caller)))
     }
+}
+
+/// The caller that was let in.
+pub(super) fn caller_of(request: &HttpRequest) -> Result<Arc<Caller>> {
+    let caller = request.extensions().get::<Arc<Caller>>().cloned();
+    caller.ok_or_else(|| Error::new(Code::Unauthenticated, "Sign in first."))
 }
 
 /// Lets `request` through to `handler`, or says why not. A panic on the way is a fault like any other.
@@ -109,6 +114,9 @@ async fn admit(endpoint: &Endpoint, request: &HttpRequest) -> Result<()> {
 /// check it themselves.
 fn check_parameters(endpoint: &Endpoint, request: &HttpRequest) -> Result<()> {
     let pairs = super::desk::query(request)?;
+    if pairs.is_empty() {
+        return Ok(());
+    }
     let in_query = |p: &&Parameter| p.parameter_in == ParameterIn::Query;
     for parameter in endpoint.parameters.iter().filter(in_query) {
         check_given(parameter, &pairs)?;
@@ -145,7 +153,7 @@ fn is_yes_or_no(parameter: &Parameter) -> bool {
 }
 
 /// The caller, counted and kept with the request. Who can't be known is counted by address.
-async fn known(request: &HttpRequest) -> Result<Caller> {
+async fn known(request: &HttpRequest) -> Result<Arc<Caller>> {
     let Some(authenticate) = request.app_data::<Arc<dyn Authenticate>>().cloned() else {
         return Err(Error::internal("nothing is set up to authenticate callers"));
     };
@@ -157,7 +165,7 @@ async fn known(request: &HttpRequest) -> Result<Caller> {
     Ok(caller)
 }
 
-fn password_settled(caller: Caller) -> Result<Caller> {
+fn password_settled(caller: Arc<Caller>) -> Result<Arc<Caller>> {
     if caller.must_change_password {
         return Err(Error::new(Code::PasswordChangeRequired, "Change your password, then sign in again."));
     }

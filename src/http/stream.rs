@@ -219,7 +219,7 @@ impl Following {
         match authenticate.authenticate(&self.request).await {
             Ok(caller) if caller.must_change_password => false,
             Ok(caller) => {
-                self.caller = Arc::new(caller);
+                self.caller = caller;
                 true
             }
             // The store is away: nothing is read from it either.

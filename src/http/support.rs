@@ -34,7 +34,7 @@ use crate::{
 pub(super) struct ByToken;
 
 impl Authenticate for ByToken {
-    fn authenticate<'a>(&'a self, request: &'a HttpRequest) -> LocalBoxFuture<'a, Result<Caller>> {
+    fn authenticate<'a>(&'a self, request: &'a HttpRequest) -> LocalBoxFuture<'a, Result<Arc<Caller>>> {
         let token = request.headers().get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()?.strip_prefix("Bearer "));
         let caller = match token {
             Some("agent") => Ok(caller(&["thing.*"], false)),
@@ -42,7 +42,7 @@ impl Authenticate for ByToken {
             Some("newcomer") => Ok(caller(&["*"], true)),
             _ => Err(Error::new(Code::Unauthenticated, "The token is missing or wrong.")),
         };
-        Box::pin(std::future::ready(caller))
+        Box::pin(std::future::ready(caller.map(Arc::new)))
     }
 }
 

@@ -6,18 +6,18 @@
 //! **Invariant:** a run that is over any part of its budget ends at its next step, whatever the script does with errors.
 
 use std::{
-    alloc::System,
     cell::Cell,
     time::{Duration, Instant},
 };
 
 use alloc_metrics::{MetricAlloc, thread_metrics};
 use cpu_time::ThreadTime;
+use mimalloc::MiMalloc;
 use rhai::Dynamic;
 
 /// Counts the bytes that each thread holds.
 #[global_allocator]
-static ALLOCATOR: MetricAlloc<System> = MetricAlloc::new(System);
+static ALLOCATOR: MetricAlloc<MiMalloc> = MetricAlloc::new(MiMalloc);
 
 /// The longest source, in bytes, that is compiled at all.
 pub const MAX_SOURCE: usize = 32 * 1024;

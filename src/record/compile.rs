@@ -2,8 +2,7 @@
 
 use diesel::{
     BoolExpressionMethods,
-    expression::SqlLiteral,
-    sql_types::{BigInt, Bool, Double, Text, Timestamp, Untyped},
+    sql_types::{Bool, Untyped},
 };
 
 use super::{
@@ -17,23 +16,16 @@ use super::{
 };
 use crate::{
     auth::caller::Caller,
-    clock::Moment,
-    db::Condition,
+    db::{
+        Condition,
+        sql::{Bind, Sql},
+    },
     error::{Error, Result},
     schema::record,
 };
 
 /// A condition on a record.
 type OnRecord = Condition<record::table>;
-
-/// A value that is bound, never written into the SQL.
-enum Bind {
-    Text(String),
-    Integer(i64),
-    Number(f64),
-    Boolean(bool),
-    Time(Moment),
-}
 
 /// A filter as a condition.
 pub fn filter(filter: &Filter, catalogue: &Catalogue, caller: &Caller) -> Result<OnRecord> {
@@ -146,15 +138,8 @@ fn escaped(text: &str) -> String {
 }
 
 fn fragment(open: String, bind: Option<Bind>, close: String) -> OnRecord {
-    let sql = diesel::dsl::sql::<Bool>(&open);
-    match bind {
-        None => Box::new(sql.sql(&close)),
-        Some(Bind::Text(v)) => Box::new(sql.bind::<Text, _>(v).sql(&close)),
-        Some(Bind::Integer(v)) => Box::new(sql.bind::<BigInt, _>(v).sql(&close)),
-        Some(Bind::Number(v)) => Box::new(sql.bind::<Double, _>(v).sql(&close)),
-        Some(Bind::Boolean(v)) => Box::new(sql.bind::<Bool, _>(v).sql(&close)),
-        Some(Bind::Time(v)) => Box::new(sql.bind::<Timestamp, _>(v).sql(&close)),
-    }
+    let sql = Sql::<Bool>::new(open);
+    Box::new(bind.into_iter().fold(sql, Sql::bind).sql(close))
 }
 
 /// The records after the one with these keys and this id, in this order. `backwards` turns the order round.
@@ -194,9 +179,9 @@ fn against(field: &str, op: &str, value: &Key) -> Result<OnRecord> {
 }
 
 /// The `ORDER BY` of a sort. The names in it were checked against the sortable fields.
-pub fn order_by(sort: &[SortKey], backwards: bool) -> SqlLiteral<Untyped> {
+pub fn order_by(sort: &[SortKey], backwards: bool) -> Sql<Untyped> {
     let direction = |descending: bool| if descending == backwards { "ASC" } else { "DESC" };
     let keys = sort.iter().map(|key| format!("record.{} {}", key.field, direction(key.descending)));
     let id = format!("record.id {}", direction(id_descends(sort)));
-    diesel::dsl::sql(&keys.chain([id]).collect::<Vec<_>>().join(", "))
+    Sql::new(keys.chain([id]).collect::<Vec<_>>().join(", "))
 }

@@ -94,7 +94,7 @@ pub fn find(reading: &mut Reading<'_>, id: RowId) -> Result<LoggedDecision> {
     let row = row.ok_or_else(hidden)?;
     let header = Header::find(reading.connection, row.record_id)?.ok_or_else(hidden)?;
     let kind = reading.kernel.practice(&header.kind)?.kind();
-    if !caller.can(&kind.permission("read")) || !visibility::sees(reading.connection, caller, kind, &header)? {
+    if !caller.can(&kind.permission("read")) || !visibility::sees(reading.connection, caller, kind, &header.place())? {
         return Err(hidden());
     }
     shown(reading, vec![row])?.pop().ok_or_else(hidden)

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Moment,
-    db::JsonText,
+    db::{JsonText, sql::among},
     id::{OrganisationId, RecordId, TeamId, UserId},
+    on_either,
     schema::record,
 };
 
@@ -46,10 +47,42 @@ pub struct Header {
     pub closed_at: Option<Moment>,
 }
 
+/// What of a record decides who sees it, and its version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Queryable)]
+pub struct Place {
+    /// Its id.
+    pub id: RecordId,
+    /// Its version.
+    pub version: i32,
+    /// Whose it is.
+    pub organisation_id: OrganisationId,
+    /// Which team has it.
+    pub team_id: Option<TeamId>,
+}
+
+impl Place {
+    /// Of the record of this kind with that id.
+    pub fn find(
+        connection: &mut crate::db::AnyConnection,
+        kind: &str,
+        id: RecordId,
+    ) -> crate::error::Result<Option<Place>> {
+        let of_kind = record::table.filter(record::id.eq(id)).filter(record::kind.eq(kind));
+        let place = of_kind.select((record::id, record::version, record::organisation_id, record::team_id));
+        Ok(on_either!(connection, c => place.first(c)).optional()?)
+    }
+}
+
 impl Header {
+    /// What of it decides who sees it.
+    pub fn place(&self) -> Place {
+        let Header { id, version, organisation_id, team_id, .. } = *self;
+        Place { id, version, organisation_id, team_id }
+    }
+
     /// The record with that id.
     pub fn find(connection: &mut crate::db::AnyConnection, id: RecordId) -> crate::error::Result<Option<Header>> {
-        Ok(record::table.find(id).first(connection).optional()?)
+        Ok(on_either!(connection, c => record::table.find(id).first(c)).optional()?)
     }
 
     /// The id of the record that a path means: by id or by number, in large or small letters.
@@ -58,16 +91,20 @@ impl Header {
             Ok(id) => Ok(Some(id)),
             Err(_) => {
                 let named = record::table.filter(record::number.eq(text.to_ascii_uppercase()));
-                Ok(named.select(record::id).first(connection).optional()?)
+                let named = named.select(record::id);
+                Ok(on_either!(connection, c => named.first(c)).optional()?)
             }
         }
     }
 
     /// The records with those ids, in no order.
     pub fn find_all(connection: &mut crate::db::AnyConnection, ids: &[RecordId]) -> crate::error::Result<Vec<Header>> {
-        if ids.is_empty() {
-            return Ok(Vec::new());
+        match ids {
+            [] => return Ok(Vec::new()),
+            [id] => return Ok(Header::find(connection, *id)?.into_iter().collect()),
+            _ => (),
         }
-        Ok(record::table.filter(record::id.eq_any(ids)).load(connection)?)
+        let wanted = among(connection.engine(), "record.id", ids.iter().map(RecordId::as_str));
+        Ok(record::table.filter(wanted).load(connection)?)
     }
 }

@@ -5,7 +5,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{decide::Decide, practice::AnyPractice};
+use super::{
+    catalogue::Catalogue, custom, decide::Decide, face::Faces, held::Held, kind::Kind, practice::AnyPractice,
+    shelf::Shelf,
+};
 use crate::{
     db::{AnyConnection, Database, Engine},
     error::{Error, Result},
@@ -17,6 +20,9 @@ pub struct Kernel {
     decide: Arc<dyn Decide>,
     database: Database,
     numbers: Mutex<HashMap<&'static str, std::ops::Range<i64>>>,
+    faces: Faces,
+    catalogues: Held<Vec<&'static str>, Arc<Catalogue>>,
+    shelf: Shelf,
     /// Days from resolution to closure.
     pub auto_close_days: i64,
 }
@@ -32,7 +38,16 @@ impl Kernel {
         database: Database,
         auto_close_days: i64,
     ) -> Self {
-        Kernel { practices, decide, database, numbers: Mutex::default(), auto_close_days }
+        Kernel {
+            practices,
+            decide,
+            database,
+            numbers: Mutex::default(),
+            faces: Faces::default(),
+            catalogues: Held::default(),
+            shelf: Shelf::default(),
+            auto_close_days,
+        }
     }
 
     /// All practices.
@@ -49,6 +64,41 @@ impl Kernel {
     /// Whom to ask for decisions.
     pub fn decide(&self) -> &dyn Decide {
         &*self.decide
+    }
+
+    /// What people, teams and organisations look like.
+    pub fn faces(&self) -> &Faces {
+        &self.faces
+    }
+
+    /// Records that are read again and again.
+    pub fn shelf(&self) -> &Shelf {
+        &self.shelf
+    }
+
+    /// Forgets what is held of people, teams, custom fields and policies: something of them has changed here.
+    pub fn expire(&self) {
+        self.decide.expire();
+        self.faces.forget();
+        self.catalogues.forget();
+    }
+
+    /// What lists of a kind, or of all, can be filtered by, for who may read these kinds.
+    pub fn catalogue(
+        &self,
+        connection: &mut AnyConnection,
+        kind: Option<&'static Kind>,
+        readable: &[&'static Kind],
+    ) -> Result<Arc<Catalogue>> {
+        let key: Vec<&str> =
+            std::iter::once(kind.map_or("", |k| k.name)).chain(readable.iter().map(|k| k.name)).collect();
+        if let Some(held) = self.catalogues.get([&key]).pop().flatten() {
+            return Ok(held);
+        }
+        let custom = kind.map(|k| custom::fields_of(connection, k.name)).transpose()?.unwrap_or_default();
+        let catalogue = Arc::new(Catalogue::new(kind, readable, &custom));
+        self.catalogues.put([(key, catalogue.clone())]);
+        Ok(catalogue)
     }
 
     /// The next number of a kind. On SQLite it is taken in the write's own transaction; on PostgreSQL in blocks, on a

@@ -1,11 +1,9 @@
 //! Lists of records: filtered, ordered, a page at a time, and only what the caller may see.
 
-use diesel::prelude::*;
-use serde_json::{Map, Value};
-
 use super::{
     catalogue::Catalogue,
-    compile, custom,
+    compile,
+    document::Document,
     header::Header,
     kernel::Kernel,
     kind::{HEADER, Kind},
@@ -15,16 +13,24 @@ use super::{
         limit,
         sort::{self, SortKey},
     },
-    visibility,
+    render, visibility,
 };
 use crate::{
     auth::caller::Caller,
     clock::Moment,
-    db::{AnyConnection, Backend, Condition},
-    error::Result,
+    db::{
+        AnyConnection, Backend, Condition,
+        backend::search::{self, Newest, Tier},
+        sql::among,
+    },
+    error::{Error, Result},
     id::RecordId,
     schema::record,
 };
+use std::{collections::HashSet, sync::Arc};
+
+use diesel::prelude::*;
+use serde_json::Value;
 
 /// What a caller asks of a list, as they wrote it.
 #[derive(Clone, Debug, Default)]
@@ -48,8 +54,8 @@ pub struct Asked {
 /// A page of a list.
 #[derive(Debug, Default)]
 pub struct Page {
-    /// The records, as headers.
-    pub headers: Vec<Header>,
+    /// The records.
+    pub records: Vec<Document>,
     /// Where the next page begins.
     pub next: Option<String>,
     /// Where the page before ends.
@@ -58,7 +64,7 @@ pub struct Page {
     pub total: Option<i64>,
 }
 
-/// How a ranked search is cut off; a sorted one has no end.
+/// How a search is cut off that has no order of its own; a sorted one has no end.
 const BEST: i64 = 1_000;
 
 /// A query that a list is made of.
@@ -67,7 +73,7 @@ pub struct List<'a> {
     caller: &'a Caller,
     kind: Option<&'static Kind>,
     filter: Option<Filter>,
-    catalogue: Catalogue,
+    catalogue: Arc<Catalogue>,
     q: Option<String>,
     sort: Vec<SortKey>,
     ranked: bool,
@@ -86,19 +92,18 @@ impl<'a> List<'a> {
         asked: &Asked,
         now: Moment,
     ) -> Result<Self> {
-        let custom = kind.map(|k| custom::fields_of(connection, k.name)).transpose()?.unwrap_or_default();
         // A filter must not tell of what its caller may not read.
         let kinds = kernel.practices().iter().map(|p| p.kind()).filter(|k| caller.can(&k.permission("read")));
         let kinds: Vec<&'static Kind> = kinds.collect();
-        let catalogue = Catalogue::new(kind, &kinds, &custom);
+        let catalogue = kernel.catalogue(connection, kind, &kinds)?;
         let mut filters = asked
             .filter
             .as_deref()
-            .map(|text| filter::parse(text, &catalogue, now))
+            .map(|text| filter::parse(text, &*catalogue, now))
             .into_iter()
             .collect::<Result<Vec<_>>>()?;
         for (name, value) in &asked.pairs {
-            filters.push(filter::simple(name, value, &catalogue)?);
+            filters.push(filter::simple(name, value, &*catalogue)?);
         }
         let sortable: Vec<&str> = HEADER.iter().filter(|f| f.sortable).map(|f| f.name).collect();
         let q = asked.q.clone().filter(|q| !q.trim().is_empty());
@@ -134,40 +139,42 @@ impl<'a> List<'a> {
     pub fn following(&self, connection: &mut AnyConnection, last: Option<&Header>, limit: i64) -> Result<Vec<Header>> {
         let mut query = self.query(connection)?;
         if let Some(last) = last {
-            query = query.filter(compile::after(&self.sort, &self.keys_of(last)?, last.id.as_str(), false)?);
+            let shown = Document::from(render::header(self.kernel.practice(&last.kind)?.kind(), last)?);
+            query = query.filter(compile::after(&self.sort, &self.keys_of(&shown)?, last.id.as_str(), false)?);
         }
         Ok(query.order(compile::order_by(&self.sort, false)).limit(limit).load(connection)?)
     }
 
     /// Everything but order and place.
     fn query(&self, connection: &AnyConnection) -> Result<Query> {
-        let mut query = record::table.into_boxed::<Backend>();
+        let query = record::table.into_boxed::<Backend>().filter(self.condition(connection)?);
+        Ok(match &self.q {
+            Some(q) => query.filter(search::fits(connection.engine(), q)),
+            None => query,
+        })
+    }
+
+    /// Everything but words, order and place.
+    fn condition(&self, connection: &AnyConnection) -> Result<Condition<record::table>> {
         let kinds: Vec<&'static Kind> = self.kernel.practices().iter().map(|p| p.kind()).collect();
-        query = match self.kind {
-            Some(kind) => query.filter(record::kind.eq(kind.name)),
+        let mut condition: Condition<record::table> = match self.kind {
+            Some(kind) => Box::new(record::kind.eq(kind.name)),
             None => {
                 let readable = kinds.iter().filter(|k| self.caller.can(&k.permission("read"))).map(|k| k.name);
-                query.filter(record::kind.eq_any(readable.collect::<Vec<_>>()))
+                Box::new(among(connection.engine(), "record.kind", readable))
             }
         };
         // The catalogue data of one kind is seen by all who may read it, so the condition would only cost.
         let kinds: Vec<&Kind> = self.kind.map_or_else(|| kinds.iter().map(|k| &**k).collect(), |k| vec![k]);
         if !self.kind.is_some_and(|k| k.public)
-            && let Some(sees) = visibility::condition(self.caller, &kinds)
+            && let Some(sees) = visibility::condition(connection.engine(), self.caller, &kinds)
         {
-            query = query.filter(sees);
+            condition = Box::new(condition.and(sees));
         }
         if let Some(filter) = &self.filter {
-            query = query.filter(compile::filter(filter, &self.catalogue, self.caller)?);
+            condition = Box::new(condition.and(compile::filter(filter, &self.catalogue, self.caller)?));
         }
-        if let Some(q) = &self.q {
-            query = query.filter(self.fits_words(connection, q));
-        }
-        Ok(query)
-    }
-
-    fn fits_words(&self, connection: &AnyConnection, q: &str) -> Condition<record::table> {
-        AnyConnection::matches_words(connection.engine(), q)
+        Ok(condition)
     }
 
     fn sorted_page(&self, connection: &mut AnyConnection, cursor: Option<Cursor>, limit: i64) -> Result<Page> {
@@ -177,66 +184,89 @@ impl<'a> List<'a> {
             query = query.filter(compile::after(&self.sort, &cursor.keys, &cursor.id, backwards)?);
         }
         let order = compile::order_by(&self.sort, backwards);
-        let mut headers: Vec<Header> = query.order(order).limit(limit + 1).load(connection)?;
-        let more = headers.len() as i64 > limit;
-        headers.truncate(usize::try_from(limit).unwrap_or(0));
+        let mut found: Vec<(RecordId, i32)> =
+            query.order(order).limit(limit + 1).select((record::id, record::version)).load(connection)?;
+        let more = found.len() as i64 > limit;
+        found.truncate(usize::try_from(limit).unwrap_or(0));
         if backwards {
-            headers.reverse();
+            found.reverse();
         }
+        let records = self.show(connection, &found)?;
         let (has_next, has_previous) = if backwards { (true, more) } else { (more, cursor.is_some()) };
-        let edge = |header: Option<&Header>, towards| match header {
-            Some(h) => Cursor { keys: self.keys_of(h)?, id: h.id.to_string(), towards }.encode(&self.binding).map(Some),
+        let edge = |record: Option<&Document>, towards| match record {
+            Some(record) => {
+                let id = record.word("id").unwrap_or_default().to_owned();
+                Cursor { keys: self.keys_of(record)?, id, towards }.encode(&self.binding).map(Some)
+            }
             None => Ok(None),
         };
-        let next = if has_next { edge(headers.last(), Towards::Next)? } else { None };
-        let previous = if has_previous { edge(headers.first(), Towards::Previous)? } else { None };
-        Ok(Page { next, previous, headers, total: None })
+        let next = if has_next { edge(records.last(), Towards::Next)? } else { None };
+        let previous = if has_previous { edge(records.first(), Towards::Previous)? } else { None };
+        Ok(Page { next, previous, records, total: None })
     }
 
-    /// The best fits first. The order is made for the best thousand and a page is cut out of it, because a rank is no key
-    /// that an index could find.
+    /// The records of one kind with their details; of all kinds as headers.
+    fn show(&self, connection: &mut AnyConnection, found: &[(RecordId, i32)]) -> Result<Vec<Document>> {
+        if let Some(kind) = self.kind {
+            return render::present(self.kernel, connection, kind, found);
+        }
+        let ids: Vec<RecordId> = found.iter().map(|(id, _)| *id).collect();
+        render_headers(self.kernel, &in_order(Header::find_all(connection, &ids)?, &ids))
+    }
+
+    /// The best fits first: tier by tier, each no further than is needed. A page after the first is cut out of the best
+    /// thousand, because a tier is no key that an index could find.
     fn ranked_page(&self, connection: &mut AnyConnection, cursor: Option<Cursor>, limit: i64) -> Result<Page> {
-        let q = self.q.as_deref().unwrap_or_default();
-        let rank = AnyConnection::word_rank(connection.engine(), q);
-        let ids: Vec<RecordId> = self
-            .query(connection)?
-            .order((rank.desc(), record::id.desc()))
-            .limit(BEST)
-            .select(record::id)
-            .load(connection)?;
+        let most = if cursor.is_some() { BEST } else { limit + 1 };
+        let ids = self.best(connection, most)?;
         let limit = usize::try_from(limit).unwrap_or(0);
-        let at = |c: &Cursor| ids.iter().position(|id| id.as_str() == c.id).ok_or_else(cursor::refused);
+        let at = |c: &Cursor| ids.iter().position(|(id, _)| id.as_str() == c.id).ok_or_else(cursor::refused);
         let (start, end) = match &cursor {
             None => (0, limit),
             Some(c) if c.towards == Towards::Next => (at(c)? + 1, at(c)? + 1 + limit),
             Some(c) => (at(c)?.saturating_sub(limit), at(c)?),
         };
         let shown = &ids[start.min(ids.len())..end.min(ids.len())];
-        let edge = |id: Option<&RecordId>, towards| match id {
-            Some(id) => Cursor { keys: Vec::new(), id: id.to_string(), towards }.encode(&self.binding).map(Some),
+        let edge = |record: Option<&(RecordId, i32)>, towards| match record {
+            Some((id, _)) => Cursor { keys: Vec::new(), id: id.to_string(), towards }.encode(&self.binding).map(Some),
             None => Ok(None),
         };
         let next = if end < ids.len() { edge(shown.last(), Towards::Next)? } else { None };
         let previous = if start > 0 { edge(shown.first(), Towards::Previous)? } else { None };
-        Ok(Page { headers: in_order(Header::find_all(connection, shown)?, shown), next, previous, total: None })
+        Ok(Page { records: self.show(connection, shown)?, next, previous, total: None })
     }
 
-    fn keys_of(&self, header: &Header) -> Result<Vec<Key>> {
-        self.sort
-            .iter()
-            .map(|key| {
-                Ok(match key.field.as_str() {
-                    "number" => Key::Text(header.number.clone()),
-                    "state" => Key::Text(header.state.clone()),
-                    "phase" => Key::Text(header.phase.clone()),
-                    "title" => Key::Text(header.title.clone()),
-                    "priority" => Key::Integer(header.priority.into()),
-                    "opened_at" => Key::Time(header.opened_at),
-                    "updated_at" => Key::Time(header.updated_at),
-                    _ => return Err(cursor::refused()),
-                })
+    fn best(&self, connection: &mut AnyConnection, most: i64) -> Result<Vec<(RecordId, i32)>> {
+        let (q, engine) = (self.q.as_deref().unwrap_or_default(), connection.engine());
+        let mut best: Vec<(RecordId, i32)> = Vec::new();
+        let mut known: HashSet<RecordId> = HashSet::new();
+        for tier in Tier::ALL {
+            let lacking = most - best.len() as i64;
+            if lacking <= 0 {
+                break;
+            }
+            // Some of the tiers before may be in this one, too, but fewer than are left out for them.
+            let newest = Newest::new(engine, q, tier, self.condition(connection)?, most);
+            let found: Vec<(RecordId, i32)> = newest.load(connection)?;
+            let new = found.into_iter().filter(|(id, _)| known.insert(*id));
+            best.extend(new.take(usize::try_from(lacking).unwrap_or(0)));
+        }
+        Ok(best)
+    }
+
+    fn keys_of(&self, record: &Document) -> Result<Vec<Key>> {
+        let key = |key: &SortKey| {
+            // A kind without a priority has none in its text.
+            let json = record.get(&key.field).unwrap_or("null");
+            let value: Value = serde_json::from_str(json).map_err(Error::internal)?;
+            Ok(match (key.field.as_str(), value) {
+                ("opened_at" | "updated_at", Value::String(at)) => Key::Time(at.parse().map_err(Error::internal)?),
+                ("priority", n) => Key::Integer(n.as_i64().unwrap_or(0)),
+                (_, Value::String(text)) => Key::Text(text),
+                _ => return Err(cursor::refused()),
             })
-            .collect()
+        };
+        self.sort.iter().map(key).collect()
     }
 }
 
@@ -287,10 +317,8 @@ fn in_order(headers: Vec<Header>, ids: &[RecordId]) -> Vec<Header> {
     ids.iter().filter_map(|id| by_id.remove(id)).collect()
 }
 
-/// Headers of any kinds as JSON objects, with what their kinds do not use left out.
-pub fn render_headers(kernel: &Kernel, headers: &[Header]) -> Result<Vec<Map<String, Value>>> {
-    headers
-        .iter()
-        .map(|header| super::render::record(kernel.practice(&header.kind)?.kind(), header, &Map::new()))
-        .collect()
+/// Headers of any kinds, with what their kinds do not use left out.
+pub fn render_headers(kernel: &Kernel, headers: &[Header]) -> Result<Vec<Document>> {
+    let text = |header: &Header| render::header(kernel.practice(&header.kind)?.kind(), header);
+    headers.iter().map(|header| text(header).map(Document::from)).collect()
 }

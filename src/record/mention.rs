@@ -7,11 +7,16 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::{
+    document::Document,
     kernel::Kernel,
     kind::{Holds, Kind},
     visibility,
 };
-use crate::{auth::caller::Caller, db::AnyConnection, error::Result};
+use crate::{
+    auth::caller::{Caller, Sees},
+    db::AnyConnection,
+    error::Result,
+};
 
 /// Leads the number in `consequence:INC0000001`.
 pub const CONSEQUENCE: &str = "consequence:";
@@ -61,24 +66,67 @@ pub fn hide(
     Ok(())
 }
 
-/// Empties the references of records, as JSON, to others that are hidden from the caller.
+/// A record in a form in which its members can be looked at and emptied.
+pub trait Referring {
+    /// The content of a member that is a text.
+    fn word(&self, name: &str) -> Option<&str>;
+    /// Makes a member `null`.
+    fn empty(&mut self, name: &'static str);
+}
+
+impl Referring for Document {
+    fn word(&self, name: &str) -> Option<&str> {
+        Document::word(self, name)
+    }
+    fn empty(&mut self, name: &'static str) {
+        Document::empty(self, name);
+    }
+}
+
+impl Referring for Map<String, Value> {
+    fn word(&self, name: &str) -> Option<&str> {
+        self.get(name)?.as_str()
+    }
+    fn empty(&mut self, name: &'static str) {
+        self.insert(name.to_owned(), Value::Null);
+    }
+}
+
+/// Empties the references of records to others that are hidden from the caller.
 pub fn hide_references(
     kernel: &Kernel,
     connection: &mut AnyConnection,
     caller: &Caller,
-    records: &mut [Map<String, Value>],
+    records: &mut [impl Referring],
 ) -> Result<()> {
-    let mut mentions = Vec::new();
-    for record in records {
-        let kind = kernel.practice(record.get("kind").and_then(Value::as_str).unwrap_or_default())?.kind();
-        let references = record.iter_mut().filter(|(name, _)| is_reference(kernel, kind, name));
-        mentions.extend(references.map(|(_, value)| Mention::Record(value)));
+    if caller.sees == Sees::All {
+        return Ok(());
     }
-    hide(kernel, connection, caller, mentions)
+    let mut mentioned: Vec<(usize, &'static str, String)> = Vec::new();
+    for (n, record) in records.iter().enumerate() {
+        let kind = kernel.practice(record.word("kind").unwrap_or_default())?.kind();
+        let given = references(kernel, kind).filter_map(|field| Some((n, field, record.word(field)?.to_owned())));
+        mentioned.extend(given);
+    }
+    let words = mentioned.iter().map(|(_, _, word)| word.clone()).collect();
+    let seen = visibility::told_of(kernel, connection, caller, words)?;
+    for (n, field, _) in mentioned.into_iter().filter(|(_, _, word)| !seen.contains(word)) {
+        records[n].empty(field);
+    }
+    Ok(())
 }
 
-/// Whether a field refers to records that may be hidden; those of public kinds never are.
+/// The fields that refer to records that may be hidden; those of public kinds never are.
+fn references(kernel: &Kernel, kind: &'static Kind) -> impl Iterator<Item = &'static str> {
+    kind.all_fields().filter(|field| may_be_hidden(kernel, field.holds)).map(|field| field.name)
+}
+
+/// Whether a field refers to records that may be hidden.
 pub fn is_reference(kernel: &Kernel, kind: &Kind, field: &str) -> bool {
-    let Some(Holds::Record(of)) = kind.field(field).map(|f| f.holds) else { return false };
+    kind.field(field).is_some_and(|field| may_be_hidden(kernel, field.holds))
+}
+
+fn may_be_hidden(kernel: &Kernel, holds: Holds) -> bool {
+    let Holds::Record(of) = holds else { return false };
     kernel.practice(of).is_ok_and(|practice| !practice.kind().public)
 }

@@ -6,7 +6,12 @@ use diesel::prelude::*;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{db::AnyConnection, error::Result, id::UserId, schema::user_account};
+use crate::{
+    db::{AnyConnection, sql::among},
+    error::Result,
+    id::UserId,
+    schema::user_account,
+};
 
 /// A person or service account.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Serialize, ToSchema)]
@@ -30,7 +35,8 @@ pub fn people(
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows = user_account::table.filter(user_account::id.eq_any(ids)).select((
+    let wanted = among(connection.engine(), "user_account.id", ids.iter().map(UserId::as_str));
+    let rows = user_account::table.filter(wanted).select((
         user_account::id,
         user_account::user_name,
         user_account::display_name,

@@ -6,6 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use super::{
+    document::{Document, Text},
     draft::{Aside, Draft},
     header::Header,
     journal::Note,
@@ -106,8 +107,12 @@ pub trait AnyPractice: Send + Sync {
     ) -> Result<Outcome>;
     /// The steps from the record's state, and what each still needs.
     fn steps(&self, desk: &mut store::Reading<'_>, header: Header) -> Result<Vec<StepStatus>>;
-    /// The records as JSON objects, in the order given.
-    fn render(&self, connection: &mut AnyConnection, headers: Vec<Header>) -> Result<Vec<Map<String, Value>>>;
+    /// The records as JSON text, in the order given.
+    fn texts(&self, connection: &mut AnyConnection, headers: &[Header]) -> Result<Vec<Text>>;
+    /// The records as trees of values, in the order given.
+    fn render(&self, connection: &mut AnyConnection, headers: Vec<Header>) -> Result<Vec<Map<String, Value>>> {
+        self.texts(connection, &headers)?.into_iter().map(|text| Document::from(text).object(None)).collect()
+    }
     /// Runs a timer that is due.
     fn timer(&self, name: &str, record: RecordId, desk: &mut Desk<'_, '_>) -> Result<()>;
 }
@@ -172,8 +177,8 @@ impl<P: Practice> AnyPractice for Mounted<P> {
     fn steps(&self, reading: &mut store::Reading<'_>, header: Header) -> Result<Vec<StepStatus>> {
         step::ahead::<P>(reading, header)
     }
-    fn render(&self, connection: &mut AnyConnection, headers: Vec<Header>) -> Result<Vec<Map<String, Value>>> {
-        render::records::<P::Details>(self.kind(), connection, headers)
+    fn texts(&self, connection: &mut AnyConnection, headers: &[Header]) -> Result<Vec<Text>> {
+        render::texts::<P::Details>(self.kind(), connection, headers)
     }
     fn timer(&self, name: &str, record: RecordId, desk: &mut Desk<'_, '_>) -> Result<()> {
         P::timer(name, record, desk)
@@ -196,8 +201,12 @@ macro_rules! details_table {
                 ids: &[$crate::id::RecordId],
             ) -> $crate::error::Result<Vec<Self>> {
                 use diesel::prelude::*;
-                let rows = $crate::schema::$table::table.filter($crate::schema::$table::record_id.eq_any(ids));
-                Ok(rows.load(c)?)
+                if let [id] = ids {
+                    return Ok($crate::on_either!(c, c => $crate::schema::$table::table.find(id).load(c))?);
+                }
+                let ids = ids.iter().map(|id| id.as_str());
+                let wanted = $crate::db::sql::among(c.engine(), concat!(stringify!($table), ".record_id"), ids);
+                Ok($crate::schema::$table::table.filter(wanted).load(c)?)
             }
             fn insert(c: &mut $crate::db::AnyConnection, rows: &[Self]) -> $crate::error::Result<()> {
                 Ok($crate::insert_rows!(c, $crate::schema::$table::table, rows)?)

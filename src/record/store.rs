@@ -15,7 +15,7 @@ use super::{
     custom,
     draft::{Aside, Draft},
     finish,
-    header::Header,
+    header::{Header, Place},
     input::{self, Accepted, Occasion, accept},
     journal::{self, Note},
     kernel::Kernel,
@@ -173,9 +173,23 @@ pub fn visible(
 ) -> Result<Header> {
     let there = Header::find(connection, id)?.filter(|h| h.kind == kind.name);
     match there {
-        Some(header) if visibility::sees(connection, caller, kernel.practice(kind.name)?.kind(), &header)? => {
+        Some(header) if visibility::sees(connection, caller, kernel.practice(kind.name)?.kind(), &header.place())? => {
             Ok(header)
         }
+        _ => Err(absent(kind)),
+    }
+}
+
+/// Where the record with that id stands, if the caller sees it: enough to take it from the shelf.
+pub fn visible_place(
+    connection: &mut AnyConnection,
+    caller: &crate::auth::caller::Caller,
+    kind: &Kind,
+    id: RecordId,
+) -> Result<Place> {
+    let there = Place::find(connection, kind.name, id)?;
+    match there {
+        Some(place) if visibility::sees(connection, caller, kind, &place)? => Ok(place),
         _ => Err(absent(kind)),
     }
 }

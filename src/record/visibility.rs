@@ -8,44 +8,52 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use diesel::{BoolExpressionMethods, ExpressionMethods, prelude::*};
+use diesel::{BoolExpressionMethods, ExpressionMethods, dsl::exists, prelude::*};
 
-use super::{header::Header, kernel::Kernel, kind::Kind};
+use super::{
+    header::{Header, Place},
+    kernel::Kernel,
+    kind::Kind,
+};
 use crate::{
     auth::caller::{Caller, Sees},
-    db::{AnyConnection, Backend, Condition},
+    db::{AnyConnection, Backend, Condition, Engine, sql},
     error::Result,
-    id::RecordId,
+    id::{OrganisationId, RecordId, TeamId},
     schema::{participant, record},
 };
 
 /// The condition that the caller sees a record. `None` when they see all.
-pub fn condition(caller: &Caller, kinds: &[&Kind]) -> Option<Condition<record::table>> {
-    let takes_part = record::id
-        .eq_any(participant::table.filter(participant::user_id.eq(caller.user)).select(participant::record_id));
+pub fn condition(engine: Engine, caller: &Caller, kinds: &[&Kind]) -> Option<Condition<record::table>> {
+    let parts = participant::table.filter(participant::user_id.eq(caller.user));
     let mut sees: Condition<record::table> = match &caller.sees {
         Sees::All => return None,
-        Sees::Own => Box::new(takes_part),
+        // Few enough to begin with.
+        Sees::Own => Box::new(record::id.eq_any(parts.select(participant::record_id))),
         Sees::Organisations(organisations) => {
-            let of_organisation = record::organisation_id.eq_any(organisations.to_vec());
-            let of_team =
-                record::team_id.is_not_null().and(record::team_id.assume_not_null().eq_any(caller.teams.to_vec()));
-            Box::new(takes_part.or(of_organisation).or(of_team))
+            let of_organisation =
+                sql::among(engine, "record.organisation_id", organisations.iter().map(OrganisationId::as_str));
+            // In two steps, so that no team at all is false and not unknown.
+            let of_team = sql::among(engine, "record.team_id", caller.teams.iter().map(TeamId::as_str));
+            let of_team = record::team_id.is_not_null().and(of_team);
+            // Looked up for the few that the others leave; who has opened thousands must not have them gathered first.
+            let takes_part = exists(parts.filter(participant::record_id.eq(record::id)));
+            Box::new(of_organisation.or(of_team).or(takes_part))
         }
     };
-    let public: Vec<&str> = kinds.iter().filter(|k| k.public).map(|k| k.name).collect();
-    if !public.is_empty() {
-        sees = Box::new(sees.or(record::kind.eq_any(public)));
+    let mut public = kinds.iter().filter(|k| k.public).map(|k| k.name).peekable();
+    if public.peek().is_some() {
+        sees = Box::new(sees.or(sql::among(engine, "record.kind", public)));
     }
     Some(sees)
 }
 
 /// Whether the caller sees this record.
-pub fn sees(connection: &mut AnyConnection, caller: &Caller, kind: &Kind, header: &Header) -> Result<bool> {
+pub fn sees(connection: &mut AnyConnection, caller: &Caller, kind: &Kind, place: &Place) -> Result<bool> {
     let by_place = match &caller.sees {
         Sees::All => true,
         Sees::Organisations(organisations) => {
-            organisations.contains(&header.organisation_id) || header.team_id.is_some_and(|t| caller.teams.contains(&t))
+            organisations.contains(&place.organisation_id) || place.team_id.is_some_and(|t| caller.teams.contains(&t))
         }
         Sees::Own => false,
     };
@@ -53,8 +61,8 @@ pub fn sees(connection: &mut AnyConnection, caller: &Caller, kind: &Kind, header
         return Ok(true);
     }
     let parts =
-        participant::table.filter(participant::user_id.eq(caller.user)).filter(participant::record_id.eq(header.id));
-    Ok(diesel::select(diesel::dsl::exists(parts)).get_result(connection)?)
+        participant::table.filter(participant::user_id.eq(caller.user)).filter(participant::record_id.eq(place.id));
+    Ok(diesel::select(exists(parts)).get_result(connection)?)
 }
 
 /// Those of these records that the caller sees and whose kind they may read, by id, with one query.
@@ -67,10 +75,12 @@ pub fn among(
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
+    let engine = connection.engine();
     let kinds = kernel.practices().iter().map(|p| p.kind());
     let readable = kinds.filter(|k| caller.can(&k.permission("read"))).map(|k| k.name);
-    let query =
-        seen(kernel, caller).filter(record::id.eq_any(ids)).filter(record::kind.eq_any(readable.collect::<Vec<_>>()));
+    let query = seen(engine, kernel, caller)
+        .filter(sql::among(engine, "record.id", ids.iter().map(RecordId::as_str)))
+        .filter(sql::among(engine, "record.kind", readable));
     Ok(query.load::<Header>(connection)?.into_iter().map(|header| (header.id, header)).collect())
 }
 
@@ -84,16 +94,18 @@ pub fn told_of(
     if words.is_empty() || caller.sees == Sees::All {
         return Ok(words);
     }
-    let query = seen(kernel, caller).filter(record::id.eq_any(&words).or(record::number.eq_any(&words)));
+    let engine = connection.engine();
+    let is = |column: &str| sql::among(engine, column, words.iter().map(String::as_str));
+    let query = seen(engine, kernel, caller).filter(is("record.id").or(is("record.number")));
     let rows: Vec<(String, String)> = query.select((record::id, record::number)).load(connection)?;
     Ok(rows.into_iter().flat_map(|(id, number)| [id, number]).collect())
 }
 
 /// All records that the caller sees.
-fn seen<'a>(kernel: &Kernel, caller: &Caller) -> record::BoxedQuery<'a, Backend> {
+fn seen<'a>(engine: Engine, kernel: &Kernel, caller: &Caller) -> record::BoxedQuery<'a, Backend> {
     let kinds: Vec<&Kind> = kernel.practices().iter().map(|p| p.kind()).collect();
     let all = record::table.into_boxed();
-    match condition(caller, &kinds) {
+    match condition(engine, caller, &kinds) {
         Some(sees) => all.filter(sees),
         None => all,
     }

@@ -262,7 +262,7 @@ async fn create<R: Resource>(
         })
         .await?;
     R::forget(&identity.gate, "");
-    call.service.kernel.decide().expire();
+    call.service.kernel.expire();
     Ok(response)
 }
 
@@ -301,6 +301,6 @@ async fn patch<R: Resource>(
         })
         .await?;
     R::forget(&identity.gate, &changed);
-    call.service.kernel.decide().expire();
+    call.service.kernel.expire();
     Ok(response)
 }

@@ -50,7 +50,7 @@ const SOURCE: &str = "fn route(incident) {\n    rule \"Network goes to the desk\
 struct Callers(UserId, UserId, OrganisationId);
 
 impl Authenticate for Callers {
-    fn authenticate<'a>(&'a self, request: &'a HttpRequest) -> LocalBoxFuture<'a, Result<Caller>> {
+    fn authenticate<'a>(&'a self, request: &'a HttpRequest) -> LocalBoxFuture<'a, Result<Arc<Caller>>> {
         let caller = |user, permissions: &[&str], sees| Caller {
             permissions: Arc::new(permissions.iter().map(|&p| p.to_owned()).collect::<BTreeSet<_>>()),
             sees,
@@ -63,7 +63,7 @@ impl Authenticate for Callers {
             Some("Bearer nobody") => Ok(caller(self.1, &["decision.read", "policy.read", "incident.*"], Sees::Own)),
             _ => Err(Error::new(Code::Unauthenticated, "Sign in first.")),
         };
-        Box::pin(std::future::ready(found))
+        Box::pin(std::future::ready(found.map(Arc::new)))
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{
     http::{
         desk::{self, Call, Reply, record_id_of},
         endpoint::{Access, Answer, Content, Endpoint, in_path, in_query, text},
-        entity_tag,
+        entity_tag::IfNoneMatch,
         mount::Api,
         parameter::{dry_run, idempotency_key, if_match, reason},
         schema::{Shape, inline, schema},
@@ -238,7 +238,7 @@ async fn send_content(
 ) -> Result<HttpResponse> {
     let attachment = found(kind, &call, path.into_inner()).await?;
     let tag = format!("\"{}\"", attachment.sha256);
-    if entity_tag::names(&request, &tag) {
+    if IfNoneMatch::of(&request).names(&tag) {
         return Ok(HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish());
     }
     let size = u64::try_from(attachment.size).unwrap_or(0);

@@ -6,15 +6,16 @@ use actix_web::{HttpRequest, HttpResponse, http::header, web::Bytes};
 use futures_util::{Stream, stream};
 use serde_json::{Map, Value};
 
-use super::read::{View, render};
+use super::{practice_of, read::View};
 use crate::{
     error::{Code, Error, Result},
     http::{accept, desk::Call, shutdown::Shutdown},
     record::{
         custom,
+        document::Document,
         header::Header,
         kind::{HEADER, Kind},
-        list::{Asked, List},
+        list::{Asked, List, render_headers},
         query::{fields, limit},
     },
 };
@@ -147,6 +148,7 @@ impl Export {
             return Err(Error::new(Code::Unavailable, "The server is stopping."));
         }
         let (kind, asked, view, last) = (self.kind, self.asked.clone(), self.view.clone(), self.last.take());
+        let picked = self.view.fields.clone();
         let wanted = AT_ONCE.min(self.left);
         let (records, last) = self
             .call
@@ -155,8 +157,15 @@ impl Export {
                 let list = List::new(reading.kernel, reading.connection, &cause.caller, kind, &asked, cause.at)?;
                 let headers = list.following(reading.connection, last.as_ref(), wanted)?;
                 let last = headers.last().cloned();
-                let records = render(reading, kind, headers)?;
-                Ok((view.apply(reading, records)?, last))
+                let mut records: Vec<Document> = match kind {
+                    Some(kind) => {
+                        let texts = practice_of(reading.kernel, kind)?.texts(reading.connection, &headers)?;
+                        texts.into_iter().map(Document::from).collect()
+                    }
+                    None => render_headers(reading.kernel, &headers)?,
+                };
+                view.apply(reading, &mut records)?;
+                Ok((records, last))
             })
             .await?;
         self.left -= records.len() as i64;
@@ -165,9 +174,12 @@ impl Export {
         let mut page = Vec::new();
         for record in records {
             match self.format {
-                Format::Csv => page.extend_from_slice(&line(self.columns.iter().map(|c| cell(&record, c)))?),
+                Format::Csv => {
+                    let record = Value::Object(record.object(picked.as_ref())?);
+                    page.extend_from_slice(&line(self.columns.iter().map(|c| cell(&record, c)))?);
+                }
                 Format::Lines => {
-                    serde_json::to_writer(&mut page, &record).map_err(Error::internal)?;
+                    record.write(picked.as_ref(), &mut page)?;
                     page.push(b'\n');
                 }
             }

@@ -1,11 +1,16 @@
 //! Reading records: one, a list, its open transitions, its history and its decisions.
 
+use std::sync::Arc;
+
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::{Method, header},
+    http::{
+        Method,
+        header::{self, ContentType},
+    },
     web,
 };
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use utoipa::openapi::{ObjectBuilder, path::Parameter, schema::Type};
 
 use super::{a, export, many, practice_of, shape};
@@ -14,17 +19,19 @@ use crate::{
     http::{
         desk::{self, Call, record_id_of},
         endpoint::{Access, Answer, Content, Endpoint, in_query, text},
-        entity_tag::{etag, etag_of, names},
+        entity_tag::{IfNoneMatch, etag, etag_of},
         mount::Api,
         parameter, schema,
     },
     record::{
+        document::Document,
         expand,
-        header::Header,
+        header::{Header, Place},
         kind::{HEADER, Kind},
-        list::{Asked, List, Page, render_headers},
+        list::{Asked, List, Page},
         mention,
-        query::fields,
+        query::fields::{self, Fields},
+        render,
         step::StepStatus,
         store::{self, Reading},
     },
@@ -150,13 +157,16 @@ fn expand_parameter() -> Parameter {
 /// What `fields` and `expand` ask for.
 #[derive(Clone, Default)]
 pub(super) struct View {
-    pub fields: Option<fields::Fields>,
+    pub fields: Option<Fields>,
     expand: Vec<String>,
 }
 
 impl View {
     fn read(kind: Option<&'static Kind>, query: &[(String, String)]) -> Result<Self> {
         let given = |name: &str| query.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
+        if given("fields").is_none() && given("expand").is_none() {
+            return Ok(View::default());
+        }
         let all: Vec<&crate::record::kind::Field> =
             kind.map_or_else(|| HEADER.iter().collect(), |k| k.all_fields().collect());
         let references: Vec<&str> = all.iter().filter(|f| f.is_reference()).map(|f| f.short_name()).collect();
@@ -170,13 +180,10 @@ impl View {
         Ok(View { fields: given("fields").map(picked).transpose()?, expand })
     }
 
-    pub fn apply(&self, reading: &mut Reading<'_>, mut records: Vec<Map<String, Value>>) -> Result<Vec<Value>> {
-        expand::embed(reading, &self.expand, &mut records)?;
-        let records = records.into_iter().map(Value::Object);
-        Ok(match &self.fields {
-            None => records.collect(),
-            Some(wanted) => records.map(|record| fields::pick(&record, wanted)).collect(),
-        })
+    /// Hides what the caller may not know of, and embeds what is wanted.
+    pub fn apply(&self, reading: &mut Reading<'_>, records: &mut [Document]) -> Result<()> {
+        mention::hide_references(reading.kernel, reading.connection, &reading.cause.caller, records)?;
+        expand::embed(reading, &self.expand, records)
     }
 }
 
@@ -202,34 +209,34 @@ async fn list_records(kind: Option<&'static Kind>, call: Call, request: HttpRequ
     if let Some(format) = export::Format::wanted(&request) {
         return export::respond(kind, call, &request, asked, view, format).await;
     }
-    let (items, page) = call
+    let (body, page) = call
         .read(move |reading| {
             let list =
                 List::new(reading.kernel, reading.connection, &reading.cause.caller, kind, &asked, reading.cause.at)?;
             let mut page = list.page(reading.connection, &asked)?;
-            let headers = std::mem::take(&mut page.headers);
-            let records = render(reading, kind, headers)?;
-            Ok((view.apply(reading, records)?, page))
+            view.apply(reading, &mut page.records)?;
+            Ok((page_body(&page, view.fields.as_ref())?, page))
         })
         .await?;
-    Ok(page_response(request.path(), &query, items, page))
+    Ok(page_response(request.path(), &query, body, &page))
 }
 
-/// The records of one kind with their details; of all kinds as headers. References to hidden records are empty.
-pub(super) fn render(
-    reading: &mut Reading<'_>,
-    kind: Option<&'static Kind>,
-    headers: Vec<Header>,
-) -> Result<Vec<Map<String, Value>>> {
-    let mut records = match kind {
-        Some(kind) => practice_of(reading.kernel, kind)?.render(reading.connection, headers)?,
-        None => render_headers(reading.kernel, &headers)?,
-    };
-    mention::hide_references(reading.kernel, reading.connection, &reading.cause.caller, &mut records)?;
-    Ok(records)
+/// The page as JSON text.
+fn page_body(page: &Page, picked: Option<&Fields>) -> Result<Vec<u8>> {
+    let mut body = b"{\"items\":[".to_vec();
+    for (n, record) in page.records.iter().enumerate() {
+        if n > 0 {
+            body.push(b',');
+        }
+        record.write(picked, &mut body)?;
+    }
+    let rest = json!({"next_cursor": page.next, "previous_cursor": page.previous, "total": page.total}).to_string();
+    body.extend_from_slice(b"],");
+    body.extend_from_slice(rest.trim_start_matches('{').as_bytes());
+    Ok(body)
 }
 
-fn page_response(path: &str, query: &[(String, String)], items: Vec<Value>, page: Page) -> HttpResponse {
+fn page_response(path: &str, query: &[(String, String)], body: Vec<u8>, page: &Page) -> HttpResponse {
     let link = |rel: &str, cursor: &Option<String>| {
         let cursor = cursor.as_deref()?;
         let others = query.iter().filter(|(n, _)| n != "cursor").map(|(n, v)| (n.as_str(), v.as_str()));
@@ -242,9 +249,7 @@ fn page_response(path: &str, query: &[(String, String)], items: Vec<Value>, page
     if !links.is_empty() {
         response.insert_header((header::LINK, links.join(", ")));
     }
-    response.json(json!({
-        "items": items, "next_cursor": page.next, "previous_cursor": page.previous, "total": page.total,
-    }))
+    response.content_type(ContentType::json()).body(body)
 }
 
 /// Text as it may stand in a URL.
@@ -284,21 +289,61 @@ async fn get_record(
     request: HttpRequest,
 ) -> Result<HttpResponse> {
     let view = View::read(Some(kind), &desk::query(&request)?)?;
-    let expands = !view.expand.is_empty();
-    let (version, record) = call
-        .read(move |reading| {
-            let header = visible(reading, kind, &id)?;
-            let version = header.version;
-            let records = render(reading, Some(kind), vec![header])?;
-            Ok((version, view.apply(reading, records)?.pop().unwrap_or_default()))
-        })
-        .await?;
+    let known = IfNoneMatch::of(&request);
+    let wish = Arc::new((id.into_inner(), view, known));
+    let at_once = match wish.1.expand.is_empty() {
+        true => {
+            let wish = wish.clone();
+            call.read_one(move |reading| show_one(reading, kind, &wish)).await?
+        }
+        false => None,
+    };
+    let shown = match at_once {
+        Some(shown) => shown,
+        // What it is to be shown with, or a change in the meantime, makes one moment needed.
+        None => call.read(move |reading| show_one(reading, kind, &wish)).await?.ok_or_else(|| store::absent(kind))?,
+    };
+    let mut response = match shown.body {
+        Some(_) => HttpResponse::Ok(),
+        None => HttpResponse::NotModified(),
+    };
+    response.insert_header((header::ETAG, shown.tag));
+    Ok(match shown.body {
+        Some(body) => response.content_type(ContentType::json()).body(body),
+        None => response.finish(),
+    })
+}
+
+/// A record, and its tag; without the record when the caller has it.
+struct Shown {
+    tag: String,
+    body: Option<Vec<u8>>,
+}
+
+/// Nothing, when the record has changed while it was read.
+fn show_one(
+    reading: &mut Reading<'_>,
+    kind: &'static Kind,
+    wish: &(String, View, IfNoneMatch),
+) -> Result<Option<Shown>> {
+    let (id, view, known) = wish;
+    let place = place(reading, kind, id)?;
     // The version covers the record, not what is embedded in it.
-    let tag = if expands { etag_of(version, &record) } else { etag(version) };
-    if names(&request, &tag) {
-        return Ok(HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish());
+    let tag = etag(place.version);
+    if view.expand.is_empty() && known.names(&tag) {
+        return Ok(Some(Shown { tag, body: None }));
     }
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, tag)).json(record))
+    let mut records = render::present(reading.kernel, reading.connection, kind, &[(place.id, place.version)])?;
+    view.apply(reading, &mut records)?;
+    let Some(record) = records.first() else { return Ok(None) };
+    let mut body = Vec::with_capacity(2048);
+    record.write(view.fields.as_ref(), &mut body)?;
+    if view.expand.is_empty() {
+        return Ok(Some(Shown { tag, body: Some(body) }));
+    }
+    let tag = etag_of(place.version, &body);
+    let body = (!known.names(&tag)).then_some(body);
+    Ok(Some(Shown { tag, body }))
 }
 
 fn transitions(kind: &'static Kind) -> Endpoint {
@@ -328,6 +373,12 @@ async fn list_transitions(kind: &'static Kind, call: Call, id: web::Path<String>
         })
         .await?;
     Ok(HttpResponse::Ok().json(steps))
+}
+
+/// Where the record with that id or number stands, if the caller sees it.
+fn place(reading: &mut Reading<'_>, kind: &'static Kind, id: &str) -> Result<Place> {
+    let id = record_id_of(reading.connection, kind, id)?;
+    store::visible_place(reading.connection, &reading.cause.caller, kind, id)
 }
 
 /// The record with that id or number, if the caller sees it.

@@ -30,8 +30,14 @@ impl Fields {
         }
     }
 
-    fn is_whole(&self) -> bool {
+    /// Whether all that is under it is sent.
+    pub fn is_whole(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// What is sent of a member; nothing when it is not.
+    pub fn branch(&self, name: &str) -> Option<&Fields> {
+        self.0.get(name)
     }
 }
 

@@ -78,11 +78,11 @@ impl Got {
 struct ByToken(HashMap<&'static str, Caller>);
 
 impl Authenticate for ByToken {
-    fn authenticate<'a>(&'a self, request: &'a HttpRequest) -> LocalBoxFuture<'a, Result<Caller>> {
+    fn authenticate<'a>(&'a self, request: &'a HttpRequest) -> LocalBoxFuture<'a, Result<Arc<Caller>>> {
         let token = request.headers().get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()?.strip_prefix("Bearer "));
         let caller = token.and_then(|token| self.0.get(token)).cloned();
         let caller = caller.ok_or_else(|| Error::new(Code::Unauthenticated, "The token is missing or wrong."));
-        Box::pin(std::future::ready(caller))
+        Box::pin(std::future::ready(caller.map(Arc::new)))
     }
 }
 

@@ -1,17 +1,23 @@
-//! Which database it is. Everything that differs between SQLite and PostgreSQL is in this file.
+//! Which database it is. Everything that differs between SQLite and PostgreSQL is in this folder.
+
+pub mod search;
+mod value;
 
 use diesel::{
-    BoxableExpression, Connection as _, MultiConnection, PgConnection, RunQueryDsl, SqliteConnection,
-    connection::{AnsiTransactionManager, SimpleConnection, TransactionManager},
+    Connection as _, MultiConnection, PgConnection, RunQueryDsl, SqliteConnection,
+    connection::{AnsiTransactionManager, CacheSize, SimpleConnection, TransactionManager},
     prelude::*,
     result::{ConnectionError, DatabaseErrorKind},
-    sql_types::{BigInt, Bool, Double, Text},
+    sql_types::{BigInt, Bool, Text},
 };
 
-use super::Condition;
+use super::{
+    Condition,
+    sql::{Bind, Sql},
+};
 use crate::{
     error::{Code, Error, Result},
-    schema::{outbox, record},
+    schema::outbox,
 };
 
 /// A connection to either database.
@@ -82,7 +88,7 @@ impl AnyConnection {
         let settings = match connection {
             AnyConnection::Sqlite(_) => {
                 "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                 PRAGMA foreign_keys = ON; PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY;"
+                 PRAGMA foreign_keys = ON; PRAGMA cache_size = -4000; PRAGMA temp_store = MEMORY;"
             }
             AnyConnection::Postgres(_) => "SET synchronous_commit = on; SET TIME ZONE 'UTC'; SET jit = off;",
         };
@@ -129,11 +135,30 @@ impl AnyConnection {
         Ok(())
     }
 
+    /// Gives up the statements that are kept prepared.
+    pub fn forget_prepared(&mut self) -> QueryResult<()> {
+        for size in [CacheSize::Disabled, CacheSize::Unbounded] {
+            self.set_prepared_statement_cache_size(size);
+        }
+        match self {
+            AnyConnection::Sqlite(_) => Ok(()),
+            AnyConnection::Postgres(c) => c.batch_execute("DEALLOCATE ALL"),
+        }
+    }
+
     /// Lets the planner know how many rows there are of what. PostgreSQL finds out by itself.
     pub fn learn_sizes(&mut self) -> QueryResult<()> {
         match self {
             AnyConnection::Sqlite(c) => c.batch_execute("PRAGMA analysis_limit = 400; PRAGMA optimize = 0x10002;"),
             AnyConnection::Postgres(_) => Ok(()),
+        }
+    }
+
+    /// Runs `work` so that it sees one moment of the store: in the transaction that is open, or else in one of its own.
+    pub fn at_one_moment<T>(&mut self, work: impl FnOnce(&mut AnyConnection) -> Result<T>) -> Result<T> {
+        match Transactions::transaction_manager_status_mut(self).transaction_depth()? {
+            Some(_) => work(self),
+            None => self.snapshot(work),
         }
     }
 
@@ -205,7 +230,7 @@ impl AnyConnection {
             // That `xid` is known to be the same everywhere lets SQLite read in the order of its rows.
             Engine::Sqlite => Box::new(outbox::xid.eq(0).and(outbox::seq.gt(seq))),
             Engine::Postgres => {
-                let is_settled = diesel::dsl::sql::<Bool>(
+                let is_settled = Sql::<Bool>::new(
                     "outbox.xid < CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)",
                 );
                 let is_beyond = outbox::xid.gt(xid).or(outbox::seq.gt(seq));
@@ -229,46 +254,16 @@ impl AnyConnection {
         }
     }
 
-    /// The condition that a record's words hold all words of `query`, of which the last may be the beginning of one.
-    pub fn matches_words(engine: Engine, query: &str) -> Condition<record::table> {
+    /// The condition that a column holds one of the words of a list with commas between them.
+    pub fn is_listed(engine: Engine, column: &str, words: String) -> Sql<Bool> {
         match engine {
-            Engine::Sqlite => Box::new(
-                diesel::dsl::sql::<Bool>(
-                    "record.id IN (SELECT record_id FROM record_text WHERE position IN \
-                     (SELECT rowid FROM record_index WHERE record_index MATCH ",
-                )
-                .bind::<Text, _>(fts5_query(query))
-                .sql("))"),
-            ),
-            Engine::Postgres => Box::new(
-                diesel::dsl::sql::<Bool>(
-                    "record.id IN (SELECT record_id FROM record_text WHERE document @@ to_tsquery('simple', ",
-                )
-                .bind::<Text, _>(tsquery(query))
-                .sql("))"),
-            ),
-        }
-    }
-
-    /// How well a record fits `query`: the higher the better.
-    pub fn word_rank(
-        engine: Engine,
-        query: &str,
-    ) -> Box<dyn BoxableExpression<record::table, super::Backend, SqlType = Double>> {
-        match engine {
-            Engine::Sqlite => Box::new(
-                diesel::dsl::sql::<Double>(
-                    "(SELECT -bm25(record_index, 10.0, 5.0, 2.0, 1.0) FROM record_index WHERE rowid = \
-                     (SELECT position FROM record_text WHERE record_id = record.id) AND record_index MATCH ",
-                )
-                .bind::<Text, _>(fts5_query(query))
-                .sql(")"),
-            ),
-            Engine::Postgres => Box::new(
-                diesel::dsl::sql::<Double>("(SELECT CAST(ts_rank(document, to_tsquery('simple', ")
-                    .bind::<Text, _>(tsquery(query))
-                    .sql(")) AS double precision) FROM record_text WHERE record_id = record.id)"),
-            ),
+            Engine::Sqlite => {
+                let json = format!("[\"{}\"]", words.replace(',', "\",\""));
+                Sql::new(format!("{column} IN (SELECT value FROM json_each(")).bind(Bind::Text(json)).sql("))")
+            }
+            Engine::Postgres => {
+                Sql::new(format!("{column} = ANY(string_to_array(")).bind(Bind::Text(words)).sql(", ','))")
+            }
         }
     }
 }
@@ -283,20 +278,16 @@ fn keep_private(path: &str) {
     drop(options.open(path));
 }
 
-/// The words of a query, quoted so that nothing in it is an operator; the last one also fits as a beginning.
-fn fts5_query(query: &str) -> String {
-    let quoted: Vec<String> = words(query).iter().map(|w| format!("\"{w}\"")).collect();
-    if quoted.is_empty() { "\"\"".to_owned() } else { quoted.join(" ") + "*" }
-}
-
-/// The same for PostgreSQL.
-fn tsquery(query: &str) -> String {
-    let quoted: Vec<String> = words(query).iter().map(|w| format!("'{w}'")).collect();
-    if quoted.is_empty() { String::new() } else { quoted.join(" & ") + ":*" }
-}
-
-fn words(query: &str) -> Vec<&str> {
-    query.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).take(16).collect()
+/// Runs a statement of diesel's on the connection behind a connection to either database. It means the same there, and its text
+/// need not be made each time to find what is prepared: for the few that every request runs.
+#[macro_export]
+macro_rules! on_either {
+    ($connection:expr, $c:ident => $run:expr) => {
+        match $connection {
+            $crate::db::AnyConnection::Sqlite($c) => $run,
+            $crate::db::AnyConnection::Postgres($c) => $run,
+        }
+    };
 }
 
 /// Inserts rows into a table with one statement (several when there are very many), on either database.

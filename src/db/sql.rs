@@ -1,0 +1,105 @@
+//! SQL text with bound values, for what diesel's own builders can't say.
+//!
+//! Unlike diesel's own literals, a statement with such text in it stays prepared on its connection: to prepare one costs more
+//! than most statements take. How many stay is bounded by [`super::pool`].
+
+use std::marker::PhantomData;
+
+use diesel::{
+    AppearsOnTable, Expression, QueryResult, SelectableExpression,
+    expression::{TypedExpressionType, ValidGrouping, is_aggregate},
+    query_builder::{AstPass, QueryFragment, QueryId},
+    sql_types::{BigInt, Bool, Double, Text, Timestamp},
+};
+
+use super::{AnyConnection, Backend, Engine};
+use crate::clock::Moment;
+
+/// A value that is bound, never written into the SQL.
+#[derive(Clone, Debug)]
+pub enum Bind {
+    /// Text.
+    Text(String),
+    /// A whole number.
+    Integer(i64),
+    /// A number.
+    Number(f64),
+    /// True or false.
+    Boolean(bool),
+    /// A moment.
+    Time(Moment),
+}
+
+#[derive(Clone, Debug)]
+enum Part {
+    Text(String),
+    Bind(Bind),
+}
+
+/// SQL text with bound values, of the SQL type `T`.
+#[derive(Clone, Debug)]
+pub struct Sql<T> {
+    parts: Vec<Part>,
+    of: PhantomData<T>,
+}
+
+impl<T> Sql<T> {
+    /// Text alone. Nothing that a caller wrote may be in it.
+    pub fn new(text: impl Into<String>) -> Self {
+        Sql { parts: vec![Part::Text(text.into())], of: PhantomData }
+    }
+
+    /// Followed by a bound value.
+    #[must_use]
+    pub fn bind(mut self, value: Bind) -> Self {
+        self.parts.push(Part::Bind(value));
+        self
+    }
+
+    /// Followed by more text.
+    #[must_use]
+    pub fn sql(mut self, text: impl Into<String>) -> Self {
+        self.parts.push(Part::Text(text.into()));
+        self
+    }
+}
+
+/// The condition that a column of ids, numbers or names of kinds holds one of these. However many they are, it is the same
+/// statement. What can't stand in such a column is left out.
+pub fn among<'a>(engine: Engine, column: &str, words: impl IntoIterator<Item = &'a str>) -> Sql<Bool> {
+    let is_word = |word: &&str| word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    let words: Vec<&str> = words.into_iter().filter(is_word).collect();
+    AnyConnection::is_listed(engine, column, words.join(","))
+}
+
+impl<T: TypedExpressionType> Expression for Sql<T> {
+    type SqlType = T;
+}
+
+impl<T> QueryFragment<Backend> for Sql<T> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Backend>) -> QueryResult<()> {
+        self.parts.iter().try_for_each(|part| match part {
+            Part::Text(text) => {
+                out.push_sql(text);
+                Ok(())
+            }
+            Part::Bind(Bind::Text(value)) => out.push_bind_param::<Text, _>(value),
+            Part::Bind(Bind::Integer(value)) => out.push_bind_param::<BigInt, _>(value),
+            Part::Bind(Bind::Number(value)) => out.push_bind_param::<Double, _>(value),
+            Part::Bind(Bind::Boolean(value)) => out.push_bind_param::<Bool, _>(value),
+            Part::Bind(Bind::Time(value)) => out.push_bind_param::<Timestamp, _>(value),
+        })
+    }
+}
+
+impl<T> QueryId for Sql<T> {
+    type QueryId = ();
+    // Its text is its name.
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<T, Q> SelectableExpression<Q> for Sql<T> where Self: Expression {}
+impl<T, Q> AppearsOnTable<Q> for Sql<T> where Self: Expression {}
+impl<T, G> ValidGrouping<G> for Sql<T> {
+    type IsAggregate = is_aggregate::Never;
+}
