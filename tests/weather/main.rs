@@ -2,10 +2,10 @@
 //! it allows. `cargo test --test weather` runs all of them in small; `-- --long` in full; words choose storms by their names.
 
 #![expect(clippy::unwrap_used, reason = "a storm that can't go on should stop")]
-#![expect(clippy::wildcard_enum_match_arm, reason = "what a test does not look at may be anything")]
 
 mod killed;
 mod load;
+mod stopped;
 mod storm;
 
 #[path = "../api/support/mod.rs"]
@@ -17,11 +17,18 @@ use std::process::ExitCode;
 use storm::Storm;
 
 /// All storms, in the order in which they come.
-const STORMS: &[Storm] = &[Storm {
-    name: "killed_under_writers",
-    about: "kill -9 under sixteen writers, again and again",
-    run: killed::under_writers,
-}];
+const STORMS: &[Storm] = &[
+    Storm {
+        name: "killed_under_writers",
+        about: "kill -9 under sixteen writers, again and again",
+        run: killed::under_writers,
+    },
+    Storm {
+        name: "stopped_under_load",
+        about: "SIGTERM under load, with streams open, again and again",
+        run: stopped::under_load,
+    },
+];
 
 /// Options of the test runner's that are followed by a value of their own.
 const WITH_VALUE: [&str; 7] =

@@ -37,14 +37,13 @@ impl Weather {
         if self.long { long } else { short }
     }
 
-    /// How long is allowed where a release build must make it within `limit`.
+    /// How long this build may take for what a release build must do within `limit`.
     pub fn allowed(&self, limit: Duration) -> Duration {
         limit * SLACK
     }
 
-    /// Something took so long; a release build must make it within `limit`.
+    /// Something took so long and may take no longer than `limit`.
     pub fn within(&mut self, what: &str, took: Duration, limit: Duration) {
-        let limit = self.allowed(limit);
         let text = |time: Duration| format!("{:.2} s", time.as_secs_f64());
         self.row(what, &text(took), &format!("<= {}", text(limit)), took <= limit);
     }
@@ -57,6 +56,11 @@ impl Weather {
     /// Something must be there at least so often, for the storm to be one.
     pub fn at_least<T: PartialOrd + Display>(&mut self, what: &str, found: T, least: T) {
         self.row(what, &found.to_string(), &format!(">= {least}"), found >= least);
+    }
+
+    /// Something may be there so often and no oftener.
+    pub fn at_most<T: PartialOrd + Display>(&mut self, what: &str, found: T, most: T) {
+        self.row(what, &found.to_string(), &format!("<= {most}"), found <= most);
     }
 
     /// There must be none of these; the first are shown.

@@ -87,7 +87,7 @@ impl Running {
     pub fn ask_with(&self, method: &str, path: &str, token: &str, more: &str, body: &str) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect_timeout(&self.address, Duration::from_secs(1)).ok()?;
         stream.set_read_timeout(Some(2 * SOON)).ok()?;
-        stream.write_all(request_with(method, path, token, more, body).as_bytes()).ok()?;
+        stream.write_all(request_with(method, path, token, &format!("{CLOSE}{more}"), body).as_bytes()).ok()?;
         answer(stream)
     }
 
@@ -123,14 +123,18 @@ impl Drop for Running {
     }
 }
 
-/// A request as it is sent.
+/// The header of a request that is the only one of its connection.
+const CLOSE: &str = "Connection: close\r\n";
+
+/// A request as it is sent on a connection of its own.
 pub fn request(method: &str, path: &str, token: &str, body: &str) -> String {
-    request_with(method, path, token, "", body)
+    request_with(method, path, token, CLOSE, body)
 }
 
-fn request_with(method: &str, path: &str, token: &str, more: &str, body: &str) -> String {
+/// A request as it is sent, with more headers, each a line.
+pub fn request_with(method: &str, path: &str, token: &str, more: &str, body: &str) -> String {
     format!(
-        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
          {more}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )
