@@ -3,8 +3,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a storm that can't go on should stop")]
 
+mod ask;
+mod away;
+mod cluster;
+mod copied;
+mod disk;
+mod held;
 mod killed;
 mod load;
+mod moved;
+mod schema;
 mod stopped;
 mod storm;
 
@@ -14,6 +22,8 @@ mod support;
 
 use std::process::ExitCode;
 
+use pointsman::db::Engine;
+
 use storm::Storm;
 
 /// All storms, in the order in which they come.
@@ -21,12 +31,56 @@ const STORMS: &[Storm] = &[
     Storm {
         name: "killed_under_writers",
         about: "kill -9 under sixteen writers, again and again",
+        only: None,
         run: killed::under_writers,
     },
     Storm {
         name: "stopped_under_load",
         about: "SIGTERM under load, with streams open, again and again",
+        only: None,
         run: stopped::under_load,
+    },
+    Storm {
+        name: "database_stopped",
+        about: "PostgreSQL ends as by a crash, and comes back",
+        only: Some(Engine::Postgres),
+        run: away::stopped,
+    },
+    Storm {
+        name: "database_locked",
+        about: "another process holds the lock of SQLite",
+        only: Some(Engine::Sqlite),
+        run: away::locked,
+    },
+    Storm {
+        name: "disk_full",
+        about: "the disk of the database is full, and then has room again",
+        only: None,
+        run: disk::full,
+    },
+    Storm {
+        name: "backup_under_writes",
+        about: "a backup is made while others write, and restored",
+        only: None,
+        run: copied::under_writes,
+    },
+    Storm {
+        name: "newer_database",
+        about: "an older server meets a database that a newer one has migrated",
+        only: None,
+        run: schema::newer,
+    },
+    Storm {
+        name: "nodes_at_once",
+        about: "three servers start at once on an empty database",
+        only: None,
+        run: schema::at_once,
+    },
+    Storm {
+        name: "clock_moved",
+        about: "the clock jumps an hour ahead and back while the server runs",
+        only: None,
+        run: moved::clock,
     },
 ];
 
@@ -65,7 +119,10 @@ impl Asked {
 
     fn wants(&self, storm: &Storm) -> bool {
         let fits = |word: &String| if self.exact { storm.name == word } else { storm.name.contains(word.as_str()) };
-        !self.ignored && (self.words.is_empty() || self.words.iter().any(fits)) && !self.skipped.iter().any(fits)
+        let here = storm.only.is_none_or(|engine| engine == storm::engine());
+        here && !self.ignored
+            && (self.words.is_empty() || self.words.iter().any(fits))
+            && !self.skipped.iter().any(fits)
     }
 }
 

@@ -123,7 +123,7 @@ pub fn under_load(weather: &mut Weather) {
             address: server.address,
             token: &token,
             every: Duration::from_millis(200),
-            anew: n % 2 == 0,
+            anew: n.is_multiple_of(2),
             answered: &answered,
         };
         let clients: Vec<Client<'_>> = (0..clients).map(client).collect();

@@ -85,10 +85,15 @@ impl Running {
 
     /// The same with more headers, each a line.
     pub fn ask_with(&self, method: &str, path: &str, token: &str, more: &str, body: &str) -> Option<(u16, String)> {
+        self.hear(method, path, token, more, body).map(|heard| (heard.status, heard.body))
+    }
+
+    /// The same with the headers of the answer.
+    pub fn hear(&self, method: &str, path: &str, token: &str, more: &str, body: &str) -> Option<Heard> {
         let mut stream = TcpStream::connect_timeout(&self.address, Duration::from_secs(1)).ok()?;
-        stream.set_read_timeout(Some(2 * SOON)).ok()?;
+        stream.set_read_timeout(Some(6 * SOON)).ok()?;
         stream.write_all(request_with(method, path, token, &format!("{CLOSE}{more}"), body).as_bytes()).ok()?;
-        answer(stream)
+        Heard::read(&mut BufReader::new(stream))
     }
 
     /// What it has printed and logged so far.
@@ -186,10 +191,15 @@ pub fn prepared() -> (TestDatabase, String) {
 
 /// The same, of a given database.
 pub fn prepared_on(database: TestDatabase) -> (TestDatabase, String) {
+    let token = prepare(&database.url());
+    (database, token)
+}
+
+/// The same, of the database at an address.
+pub fn prepare(url: &str) -> String {
     let mut config = Config::default();
-    config.database.url = DatabaseUrl::new(database.url());
+    config.database.url = DatabaseUrl::new(url.to_owned());
     let assembly = Assembly::open(config, Clock::System).unwrap();
     people::settle(&assembly);
-    let token = people::token_for(&assembly, Rita, "*");
-    (database, token)
+    people::token_for(&assembly, Rita, "*")
 }
