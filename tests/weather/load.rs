@@ -15,6 +15,7 @@ pub const INCIDENTS: &str = "/api/v1/incidents";
 
 /// Somebody who makes records one after the other, each by a key of its own, and asks again with the same key when the answer
 /// was lost.
+#[derive(Default)]
 pub struct Writer {
     name: String,
     /// How many keys were used.
@@ -25,20 +26,15 @@ pub struct Writer {
     pub acknowledged: Vec<String>,
     /// How often a key was sent again after its answer was lost or was a refusal.
     pub retried: usize,
+    /// How often what was asked again had been done.
+    pub replayed: usize,
     /// The statuses of refusals, and how often each came.
     pub refused: BTreeMap<u16, usize>,
 }
 
 impl Writer {
     pub fn new(name: &str) -> Writer {
-        Writer {
-            name: name.to_owned(),
-            keys: 0,
-            owed: false,
-            acknowledged: Vec::new(),
-            retried: 0,
-            refused: BTreeMap::new(),
-        }
+        Writer { name: name.to_owned(), ..Writer::default() }
     }
 
     fn title(&self, key: usize) -> String {
@@ -60,16 +56,16 @@ impl Writer {
         }
         let title = self.title(self.keys);
         let key = format!("Idempotency-Key: {title}\r\n");
-        let answer = server.ask_with("POST", INCIDENTS, token, &key, &format!("{{\"title\": \"{title}\"}}"));
-        let (status, text) = answer?;
-        if status == 201 {
-            let record: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let heard = server.hear("POST", INCIDENTS, token, &key, &format!("{{\"title\": \"{title}\"}}"))?;
+        self.replayed += usize::from(heard.header("idempotency-replayed").is_some());
+        if heard.status == 201 {
+            let record: serde_json::Value = serde_json::from_str(&heard.body).unwrap();
             self.acknowledged.push(record["id"].as_str().unwrap().to_owned());
             self.owed = false;
         } else {
-            *self.refused.entry(status).or_default() += 1;
+            *self.refused.entry(heard.status).or_default() += 1;
         }
-        Some(status)
+        Some(heard.status)
     }
 }
 

@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 use crate::{
     held,
     load::{INCIDENTS, Progress, Writer, write_until},
-    storm::{Weather, panics, until},
+    storm::{KilledOnPanic, Weather, panics, until},
     support::{
         PATIENCE,
         Person::Alex,
@@ -181,6 +181,7 @@ pub fn clock(weather: &mut Weather) {
     let (address, mut fired, mut early, mut expired) = (server.address, Vec::new(), Vec::new(), 0);
     let (opened, told) = (AtomicBool::new(false), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
+        let _end = KilledOnPanic(server.child.id());
         scope.spawn(|| follow(address, &token, &opened, &told));
         until("the stream is open", PATIENCE, || opened.load(Ordering::Relaxed));
         for _ in 0..weather.size(1, 5) {

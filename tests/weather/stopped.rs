@@ -13,7 +13,7 @@ use pointsman::{db::AnyConnection, schema::record};
 
 use crate::{
     load::INCIDENTS,
-    storm::{Weather, panics, until},
+    storm::{KilledOnPanic, Weather, panics, until},
     support::{
         PATIENCE,
         process::{Heard, Running, SOON, prepared, request, request_with},
@@ -35,6 +35,8 @@ struct Client<'a> {
     name: String,
     address: SocketAddr,
     token: &'a str,
+    /// When it asks for the first time, and how long it waits from one request to the next.
+    first: Duration,
     every: Duration,
     /// Whether each request has a connection of its own.
     anew: bool,
@@ -44,6 +46,7 @@ struct Client<'a> {
 impl Client<'_> {
     fn ask_until_refused(&self) -> Fate {
         let (mut fate, mut spare) = (Fate::default(), None);
+        std::thread::sleep(self.first);
         let started = Instant::now();
         for n in 1.. {
             let kept = spare.take().filter(is_open);
@@ -110,55 +113,74 @@ fn follow(address: SocketAddr, token: &str, open: &AtomicUsize) -> bool {
     }
 }
 
+/// What was seen in all stops.
+#[derive(Default)]
+struct Seen {
+    fate: Fate,
+    ends_told: usize,
+    slowest: Duration,
+    codes: Vec<Option<i32>>,
+    panics: Vec<String>,
+}
+
+/// How long each client waits from one request to the next.
+const RHYTHM: Duration = Duration::from_millis(200);
+
+/// Starts a server, puts load on it, and stops it.
+fn stop_once(url: &str, token: &str, stop: usize, streams: usize, clients: usize, seen: &mut Seen) {
+    let mut server = Running::start(url);
+    let (open, answered) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let address = server.address;
+    let client = |n: usize| Client {
+        name: format!("Stop {stop}, client {n}"),
+        address,
+        token,
+        first: RHYTHM * u32::try_from(n).unwrap() / u32::try_from(clients).unwrap(),
+        every: RHYTHM,
+        anew: n.is_multiple_of(2),
+        answered: &answered,
+    };
+    let clients: Vec<Client<'_>> = (0..clients).map(client).collect();
+    std::thread::scope(|scope| {
+        let _end = KilledOnPanic(server.child.id());
+        let (open, count) = (&open, clients.len());
+        let following: Vec<_> = (0..streams).map(|_| scope.spawn(move || follow(address, token, open))).collect();
+        until("all streams are open", PATIENCE, || open.load(Ordering::Relaxed) == streams);
+        let asking: Vec<_> =
+            clients.into_iter().map(|client| scope.spawn(move || client.ask_until_refused())).collect();
+        until("the load is on", PATIENCE, || answered.load(Ordering::Relaxed) >= 5 * count + stop);
+        let (code, took) = server.stop();
+        seen.slowest = seen.slowest.max(took);
+        seen.codes.extend(Some(code).filter(|code| *code != Some(0)));
+        for asked in asking.into_iter().map(|asking| asking.join().unwrap()) {
+            seen.fate.answered += asked.answered;
+            seen.fate.failed.extend(asked.failed);
+            seen.fate.unanswered.extend(asked.unanswered);
+        }
+        seen.ends_told += following.into_iter().map(|f| f.join().unwrap()).filter(|told| *told).count();
+    });
+    seen.panics.extend(panics(&server));
+}
+
 pub fn under_load(weather: &mut Weather) {
     let (database, token) = prepared();
     let (stops, streams, clients) = (weather.size(1, 10), weather.size(20, 100), weather.size(10, 40));
-    let mut fate = Fate::default();
-    let (mut ends_told, mut slowest, mut codes, mut panicked) = (0, Duration::ZERO, Vec::new(), Vec::new());
-    for stop in 0..stops {
-        let mut server = Running::start(&database.url());
-        let (open, answered) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let client = |n: usize| Client {
-            name: format!("Stop {stop}, client {n}"),
-            address: server.address,
-            token: &token,
-            every: Duration::from_millis(200),
-            anew: n.is_multiple_of(2),
-            answered: &answered,
-        };
-        let clients: Vec<Client<'_>> = (0..clients).map(client).collect();
-        std::thread::scope(|scope| {
-            let (address, token, open, count) = (server.address, &token, &open, clients.len());
-            let following: Vec<_> = (0..streams).map(|_| scope.spawn(move || follow(address, token, open))).collect();
-            until("all streams are open", PATIENCE, || open.load(Ordering::Relaxed) == streams);
-            let asking: Vec<_> =
-                clients.into_iter().map(|client| scope.spawn(move || client.ask_until_refused())).collect();
-            until("the load is on", PATIENCE, || answered.load(Ordering::Relaxed) >= 5 * count + stop);
-            let (code, took) = server.stop();
-            slowest = slowest.max(took);
-            codes.extend(Some(code).filter(|code| *code != Some(0)));
-            for asked in asking.into_iter().map(|asking| asking.join().unwrap()) {
-                fate.answered += asked.answered;
-                fate.failed.extend(asked.failed);
-                fate.unanswered.extend(asked.unanswered);
-            }
-            ends_told += following.into_iter().map(|f| f.join().unwrap()).filter(|told| *told).count();
-        });
-        panicked.extend(panics(&server));
-    }
+    let mut seen = Seen::default();
+    (0..stops).for_each(|stop| stop_once(&database.url(), &token, stop, streams, clients, &mut seen));
     let mut connection = AnyConnection::open(&database.url()).unwrap();
     let made: Vec<String> = record::table.select(record::title).load(&mut connection).unwrap();
     let made: HashSet<String> = made.into_iter().collect();
-    let (done, lost): (Vec<_>, Vec<_>) = fate.unanswered.into_iter().partition(|(title, _)| made.contains(title));
+    let unanswered = seen.fate.unanswered.into_iter();
+    let (done, lost): (Vec<_>, Vec<_>) = unanswered.partition(|(title, _)| made.contains(title));
     let (untaken, lost): (Vec<_>, Vec<_>) = lost.into_iter().partition(|(_, is_new)| *is_new);
-    weather.within("gone after SIGTERM, the slowest time", slowest, Duration::from_secs(10));
-    weather.none("exit codes other than 0", &codes);
-    weather.same("requests answered, each with its record made", fate.answered, made.len());
-    weather.none("answers that something failed", &fate.failed);
+    weather.within("gone after SIGTERM, the slowest time", seen.slowest, Duration::from_secs(10));
+    weather.none("exit codes other than 0", &seen.codes);
+    weather.same("requests answered, each with its record made", seen.fate.answered, made.len());
+    weather.none("answers that something failed", &seen.fate.failed);
     weather.none("requests carried out and not answered", &done);
     weather.none("requests lost on connections that were kept", &lost);
     // The system had opened these when the server shut its door. Nothing was done for them, as for those that are refused.
-    weather.at_most("new connections closed before they were taken, a stop", untaken.len() / stops, 2);
-    weather.same("streams told of their end", ends_told, stops * streams);
-    weather.none("panics", &panicked);
+    weather.at_most("new connections closed before they were taken", untaken.len(), 2 * stops);
+    weather.same("streams told of their end", seen.ends_told, stops * streams);
+    weather.none("panics", &seen.panics);
 }

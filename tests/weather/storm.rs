@@ -3,7 +3,7 @@
 use std::{
     fmt::{Debug, Display},
     panic::{AssertUnwindSafe, catch_unwind},
-    process::ExitCode,
+    process::{Command, ExitCode},
     time::{Duration, Instant},
 };
 
@@ -68,6 +68,11 @@ impl Weather {
         self.row(what, &found.to_string(), &format!("<= {most}"), found <= most);
     }
 
+    /// Something that nothing can be asked of, and that is worth knowing.
+    pub fn note(&self, what: &str, found: impl Display) {
+        println!("  {what:<58} {found:>12}");
+    }
+
     /// There must be none of these; the first are shown.
     pub fn none<T: Debug>(&mut self, what: &str, found: &[T]) {
         self.same(what, found.len(), 0);
@@ -91,6 +96,17 @@ impl Weather {
 /// The panics that a server has logged: one that has any is not well, whatever it answered.
 pub fn panics(server: &Running) -> Vec<String> {
     server.printed().lines().filter(|line| line.contains("panic")).map(str::to_owned).collect()
+}
+
+/// Kills a server when the storm breaks off, since those who follow it would follow it for ever.
+pub struct KilledOnPanic(pub u32);
+
+impl Drop for KilledOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            drop(Command::new("sh").args(["-c", &format!("kill -KILL {}", self.0)]).status());
+        }
+    }
 }
 
 /// Waits until something is so; gives how long that took. Stops the storm after `patience`.
