@@ -58,7 +58,8 @@ impl Drop for Disk {
 }
 
 pub fn full(weather: &mut Weather) {
-    let Some(disk) = Disk::mount(if engine() == Engine::Sqlite { 32 } else { 128 }) else {
+    // Enough for all that is written before it is filled and after.
+    let Some(disk) = Disk::mount(weather.size(128, 512)) else {
         return weather.skip("needs root, and to be allowed to mount a small disk");
     };
     match engine() {
@@ -81,7 +82,7 @@ fn fill_under_writers(weather: &mut Weather, disk: &Disk, url: &str) {
     let token = prepare(url);
     let server = Running::start(url);
     let mut writers: Vec<Writer> = (0..weather.size(4, 16)).map(|n| Writer::new(&format!("Writer {n}"))).collect();
-    let some = weather.size(50, 2_000);
+    let some = weather.size(50, 400);
     let written = |progress: &Progress| progress.acknowledged() >= some;
     write_until(&server, &token, &mut writers, Duration::ZERO, written, || ());
     let ballast = disk.fill();
