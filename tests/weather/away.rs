@@ -1,4 +1,4 @@
-//! A database that is away: stopped, or locked by another. The server says so, and is back when it is back.
+//! A database that is away: stopped, hung or locked by another. The server says so, and is back when it is back.
 
 use std::time::Duration;
 
@@ -13,9 +13,7 @@ use crate::{
 };
 
 /// How long an answer may take that says that the database is away.
-const SAID: Duration = Duration::from_secs(5);
-/// How long a write waits for the lock of SQLite at most, after those that were there before it.
-const UNLOCKED: Duration = Duration::from_secs(11);
+const SAID: Duration = Duration::from_secs(2);
 
 pub fn stopped(weather: &mut Weather) {
     let (cluster, _folder, token) = prepared_cluster();
@@ -27,8 +25,23 @@ pub fn stopped(weather: &mut Weather) {
         Expected::writes(&[503]),
     ];
     cluster.crash();
-    look(weather, &server, &token, away(weather), SAID, &all);
+    look(weather, &server, &token, away(weather), weather.allowed(SAID), &all);
     cluster.start();
+    back(weather, &server, &token);
+}
+
+pub fn hung(weather: &mut Weather) {
+    let (cluster, _folder, token) = prepared_cluster();
+    let server = Running::start_with(&cluster.url(), &["database.deadline_seconds=1"]);
+    let all = [
+        Expected::probe("/livez", &[200]),
+        Expected::probe("/readyz", &[503]),
+        Expected::reads(&[503]),
+        Expected::writes(&[503]),
+    ];
+    cluster.signal("STOP");
+    look(weather, &server, &token, away(weather), weather.allowed(SAID), &all);
+    cluster.signal("CONT");
     back(weather, &server, &token);
 }
 
@@ -44,7 +57,7 @@ pub fn locked(weather: &mut Weather) {
         Expected::writes(&[503]),
     ];
     other.batch_execute("BEGIN IMMEDIATE").unwrap();
-    look(weather, &server, &token, away(weather), UNLOCKED, &all);
+    look(weather, &server, &token, away(weather), weather.allowed(SAID), &all);
     other.batch_execute("ROLLBACK").unwrap();
     back(weather, &server, &token);
 }

@@ -1,4 +1,4 @@
-//! A PostgreSQL cluster of a storm's own, which may be stopped and starved without harm to other tests.
+//! A PostgreSQL cluster of a storm's own, which may be stopped, hung and starved without harm to other tests.
 
 use std::{
     path::{Path, PathBuf},
@@ -73,6 +73,14 @@ impl Cluster {
     /// Ends it as a crash would.
     pub fn crash(&self) {
         run(self.control().args(["--mode", "immediate", "stop"]));
+    }
+
+    /// Stops or continues all its processes, by the name of a signal.
+    pub fn signal(&self, name: &str) {
+        let pid = std::fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
+        let pid = pid.lines().next().unwrap();
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+        run(Command::new("sh").args(["-c", &format!("kill -{name} {pid} {children}")]));
     }
 
     pub fn url(&self) -> String {

@@ -47,6 +47,12 @@ const STORMS: &[Storm] = &[
         run: away::stopped,
     },
     Storm {
+        name: "database_hung",
+        about: "PostgreSQL hangs, and goes on",
+        only: Some(Engine::Postgres),
+        run: away::hung,
+    },
+    Storm {
         name: "database_locked",
         about: "another process holds the lock of SQLite",
         only: Some(Engine::Sqlite),
