@@ -2,7 +2,7 @@
 //!
 //! The command line, the tests and the imports all start from here.
 
-use std::{num::NonZeroUsize, sync::Arc};
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use crate::{
     auth::{
@@ -57,7 +57,8 @@ pub struct Assembly {
 impl Assembly {
     /// Opens the store that `config` names, migrates it and puts in what ships.
     pub fn open(config: Config, clock: Clock) -> Result<Self> {
-        let database = Database::open(config.database.url.expose(), config.database.readers)?;
+        let database = Database::open(config.database.url.expose(), config.database.readers)?
+            .with_deadline(Duration::from_secs(config.database.deadline_seconds));
         let now = clock.now();
         let mut connection = database.connect()?;
         let (server, first_password) = migrate::exclusively(&mut connection, |connection| {

@@ -87,6 +87,7 @@ impl Config {
             (self.database.readers == 0, "database.readers: at least 1"),
             (self.database.writers == 0, "database.writers: at least 1"),
             (self.database.batch_size == 0, "database.batch_size: at least 1"),
+            (self.database.deadline_seconds == 0, "database.deadline_seconds: at least 1"),
             (self.auth.access_token_minutes == 0, "auth.access_token_minutes: at least 1"),
             (self.auth.personal_token_days == 0, "auth.personal_token_days: at least 1"),
             (self.auth.personal_token_max_days == 0, "auth.personal_token_max_days: at least 1"),

@@ -47,6 +47,8 @@ pub struct Database {
     pub writers: u32,
     /// How many requests are written together at most.
     pub batch_size: usize,
+    /// How long a request waits for the database before it is told that it is away.
+    pub deadline_seconds: u64,
 }
 
 /// Tokens and passwords.
@@ -147,7 +149,7 @@ impl Server {
 }
 impl Default for Database {
     fn default() -> Self {
-        Database { url: DatabaseUrl::new("pointsman.db"), readers: 8, writers: 2, batch_size: 64 }
+        Database { url: DatabaseUrl::new("pointsman.db"), readers: 8, writers: 2, batch_size: 64, deadline_seconds: 30 }
     }
 }
 impl Default for Auth {

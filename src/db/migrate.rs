@@ -20,7 +20,7 @@ pub struct Step {
     pub applied: bool,
 }
 
-/// Runs `work` while no other node runs any. SQLite needs no lock here: its transactions take one.
+/// Runs `work` while no other node runs any. On SQLite, what must not run twice takes the lock of its own transaction.
 pub fn exclusively<T>(connection: &mut AnyConnection, work: impl FnOnce(&mut AnyConnection) -> Result<T>) -> Result<T> {
     use diesel::connection::SimpleConnection;
     if connection.engine() == super::Engine::Sqlite {
@@ -33,13 +33,26 @@ pub fn exclusively<T>(connection: &mut AnyConnection, work: impl FnOnce(&mut Any
     outcome
 }
 
-/// Applies what is missing, each migration in a transaction of its own; gives the names of those applied.
+/// Applies what is missing; gives the names of those applied.
 pub fn up(connection: &mut AnyConnection) -> Result<Vec<String>> {
     refuse_newer(connection)?;
     match connection {
-        AnyConnection::Sqlite(c) => names(c.run_pending_migrations(SQLITE).map_err(failed)?),
+        AnyConnection::Sqlite(_) => up_sqlite(connection),
         AnyConnection::Postgres(c) => names(c.run_pending_migrations(POSTGRES).map_err(failed)?),
     }
+}
+
+/// In one transaction, which has the lock before it looks what is missing: of nodes that start at once, one does it.
+fn up_sqlite(connection: &mut AnyConnection) -> Result<Vec<String>> {
+    connection.begin_write()?;
+    let AnyConnection::Sqlite(c) = connection else { return Ok(Vec::new()) };
+    let applied = c.run_pending_migrations(SQLITE).map_err(failed).and_then(names);
+    if applied.is_ok() {
+        connection.commit()?;
+    } else {
+        connection.roll_back_all()?;
+    }
+    applied
 }
 
 /// Takes back the newest migration; gives its name.

@@ -2,7 +2,10 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -24,6 +27,12 @@ type Reading = Box<dyn FnOnce() + Send>;
 const STACK: usize = 16 * 1024 * 1024;
 /// Connections that are kept for short statements apart from other work.
 const APART: u32 = 2;
+/// How long a connection is waited for.
+const CONNECTING: Duration = Duration::from_millis(1_500);
+/// How long who asks waits for the store, when nothing else is said.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// How often a store that is away is looked for.
+const LOOK: Duration = Duration::from_millis(250);
 /// How many reads may wait before new ones are turned away.
 const QUEUE: usize = 10_000;
 
@@ -39,6 +48,8 @@ pub struct Database {
     readers: flume::Sender<Reading>,
     url: Arc<str>,
     engine: Engine,
+    deadline: Duration,
+    away: Arc<AtomicBool>,
 }
 
 impl Database {
@@ -50,7 +61,7 @@ impl Database {
             r2d2::Pool::builder()
                 .max_size(most)
                 .min_idle(Some(0))
-                .connection_timeout(Duration::from_secs(2))
+                .connection_timeout(CONNECTING)
                 .test_on_check_out(engine == Engine::Postgres)
                 .error_handler(Box::new(r2d2::LoggingErrorHandler))
                 .build_unchecked(Opener { url: url.into() })
@@ -63,7 +74,14 @@ impl Database {
             let thread = thread::Builder::new().name(format!("reader-{n}")).stack_size(STACK);
             thread.spawn(serve).map_err(Error::internal)?;
         }
-        Ok(Database { connections, apart, readers: sender, url: url.into(), engine })
+        let away = Arc::default();
+        Ok(Database { connections, apart, readers: sender, url: url.into(), engine, deadline: DEADLINE, away })
+    }
+
+    /// The same, where who asks waits so long at most.
+    #[must_use]
+    pub fn with_deadline(self, deadline: Duration) -> Self {
+        Database { deadline, ..self }
     }
 
     /// Which database it is.
@@ -83,13 +101,18 @@ impl Database {
 
     /// Reads on this thread, all of it as of one moment.
     pub fn read_here<T, W: FnOnce(&mut AnyConnection) -> Result<T>>(&self, work: W) -> Result<T> {
-        self.connections.get().map_err(unavailable)?.connection.snapshot(work)
+        self.take(&self.connections)?.connection.snapshot(work)
     }
 
     /// Runs a short statement, committed by itself, on a connection that is kept for such: for who holds a connection already
     /// and needs another, so that nobody who holds one waits for the rest of the pool.
     pub fn apart<T>(&self, work: impl FnOnce(&mut AnyConnection) -> Result<T>) -> Result<T> {
-        work(&mut self.apart.get().map_err(unavailable)?.connection)
+        work(&mut self.take(&self.apart)?.connection)
+    }
+
+    fn take(&self, pool: &r2d2::Pool<Opener>) -> Result<r2d2::PooledConnection<Opener>> {
+        self.is_here()?;
+        pool.get().map_err(|e| Error { source: Some(Box::new(e)), ..self.lost() })
     }
 
     /// Reads a row or two by their keys, each statement by itself. On SQLite that takes less time than handing it to another
@@ -113,7 +136,7 @@ impl Database {
     }
 
     fn read_directly<T, W: FnOnce(&mut AnyConnection) -> Result<T>>(&self, work: W) -> Result<T> {
-        work(&mut self.connections.get().map_err(unavailable)?.connection)
+        work(&mut self.take(&self.connections)?.connection)
     }
 
     async fn on_reader<T: Send + 'static, W: FnOnce(&mut AnyConnection) -> Result<T> + Send + 'static>(
@@ -121,6 +144,7 @@ impl Database {
         read: fn(&Self, W) -> Result<T>,
         work: W,
     ) -> Result<T> {
+        self.is_here()?;
         let (reply, answer) = oneshot::channel();
         let database = self.clone();
         let job = move || {
@@ -134,13 +158,42 @@ impl Database {
         self.readers
             .try_send(Box::new(job))
             .map_err(|_| Error::new(Code::Unavailable, "Too many reads are waiting.").retry_after(1))?;
-        answer.await.map_err(Error::internal)?
+        self.in_time(answer).await
+    }
+
+    /// Waits for an answer of the store, but not for ever: one that hangs is as good as away.
+    pub(super) async fn in_time<T>(&self, answer: oneshot::Receiver<Result<T>>) -> Result<T> {
+        match tokio::time::timeout(self.deadline, answer).await {
+            Ok(answered) => answered.map_err(Error::internal)?,
+            Err(_) => Err(self.lost()),
+        }
+    }
+
+    /// An error while the store is away, so that nobody waits for what is known.
+    pub(super) fn is_here(&self) -> Result<()> {
+        if self.away.load(Ordering::Acquire) { Err(away()) } else { Ok(()) }
+    }
+
+    /// Says that the store is away, and looks for it until it is back.
+    pub(super) fn lost(&self) -> Error {
+        if !self.away.swap(true, Ordering::AcqRel) {
+            let (url, flag) = (self.url.clone(), self.away.clone());
+            let look = move || {
+                while AnyConnection::open(&url).is_err() {
+                    thread::sleep(LOOK);
+                }
+                flag.store(false, Ordering::Release);
+            };
+            if thread::Builder::new().name("looking".to_owned()).spawn(look).is_err() {
+                self.away.store(false, Ordering::Release);
+            }
+        }
+        away()
     }
 }
 
-fn unavailable(e: diesel::r2d2::PoolError) -> Error {
-    let away = Error::new(Code::Unavailable, "The database is not available at the moment.").retry_after(1);
-    Error { source: Some(Box::new(e)), ..away }
+fn away() -> Error {
+    Error::new(Code::Unavailable, "The database is not available at the moment.").retry_after(1)
 }
 
 /// Opens connections for the pool.

@@ -113,12 +113,15 @@ impl<D: Deferred> Unit<'_, D> {
 trait Job<D: Deferred>: Send {
     fn attempt(&mut self, unit: &mut Unit<'_, D>) -> Result<()>;
     fn answer(self: Box<Self>, verdict: Result<()>);
+    /// Whether it is still to be done: not where whoever waited for it has gone before it began.
+    fn is_wanted(&self) -> bool;
 }
 
 struct Work<F, T> {
     work: F,
     outcome: Option<T>,
     reply: oneshot::Sender<Result<T>>,
+    awaited: bool,
 }
 
 impl<D: Deferred, T: Send, F: FnMut(&mut Unit<'_, D>) -> Result<T> + Send> Job<D> for Work<F, T> {
@@ -132,10 +135,14 @@ impl<D: Deferred, T: Send, F: FnMut(&mut Unit<'_, D>) -> Result<T> + Send> Job<D
         // Whoever asked may be gone; the write stands all the same.
         let _ = reply.send(verdict.and_then(|()| outcome.map_or_else(lost, Ok)));
     }
+    fn is_wanted(&self) -> bool {
+        !(self.awaited && self.reply.is_closed())
+    }
 }
 
 /// The way in for every change. Cheap to clone.
 pub struct Writer<D: Deferred> {
+    database: Database,
     queue: flume::Sender<Box<dyn Job<D>>>,
     commits: Arc<watch::Sender<u64>>,
     threads: Arc<Mutex<Vec<thread::JoinHandle<()>>>>,
@@ -143,7 +150,8 @@ pub struct Writer<D: Deferred> {
 
 impl<D: Deferred> Clone for Writer<D> {
     fn clone(&self) -> Self {
-        Writer { queue: self.queue.clone(), commits: self.commits.clone(), threads: self.threads.clone() }
+        let database = self.database.clone();
+        Writer { database, queue: self.queue.clone(), commits: self.commits.clone(), threads: self.threads.clone() }
     }
 }
 
@@ -172,16 +180,19 @@ impl<D: Deferred> Writer<D> {
             })
             .collect::<std::io::Result<Vec<_>>>()
             .map_err(Error::internal)?;
-        Ok(Writer { queue, commits, threads: Arc::new(Mutex::new(handles)) })
+        let database = database.clone();
+        Ok(Writer { database, queue, commits, threads: Arc::new(Mutex::new(handles)) })
     }
 
-    /// Runs `work` in a transaction and answers when it is durable.
+    /// Runs `work` in a transaction and answers when it is durable. Work that the store was not ready for in time is not begun any
+    /// more; where it had begun, it may be done all the same.
     pub async fn run<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnMut(&mut Unit<'_, D>) -> Result<T> + Send + 'static,
     {
-        self.submit(work)?.await.map_err(Error::internal)?
+        self.database.is_here()?;
+        self.database.in_time(self.queue_up(work, true)?).await
     }
 
     /// The same for a thread that may block.
@@ -193,15 +204,23 @@ impl<D: Deferred> Writer<D> {
         self.submit(work)?.blocking_recv().map_err(Error::internal)?
     }
 
-    /// Hands `work` in; the answer comes through the receiver.
+    /// Hands `work` in, to be done whether or not the answer is waited for.
     pub fn submit<T, F>(&self, work: F) -> Result<oneshot::Receiver<Result<T>>>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Unit<'_, D>) -> Result<T> + Send + 'static,
+    {
+        self.queue_up(work, false)
+    }
+
+    fn queue_up<T, F>(&self, work: F, awaited: bool) -> Result<oneshot::Receiver<Result<T>>>
     where
         T: Send + 'static,
         F: FnMut(&mut Unit<'_, D>) -> Result<T> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
         self.queue
-            .try_send(Box::new(Work { work, outcome: None, reply }))
+            .try_send(Box::new(Work { work, outcome: None, reply, awaited }))
             .map_err(|_| Error::new(Code::Unavailable, "Too many writes are waiting.").retry_after(1))?;
         Ok(answer)
     }
@@ -237,7 +256,10 @@ impl<D: Deferred> Desk<D> {
         while let Ok(first) = self.jobs.recv() {
             let mut group = vec![first];
             group.extend(self.jobs.try_iter().take(self.batch - 1));
-            self.commit_group(&mut connection, group);
+            group.retain(|job| job.is_wanted());
+            if !group.is_empty() {
+                self.commit_group(&mut connection, group);
+            }
         }
     }
 
@@ -290,7 +312,12 @@ impl<D: Deferred> Desk<D> {
     }
 
     fn reopen(&self) -> Result<AnyConnection> {
-        self.database.connect().inspect_err(|_| thread::sleep(Duration::from_millis(100)))
+        let mut connection = self.database.connect().inspect_err(|_| {
+            self.database.lost();
+            thread::sleep(Duration::from_millis(100));
+        })?;
+        connection.hurry()?;
+        Ok(connection)
     }
 }
 

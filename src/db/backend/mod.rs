@@ -69,6 +69,16 @@ fn wants_tls(address: &str) -> bool {
     parameters.split('&').any(|parameter| demands.contains(&parameter))
 }
 
+/// The address with the times after which a server that does not answer is given up, unless it says so itself.
+fn in_time(url: &str) -> String {
+    // In seconds, and milliseconds without an acknowledgement.
+    let times = [("connect_timeout", "2"), ("keepalives_idle", "10"), ("tcp_user_timeout", "10000")];
+    times.iter().filter(|(name, _)| !url.contains(&format!("{name}="))).fold(url.to_owned(), |url, (name, value)| {
+        let joint = if url.contains('?') { '&' } else { '?' };
+        format!("{url}{joint}{name}={value}")
+    })
+}
+
 /// The file behind an SQLite address.
 pub fn sqlite_path(url: &str) -> &str {
     url.strip_prefix("sqlite://").unwrap_or(url)
@@ -83,7 +93,7 @@ impl AnyConnection {
                 keep_private(sqlite_path(url));
                 AnyConnection::Sqlite(SqliteConnection::establish(sqlite_path(url))?)
             }
-            Engine::Postgres => AnyConnection::Postgres(PgConnection::establish(url)?),
+            Engine::Postgres => AnyConnection::Postgres(PgConnection::establish(&in_time(url))?),
         };
         let settings = match connection {
             AnyConnection::Sqlite(_) => {
@@ -94,6 +104,14 @@ impl AnyConnection {
         };
         connection.batch_execute(settings).map_err(ConnectionError::CouldntSetupConfiguration)?;
         Ok(connection)
+    }
+
+    /// Waits no longer for the lock of another process than who asks should wait for an answer.
+    pub fn hurry(&mut self) -> QueryResult<()> {
+        match self {
+            AnyConnection::Sqlite(c) => c.batch_execute("PRAGMA busy_timeout = 900"),
+            AnyConnection::Postgres(_) => Ok(()),
+        }
     }
 
     /// Which database this is.
