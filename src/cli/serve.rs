@@ -1,6 +1,9 @@
 //! `pointsman serve`, and the API that it serves.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
 
 use actix_web::web;
 use futures_util::{FutureExt, future::LocalBoxFuture};
@@ -9,7 +12,7 @@ use crate::{
     assembly::Assembly,
     auth::{Gate, Hasher},
     clock::Clock,
-    config::Config,
+    config::{self, Config, Secret},
     db::Database,
     error::{Error, Result},
     http::{
@@ -57,8 +60,8 @@ pub fn run(config: Config) -> Result<()> {
     telemetry::init(&config.log)?;
     let assembly = Assembly::open(config, Clock::System)?;
     let parts = parts(&assembly)?;
-    let base = assembly.config.server.base_url();
-    greet(&assembly, &base);
+    greet(assembly.first_password.as_ref());
+    let settings = assembly.config.clone();
     let jobs = assembly.jobs();
     let shutdown = parts.shutdown.clone();
     actix_web::rt::System::new().block_on(async move {
@@ -68,7 +71,7 @@ pub fn run(config: Config) -> Result<()> {
                 () = shutdown.begun() => {}
             }
         });
-        let ended = server::serve(parts, |addresses| tracing::info!(?addresses, "listening")).await;
+        let ended = server::serve(parts, |addresses| tell(&settings.server, addresses)).await;
         background.abort();
         ended
     })
@@ -117,17 +120,20 @@ impl Ready for Store {
     }
 }
 
-/// Tells whoever started the server where things are.
-fn greet(assembly: &Assembly, base: &str) {
-    println!("Pointsman is starting on {base}");
+/// Tells whoever started the server the first time how to sign in: even where it then can't listen, since it is told once.
+fn greet(first_password: Option<&Secret>) {
+    if let Some(password) = first_password {
+        println!("Sign in as {} with the one-time password {}", crate::assembly::ADMINISTRATOR, password.expose());
+        println!("  (shown this once; you choose your own at the first sign-in)");
+    }
+}
+
+/// Tells where things are. A port that the system chose is known only now.
+fn tell(server: &config::Server, addresses: &[SocketAddr]) {
+    tracing::info!(?addresses, "listening");
+    let listen = addresses.first().copied().unwrap_or(server.listen);
+    let base = config::Server { listen, ..server.clone() }.base_url();
+    println!("Pointsman listens on {base}");
     println!("  documentation   {base}/docs");
     println!("  OpenAPI         {base}/openapi.json");
-    if let Some(password) = &assembly.first_password {
-        println!(
-            "  sign in as      {} with the one-time password {}",
-            crate::assembly::ADMINISTRATOR,
-            password.expose()
-        );
-        println!("                  (shown this once; you choose your own at the first sign-in)");
-    }
 }

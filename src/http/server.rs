@@ -1,12 +1,18 @@
 //! Start and stop of the server.
 //!
-//! **Invariant:** once told to stop, it takes no new connection, finishes what is in flight, ends its streams, and is gone
-//! within `server.shutdown_timeout_seconds`.
+//! **Invariant:** once told to stop, it refuses new connections, answers what comes on those that it has, ends its streams, and
+//! is gone within `server.shutdown_timeout_seconds` and the [`LAST_CALL`].
 
-use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
+use std::{
+    io,
+    net::{Shutdown as Way, SocketAddr, TcpListener},
+    num::NonZeroUsize,
+    time::Duration,
+};
 
 use actix_web::{HttpServer, dev::ServerHandle, rt};
 use metrics_exporter_prometheus::PrometheusHandle;
+use socket2::{Domain, SockRef, Socket, Type};
 
 use super::{
     app::{Parts, app},
@@ -19,7 +25,10 @@ const HEAD_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a connection may be idle. Shorter than a stop may take, since an idle connection holds it.
 const IDLE: Duration = Duration::from_secs(5);
 /// Connections that wait to be taken.
-const BACKLOG: u32 = 2048;
+const BACKLOG: i32 = 2048;
+/// How long connections are still heard once the server is told to stop. A worker that is told drops those that it has not begun
+/// to serve, and requests that it has not begun to read, so they get the time to be begun.
+const LAST_CALL: Duration = Duration::from_millis(500);
 /// How often figures that nobody has read are summed up, so that they don't grow.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -30,21 +39,23 @@ const UPKEEP: Duration = Duration::from_secs(5);
 pub async fn serve(parts: Parts, listening: impl FnOnce(&[SocketAddr])) -> Result<()> {
     let (server, shutdown, figures) = (parts.server.clone(), parts.shutdown.clone(), parts.figures.clone());
     let workers = server.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZeroUsize::get));
+    let refused = |e| Error::new(Code::Internal, format!("can't listen on {}: {e}", server.listen));
+    let (listener, door) =
+        listen(server.listen).and_then(|listener| Ok((listener.try_clone()?, listener))).map_err(refused)?;
     let bound = HttpServer::new(move || app(&parts))
         .workers(workers)
-        .backlog(BACKLOG)
         .keep_alive(IDLE)
         .client_request_timeout(HEAD_DEADLINE)
         .client_disconnect_timeout(Duration::from_secs(1))
         .tcp_nodelay(true)
         .shutdown_timeout(server.shutdown_timeout_seconds)
         .disable_signals()
-        .bind(server.listen)
-        .map_err(|e| Error::new(Code::Internal, format!("can't listen on {}: {e}", server.listen)))?;
+        .listen(listener)
+        .map_err(refused)?;
     let addresses = bound.addrs();
     let running = bound.run();
     listening(&addresses);
-    let stop = rt::spawn(stop_when_told(running.handle(), shutdown));
+    let stop = rt::spawn(stop_when_told(running.handle(), shutdown, door));
     let upkeep = rt::spawn(keep_up(figures));
     let ended = running.await.map_err(Error::internal);
     stop.abort();
@@ -52,13 +63,28 @@ pub async fn serve(parts: Parts, listening: impl FnOnce(&[SocketAddr])) -> Resul
     ended
 }
 
-async fn stop_when_told(server: ServerHandle, shutdown: Shutdown) {
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    // A server that starts anew need not wait for the connections of the one before.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+async fn stop_when_told(server: ServerHandle, shutdown: Shutdown, door: TcpListener) {
     tokio::select! {
         () = signalled() => {}
         () = shutdown.begun() => {}
     }
     tracing::info!("stopping");
     shutdown.begin();
+    server.pause().await;
+    // Who comes from now on is refused, and need not wait for a server that takes nobody. Where the system knows no such thing,
+    // they are refused a little later.
+    drop(SockRef::from(&door).shutdown(Way::Both));
+    rt::time::sleep(LAST_CALL).await;
     server.stop(true).await;
 }
 
