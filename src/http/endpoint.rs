@@ -178,8 +178,7 @@ pub fn short_text(most: usize) -> Schema {
 
 /// The schema of a text that follows `pattern`, of so many characters at most, for parameters.
 pub fn patterned(most: usize, pattern: &str) -> Schema {
-    let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(most));
-    text.pattern(Some(pattern)).into()
+    ObjectBuilder::new().schema_type(Type::String).max_length(Some(most)).pattern(Some(pattern)).into()
 }
 
 /// The schema of a name that a machine can say, of so many characters at most, for parameters.

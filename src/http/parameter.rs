@@ -29,13 +29,8 @@ pub fn idempotency_key() -> Parameter {
 
 /// `X-Reason`
 pub fn reason() -> Parameter {
-    in_header(
-        "X-Reason",
-        "Why, for the history and the audit trail.",
-        Required::False,
-        patterned(1_000, HEADER_TEXT),
-        "asked by phone",
-    )
+    let text = patterned(1_000, "^([!-~]([ -~]*[!-~])?)?$");
+    in_header("X-Reason", "Why, for the history and the audit trail.", Required::False, text, "asked by phone")
 }
 
 /// What a header can hold: printable ASCII, without space around it.

@@ -21,7 +21,7 @@ use crate::{
     error::{Code, Error, Result},
     http::{
         desk::{self, Call, Reply, record_id_of},
-        endpoint::{Access, Answer, Content, Endpoint, in_path, in_query, short_text, uuid},
+        endpoint::{Access, Answer, Content, Endpoint, in_path, in_query, patterned, uuid},
         entity_tag,
         mount::Api,
         parameter::{dry_run, idempotency_key, if_match, reason},
@@ -93,12 +93,16 @@ async fn list_attachments(
     Ok(sheet.respond(&cut, Some(version)))
 }
 
+/// The name of a file: no path, and no control characters.
+const NAME: &str =
+    r"^[^/\\\u0000-\u001F\u007F-\u009F]*[^\s/\\\u0000-\u001F\u007F-\u009F][^/\\\u0000-\u001F\u007F-\u009F]*$";
+
 fn create(kind: &'static Kind) -> Endpoint {
     let mut endpoint = under(kind, Method::POST, "attachments", format!("create_{}_attachment", kind.name));
     endpoint.access = Access::Permission(kind.permission("comment").into());
     endpoint.summary = format!("Attach a file to {}", a(kind)).into();
     endpoint.description = "The body is the file itself, up to the limit that the operator set (25 MiB if nothing was said). Its `Content-Type` may be any and is kept. It is a change of the record: the `ETag` is its new one. An upload that breaks off leaves nothing.".into();
-    let mut name = in_query("name", "The name of the file.", short_text(255), "screenshot.png");
+    let mut name = in_query("name", "The name of the file.", patterned(255, NAME), "screenshot.png");
     name.required = Required::True;
     endpoint.parameters.extend([name, if_match(false), dry_run(), idempotency_key(), reason()]);
     endpoint.request = Some(Content::of("application/octet-stream", bytes(), json!("…")));
