@@ -2,12 +2,15 @@
 
 use utoipa::openapi::{Required, path::Parameter};
 
-use super::endpoint::{in_header, in_path, in_query, patterned, short_text, uuid, whole_number, yes_or_no};
+use super::endpoint::{in_header, in_path, in_query, patterned, uuid, whole_number, yes_or_no};
 use crate::record::kind::Kind;
+
+/// An id, or a prefix and digits.
+const RECORD_ID: &str = "^([0-9A-Fa-f-]{36}|[A-Za-z]+[0-9]+)$";
 
 /// `{id}` of a record.
 pub fn record_id(kind: &Kind) -> Parameter {
-    in_path("id", "Its id or its number.", short_text(40), format!("{}0000042", kind.prefix))
+    in_path("id", "Its id or its number.", patterned(40, RECORD_ID), format!("{}0000042", kind.prefix))
 }
 
 /// `{id}` of what has no number.

@@ -105,7 +105,7 @@ fn create(kind: &'static Kind) -> Endpoint {
     let mut name = in_query("name", "The name of the file.", patterned(255, NAME), "screenshot.png");
     name.required = Required::True;
     endpoint.parameters.extend([name, if_match(false), dry_run(), idempotency_key(), reason()]);
-    endpoint.request = Some(Content::of("application/octet-stream", bytes(), json!("…")));
+    endpoint.request = Some(Content::of("application/octet-stream", bytes(), json!("…")).optional());
     endpoint.responses = vec![
         Answer::json(201, "It is attached.", schema::<Attachment>(), example())
             .header("ETag", "The record's version, for `If-Match`.")

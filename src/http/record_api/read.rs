@@ -132,7 +132,7 @@ fn list_parameters() -> Vec<Parameter> {
         in_query(
             "q",
             "Words to be found in number, title, description or comments; of the last one the beginning is enough.",
-            short_text(1_000),
+            short_text(2_000),
             "mail queue",
         ),
         in_query(
