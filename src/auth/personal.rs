@@ -35,6 +35,8 @@ pub const PREFIX: &str = "pm_pat_";
 const LAST_USE: TimeDelta = TimeDelta::minutes(1);
 /// The longest name of a token, in characters.
 const LONGEST_NAME: usize = 100;
+/// Scopes of a token at most.
+pub const MOST_SCOPES: usize = 1_000;
 
 /// A token as its owner sees it; the secret is not kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -107,6 +109,9 @@ fn check(new: &NewPersonalToken, kinds: &[KindActions], now: Moment) -> Result<(
     }
     if new.scopes.is_empty() {
         return Err(Error::invalid("/scopes", "required", "A token without scopes may do nothing; `*` is no limit."));
+    }
+    if new.scopes.len() > MOST_SCOPES {
+        return Err(Error::invalid("/scopes", "too_many", format!("A token has at most {MOST_SCOPES} scopes.")));
     }
     if new.expires_at.is_some_and(|at| at <= now) {
         return Err(Error::invalid("/expires_at", "in_the_past", "The token would have expired already."));

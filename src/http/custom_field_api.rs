@@ -7,24 +7,27 @@ use actix_web::{
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
-use utoipa::{ToSchema, openapi::path::Parameter};
+use utoipa::{
+    ToSchema,
+    openapi::{ObjectBuilder, Schema, path::Parameter, schema::Type},
+};
 
 use super::{
     body::{Body, fit},
     desk::{self, Call, Reply},
-    endpoint::{Access, Answer, Content, Endpoint, in_path, in_query, text},
+    endpoint::{Access, Answer, Content, Endpoint, in_path, in_query, short_text, uuid},
     entity_tag::{etag, is_known},
     mount::Api,
     parameter::{dry_run, idempotency_key, if_match, reason},
-    schema::{list, schema},
+    schema::{list, schema, words},
 };
 use crate::{
     clock::Moment,
     error::{Code, Error, Result},
     id::RowId,
     record::{
-        custom::{self, CustomField},
-        custom_admin::{self, Change, New},
+        custom::{self, CustomField, TYPES},
+        custom_admin::{self, CHOICES, Change, LABEL, New},
     },
 };
 
@@ -82,21 +85,27 @@ struct Shown {
 struct NewCustomField {
     /// The kind of record that gets it.
     #[schema(examples("incident"))]
+    #[schema(max_length = 40)]
     kind: String,
     /// Lower case letters, digits and `_`, at most 60; not the name of a field that the kind has.
     #[schema(examples("floor"))]
+    #[schema(max_length = 60, pattern = "^[a-z][a-z0-9_]*$")]
     name: String,
     /// For people.
     #[schema(examples("Floor"))]
+    #[schema(max_length = 100)]
     label: String,
     /// What it holds, for people.
     #[serde(default)]
+    #[schema(max_length = 1000)]
     help: String,
     /// `text`, `integer`, `decimal`, `boolean`, `date`, `time` or `choice`.
     #[schema(examples("choice"))]
+    #[schema(schema_with = field_type)]
     field_type: String,
     /// The words to choose from; needed for `choice`.
     #[serde(default)]
+    #[schema(schema_with = choices)]
     choices: Vec<String>,
     /// Whether new records need it.
     #[serde(default)]
@@ -105,6 +114,7 @@ struct NewCustomField {
     /// back-references, so that none takes long.
     #[serde(default)]
     #[schema(examples("[A-Z]{2}-[0-9]+"))]
+    #[schema(max_length = 500)]
     pattern: Option<String>,
 }
 
@@ -115,14 +125,17 @@ struct CustomFieldChange {
     /// For people.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
+    #[schema(max_length = 100)]
     label: Option<String>,
     /// What it holds, for people.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
+    #[schema(max_length = 1000)]
     help: Option<String>,
     /// The words to choose from, for `choice`. What records hold stays.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
+    #[schema(schema_with = choices)]
     choices: Option<Vec<String>>,
     /// Whether new records need it.
     #[serde(default, deserialize_with = "given")]
@@ -131,11 +144,21 @@ struct CustomFieldChange {
     /// The regular expression that the whole of a `text` must match; null for none. What records hold stays.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
+    #[schema(max_length = 500)]
     pattern: Option<Option<String>>,
     /// Whether it can be written and is offered in forms.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     active: Option<bool>,
+}
+
+fn choices() -> Schema {
+    words("The words to choose from, for `choice`. When they change, what records hold stays.", CHOICES, LABEL)
+}
+
+fn field_type() -> Schema {
+    let schema = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(TYPES.iter().copied()));
+    schema.description(Some("What it holds.")).into()
 }
 
 /// What is given is not null, but where the type itself has room for it.
@@ -189,14 +212,14 @@ const READ: &str = "custom_field.read";
 const EDIT: &str = "custom_field.edit";
 
 fn id_parameter() -> Parameter {
-    in_path("id", "The id of the field.", text(), "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e75")
+    in_path("id", "The id of the field.", uuid(), "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e75")
 }
 
 fn all() -> Endpoint {
     Endpoint {
         summary: "List custom fields".into(),
         description: "All of them, also those that are not active, by kind and name.".into(),
-        parameters: vec![in_query("kind", "Only those of this kind.", text(), "incident")],
+        parameters: vec![in_query("kind", "Only those of this kind.", short_text(100), "incident")],
         responses: vec![Answer::json(200, "The fields.", list(schema::<Shown>()), json!([example()]))],
         ..base(Method::GET, "/api/v1/custom-fields", "list_custom_fields", READ)
     }

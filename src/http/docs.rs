@@ -8,11 +8,14 @@ use actix_web::{
     web,
 };
 use serde_json::json;
-use utoipa::openapi::{ObjectBuilder, schema::Type};
+use utoipa::openapi::{
+    ObjectBuilder,
+    schema::{AdditionalProperties, Type},
+};
 use utoipa_swagger_ui::Config;
 
 use super::{
-    endpoint::{Access, Answer, Content, Endpoint, in_path, text},
+    endpoint::{Access, Answer, Content, Endpoint, in_path, short_text},
     mount::{Api, Mounted},
     schema::inline,
 };
@@ -23,7 +26,11 @@ const TAG: &str = "Documentation";
 /// Mounts `/openapi.json` and `/docs`.
 pub fn mount(api: &mut Api) {
     api.tag(TAG, "The documentation of this API, about itself.");
-    let document = ObjectBuilder::new().schema_type(Type::Object).description(Some("An OpenAPI 3.1 document.")).build();
+    let document = ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .description(Some("An OpenAPI 3.1 document."))
+        .additional_properties(Some(AdditionalProperties::FreeForm(true)))
+        .build();
     api.mount(
         Endpoint {
             id: "get_openapi".into(),
@@ -52,7 +59,7 @@ pub fn mount(api: &mut Api) {
             path: "/docs/{file:.*}".into(),
             summary: "A file of the documentation for people".into(),
             description: "The page itself when `file` is empty, or a script, style or picture of it.".into(),
-            parameters: vec![in_path("file", "The name of the file.", text(), "index.html")],
+            parameters: vec![in_path("file", "The name of the file.", short_text(200), "index.html")],
             responses: vec![Answer::empty(200, "The file, in its own media type.")],
             ..page()
         },

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use actix_web::http::Method;
 use serde_json::Value;
 use utoipa::openapi::{
-    RefOr, Required, Schema,
+    ObjectBuilder, RefOr, Required, Schema,
     path::{Parameter, ParameterBuilder, ParameterIn},
+    schema::{KnownFormat, SchemaFormat, Type},
 };
 
 use super::schema::Shape;
@@ -167,17 +168,43 @@ fn parameter(
 
 /// The schema of a text, for parameters.
 pub fn text() -> Schema {
-    utoipa::openapi::ObjectBuilder::new().schema_type(utoipa::openapi::schema::Type::String).into()
+    ObjectBuilder::new().schema_type(Type::String).into()
 }
 
-/// The schema of a whole number, for parameters.
+/// The schema of a text of so many characters at most, for parameters.
+pub fn short_text(most: usize) -> Schema {
+    ObjectBuilder::new().schema_type(Type::String).max_length(Some(most)).into()
+}
+
+/// The schema of a text that follows `pattern`, of so many characters at most, for parameters.
+pub fn patterned(most: usize, pattern: &str) -> Schema {
+    ObjectBuilder::new().schema_type(Type::String).max_length(Some(most)).pattern(Some(pattern)).into()
+}
+
+/// The schema of a name that a machine can say, of so many characters at most, for parameters.
+pub fn name_of(most: usize) -> Schema {
+    patterned(most, "^[a-z][a-z0-9_]*$")
+}
+
+/// The schema of a UUID, for parameters.
+pub fn uuid() -> Schema {
+    let format = SchemaFormat::KnownFormat(KnownFormat::Uuid);
+    ObjectBuilder::new().schema_type(Type::String).format(Some(format)).into()
+}
+
+/// The schema of a whole number from 1, for parameters.
 pub fn whole_number() -> Schema {
-    utoipa::openapi::ObjectBuilder::new().schema_type(utoipa::openapi::schema::Type::Integer).into()
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
+        .minimum(Some(1))
+        .maximum(Some(i32::MAX))
+        .into()
 }
 
 /// The schema of a yes or no, for parameters.
 pub fn yes_or_no() -> Schema {
-    utoipa::openapi::ObjectBuilder::new().schema_type(utoipa::openapi::schema::Type::Boolean).into()
+    ObjectBuilder::new().schema_type(Type::Boolean).into()
 }
 
 impl Endpoint {

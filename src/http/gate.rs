@@ -16,7 +16,7 @@ use utoipa::openapi::{
 };
 
 use super::{
-    accept,
+    accept, bounds,
     endpoint::{Access, Endpoint},
     limit::{Counted, Limiter},
     problem,
@@ -103,6 +103,7 @@ async fn admit(endpoint: &Endpoint, request: &HttpRequest) -> Result<()> {
         return Err(Error::new(Code::Malformed, "Path and query must not hold U+0000."));
     }
     check_parameters(endpoint, request)?;
+    bounds::check_headers(endpoint, request)?;
     let offered = endpoint.media_types();
     if !offered.is_empty() && accept::choose(request, &offered).is_none() {
         return Err(Error::new(Code::NotAcceptable, format!("The answer can be {}.", offered.join(", "))));
@@ -142,7 +143,8 @@ fn check_given(parameter: &Parameter, pairs: &[(String, String)]) -> Result<()> 
         [text] if is_yes_or_no(parameter) && !["true", "false"].contains(text) => {
             ("wrong_type", format!("`{name}` is `true` or `false`."))
         }
-        _ => return Ok(()),
+        [text] => return bounds::check(parameter, text),
+        [] => return Ok(()),
     };
     let wrong = FieldError::new(name, code, detail.clone());
     Err(Error::new(Code::Malformed, detail).with_errors(vec![wrong]))

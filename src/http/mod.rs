@@ -11,12 +11,14 @@ pub mod app;
 pub mod auth_api;
 pub mod authenticate;
 pub mod body;
+mod bounds;
 pub mod custom_field_api;
 pub mod desk;
 pub mod directory_api;
 pub mod docs;
 pub mod endpoint;
 pub mod entity_tag;
+mod follow_up;
 mod gate;
 #[cfg(test)]
 mod house;

@@ -10,6 +10,7 @@ use actix_web::http::Method;
 use utoipa::openapi::{
     ContentBuilder, Header, HttpMethod, Info, License, OpenApi, OpenApiBuilder, PathItem, Paths, Ref, RefOr, Required,
     Response, ResponseBuilder, ResponsesBuilder, SecurityRequirement, Server, Tag,
+    extensions::Extensions,
     path::{Operation, OperationBuilder, ParameterIn},
     request_body::RequestBodyBuilder,
     schema::Components as Section,
@@ -18,6 +19,7 @@ use utoipa::openapi::{
 
 use super::{
     endpoint::{Access, Answer, Content, Endpoint, text},
+    follow_up::follow_ups,
     problem::{self, Problem},
     schema::{Components, schema},
 };
@@ -47,7 +49,7 @@ pub(super) fn assemble(
         }
         match documented_method(&endpoint.method) {
             Some(method) => {
-                let item = PathItem::new(method, operation(endpoint));
+                let item = PathItem::new(method, operation(endpoint, endpoints));
                 match paths.paths.get_mut(&endpoint.documented_path()) {
                     Some(known) => known.merge_operations(item),
                     None => drop(paths.paths.insert(endpoint.documented_path(), item)),
@@ -58,7 +60,7 @@ pub(super) fn assemble(
     }
     let document = OpenApiBuilder::new()
         .info(info())
-        .servers(Some([Server::new("/")]))
+        .servers(Some([server()]))
         .tags(Some(tags.iter().map(|(name, about)| {
             let mut tag = Tag::new(name);
             tag.description = Some(about.clone());
@@ -86,6 +88,22 @@ fn info() -> Info {
     info
 }
 
+/// The one that serves the document; it may be public.
+fn server() -> Server {
+    let mut server = Server::new("/");
+    server.extensions = Some(Extensions::builder().add("x-internal", false).build());
+    server
+}
+
+const RATE_LIMIT: [(&str, &str); 2] = [
+    ("RateLimit", "What is left of the caller's quota, `r`, and after how many seconds there is more, `t`."),
+    ("RateLimit-Policy", "The quota, `q`, and the seconds that it is for, `w`."),
+];
+
+fn limited(response: ResponseBuilder) -> ResponseBuilder {
+    RATE_LIMIT.iter().fold(response, |response, (name, about)| response.header(*name, header(about)))
+}
+
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 const REPLAYED: &str = "`true` when it is the answer that was given before to this `Idempotency-Key`.";
 
@@ -97,7 +115,7 @@ fn section(components: Components) -> Section {
         statuses.into_iter().map(|status| (problem_name(status), problem_response(status).into())).collect();
     let mut bearer = Http::new(HttpAuthScheme::Bearer);
     bearer.bearer_format = Some("JWT".into());
-    bearer.description = Some("An access token of `POST /api/v1/auth/login`, or a personal access token.".into());
+    bearer.description = Some("An access token of `POST /api/v1/auth/login`, made and checked as RFC8725 wants it, or a personal access token.".into());
     section.add_security_scheme(BEARER, SecurityScheme::Http(bearer));
     section
 }
@@ -123,6 +141,7 @@ fn problem_response(status: u16) -> Response {
     });
     let content = ContentBuilder::new().schema(Some(schema::<Problem>().schema)).example(example).build();
     let response = ResponseBuilder::new().description(about.join(" ")).content(problem::MEDIA_TYPE, content);
+    let response = if status < 500 { limited(response) } else { response };
     match status {
         401 => response.header("WWW-Authenticate", header("How to authenticate.")),
         405 => response.header("Allow", header("The methods of this path.")),
@@ -138,13 +157,16 @@ fn header(about: &str) -> Header {
     header
 }
 
-fn operation(endpoint: &Endpoint) -> Operation {
+fn operation(endpoint: &Endpoint, endpoints: &[Arc<Endpoint>]) -> Operation {
     let mut responses = ResponsesBuilder::new();
     let is_replayed = endpoint.parameters.iter().any(|p| p.name == IDEMPOTENCY_KEY);
     for answer in &endpoint.responses {
         let answer = answer.clone();
         let answer = if is_replayed { answer.header("Idempotency-Replayed", REPLAYED) } else { answer };
-        responses = responses.response(answer.status.to_string(), documented_answer(&answer));
+        let mut response = documented_answer(&answer, endpoint.access != Access::Probe);
+        let links = follow_ups(endpoint, &answer, endpoints).into_iter();
+        response.links = links.map(|(name, link)| (name, RefOr::T(link))).collect();
+        responses = responses.response(answer.status.to_string(), response);
     }
     for status in problem_statuses(endpoint) {
         let reference = RefOr::Ref(Ref::from_response_name(problem_name(status)));
@@ -185,7 +207,8 @@ fn described(endpoint: &Endpoint) -> String {
     }
 }
 
-fn documented_answer(answer: &Answer) -> Response {
+/// `counted` says whether requests are.
+fn documented_answer(answer: &Answer, counted: bool) -> Response {
     let mut response = ResponseBuilder::new().description(answer.description.as_ref());
     for content in &answer.contents {
         response = response.content(content.media_type.as_ref(), documented_content(content));
@@ -193,7 +216,7 @@ fn documented_answer(answer: &Answer) -> Response {
     for (name, about) in &answer.headers {
         response = response.header(*name, header(about));
     }
-    response.build()
+    if counted { limited(response) } else { response }.build()
 }
 
 fn documented_content(content: &Content) -> utoipa::openapi::Content {

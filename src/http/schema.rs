@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use utoipa::{
     PartialSchema, ToSchema,
-    openapi::{ArrayBuilder, Ref, RefOr, Schema},
+    openapi::{ArrayBuilder, ObjectBuilder, Ref, RefOr, Schema, schema::Type},
 };
 
 /// A schema with every component that it refers to.
@@ -38,6 +38,12 @@ pub fn inline(schema: impl Into<RefOr<Schema>>) -> Shape {
 /// A list of `item`.
 pub fn list(item: Shape) -> Shape {
     Shape { schema: ArrayBuilder::new().items(item.schema).build().into(), components: item.components }
+}
+
+/// A list of at most `most` words, each of at most `longest` characters.
+pub fn words(doc: &str, most: usize, longest: usize) -> Schema {
+    let word = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(longest));
+    ArrayBuilder::new().items(word).max_items(Some(most)).description(Some(doc)).into()
 }
 
 impl Shape {
@@ -80,8 +86,6 @@ impl Components {
 
 #[cfg(test)]
 mod tests {
-    use utoipa::openapi::{ObjectBuilder, schema::Type};
-
     use super::*;
 
     #[derive(ToSchema)]

@@ -18,7 +18,7 @@ use utoipa::openapi::Required;
 use super::{
     app::Authenticate,
     desk::{self, Call, Service},
-    endpoint::{Access, Answer, Content, Endpoint, in_header, in_query, text},
+    endpoint::{Access, Answer, Content, Endpoint, in_header, in_query, short_text, text},
     mount::Api,
     schema::{inline, schema},
     shutdown::Shutdown,
@@ -62,9 +62,9 @@ fn endpoint() -> Endpoint {
 After a break, send the id of the last event as `Last-Event-ID`, and what followed it is sent first: each event comes once. An id that no event has is refused (400); then read what you need anew and follow without the header. \
 Events come in the order in which their transactions began to write; `version` in the payload puts those of one record in order. Work notes and time (`incident.noted`) are told to those who may read them, `policy.notified` to those with `decision.read`. The stream ends when your credentials do.".into(),
         parameters: vec![
-            in_query("types", "Only these events, separated by commas; `incident.*` for a family.", text(), "incident.resolved,incident.closed"),
-            in_query("kinds", "Only about these kinds of records, separated by commas.", text(), "incident"),
-            in_header("Last-Event-ID", "The id of the last event that you got.", Required::False, text(), "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e76"),
+            in_query("types", "Only these events, separated by commas; `incident.*` for a family.", short_text(4_096), "incident.resolved,incident.closed"),
+            in_query("kinds", "Only about these kinds of records, separated by commas.", short_text(4_096), "incident"),
+            in_header("Last-Event-ID", "The id of the last event that you got.", Required::False, short_text(100), "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e76"),
         ],
         request: None,
         responses: vec![Answer::empty(200, "Events without end.").or(Content::of("text/event-stream", shape, json!(example)))],

@@ -3,7 +3,10 @@
 //! **Invariant:** [`DECISIONS`] is the only list of decisions: another decision is another row (and a variant to name it).
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
+};
 
 /// A decision that policies answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -115,40 +118,48 @@ pub const PRIORITIES: std::ops::RangeInclusive<i64> = 1..=4;
 #[serde(tag = "effect", rename_all = "snake_case")]
 pub enum Effect {
     /// The priority is this.
+    #[schema(title = "PriorityEffect")]
     Priority {
         /// 1 comes first.
         priority: i64,
     },
     /// The priority is this or a more urgent one.
+    #[schema(title = "AtLeastEffect")]
     AtLeast {
         /// 1 comes first.
         priority: i64,
     },
     /// The priority is this many steps more urgent.
+    #[schema(title = "RaiseEffect")]
     Raise {
         /// How many steps.
         by: i64,
     },
     /// A team gets it.
     #[serde(rename = "assign")]
+    #[schema(title = "AssignEffect")]
     AssignTeam {
         /// The name of the team.
         team: String,
     },
     /// A person gets it.
     #[serde(rename = "assign_to")]
+    #[schema(title = "AssignToEffect")]
     AssignUser {
         /// The user name.
         user: String,
     },
     /// Someone is told.
+    #[schema(title = "NotifyEffect")]
     Notify {
         /// A team or a user name.
         who: String,
     },
     /// It stays where it is.
+    #[schema(title = "LeaveEffect")]
     Leave,
     /// The transition must not happen.
+    #[schema(title = "RefuseEffect")]
     Refuse {
         /// The field that is wrong; empty when it is no field.
         field: String,
@@ -156,6 +167,7 @@ pub enum Effect {
         text: String,
     },
     /// Nothing is in the way.
+    #[schema(title = "AllowEffect")]
     Allow,
 }
 
@@ -190,7 +202,7 @@ impl Effect {
 }
 
 /// An effect and where in the script it was said.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Placed {
     /// What was said.
     #[serde(flatten)]
@@ -200,6 +212,30 @@ pub struct Placed {
     /// The column, from 1, in characters.
     pub column: usize,
 }
+
+/// Each effect with its place, not an effect and a place: generators of clients don't put a choice and an object together.
+impl utoipa::PartialSchema for Placed {
+    fn schema() -> RefOr<Schema> {
+        let RefOr::T(Schema::OneOf(mut effects)) = Effect::schema() else { return Effect::schema() };
+        effects.description = Some("An effect and where in the script it was said.".into());
+        for effect in &mut effects.items {
+            if let RefOr::T(Schema::Object(object)) = effect {
+                object.title = object.title.take().map(|title| format!("Placed{title}"));
+                for (name, doc) in
+                    [("line", "The line of the script."), ("column", "The column, from 1, in characters.")]
+                {
+                    let number =
+                        ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).description(Some(doc));
+                    object.properties.insert(name.into(), number.into());
+                    object.required.push(name.into());
+                }
+            }
+        }
+        Schema::OneOf(effects).into()
+    }
+}
+
+impl ToSchema for Placed {}
 
 /// The priority that effects come to: the last `Priority`, then raised, then at least as urgent as asked, within
 /// [`PRIORITIES`]. Without a `Priority`, `base` is what the rest is applied to; nothing when there is neither.

@@ -21,9 +21,11 @@ use crate::{
 
 /// Custom fields of a kind at most.
 pub const MOST: usize = 100;
-const LABEL: usize = 100;
+/// The longest label and the longest choice, in characters.
+pub const LABEL: usize = 100;
 const HELP: usize = 1_000;
-const CHOICES: usize = 200;
+/// Choices of a field at most.
+pub const CHOICES: usize = 200;
 const PATTERN: usize = 500;
 
 /// What makes a custom field.

@@ -43,6 +43,12 @@ pub const NOTES: &[(&str, &str)] = &[
     (journal::WORK_NOTE, "A note for those who work on it."),
 ];
 
+/// Tags of a record at most.
+pub const MOST_TAGS: usize = 50;
+
+/// Characters of a tag at most.
+pub const TAG_LENGTH: usize = 60;
+
 /// Checks input field by field: unknown and read-only names, types, ranges, lengths, choices.
 pub fn accept(kind: &Kind, occasion: Occasion, input: Map<String, Value>) -> Result<Accepted> {
     let mut accepted = Accepted::default();
@@ -189,14 +195,20 @@ fn checked_text(name: &str, text: String, most: usize, needed: bool) -> std::res
 
 fn checked_tags(name: &str, value: &Value) -> std::result::Result<BTreeSet<String>, FieldError> {
     let Value::Array(items) = value else { return Err(wrong_type(name, "a list of words")) };
-    if items.len() > 50 {
-        return Err(FieldError::new(pointer(name), "too_many", "At most 50 tags are allowed."));
+    if items.len() > MOST_TAGS {
+        return Err(FieldError::new(pointer(name), "too_many", format!("At most {MOST_TAGS} tags are allowed.")));
     }
     items
         .iter()
         .map(|item| match item.as_str().map(str::trim) {
-            Some(tag) if !tag.is_empty() && tag.chars().count() <= 60 && !tag.contains('\0') => Ok(tag.to_owned()),
-            _ => Err(FieldError::new(pointer(name), "bad_tag", "A tag is 1 to 60 characters of text.")),
+            Some(tag) if !tag.is_empty() && tag.chars().count() <= TAG_LENGTH && !tag.contains('\0') => {
+                Ok(tag.to_owned())
+            }
+            _ => Err(FieldError::new(
+                pointer(name),
+                "bad_tag",
+                format!("A tag is 1 to {TAG_LENGTH} characters of text."),
+            )),
         })
         .collect()
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    storm::until,
+    storm::{Over, until},
     support::{PATIENCE, process::Running},
 };
 
@@ -116,13 +116,4 @@ pub fn write_until<T>(
         until("enough is written", PATIENCE, || enough(&progress));
         last()
     })
-}
-
-/// Says that it is over when it is dropped.
-struct Over<'a>(&'a AtomicBool);
-
-impl Drop for Over<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }

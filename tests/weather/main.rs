@@ -9,6 +9,7 @@ mod cluster;
 mod copied;
 mod disk;
 mod held;
+mod hostile;
 mod killed;
 mod load;
 mod moved;
@@ -81,6 +82,18 @@ const STORMS: &[Storm] = &[
         about: "three servers start at once on an empty database",
         only: None,
         run: schema::at_once,
+    },
+    Storm {
+        name: "hostile_requests",
+        about: "requests that are wrong, monstrous or made to take long",
+        only: None,
+        run: hostile::requests,
+    },
+    Storm {
+        name: "hostile_connections",
+        about: "connections that are slow, silent or full of rubbish",
+        only: None,
+        run: hostile::connections,
     },
     Storm {
         name: "clock_moved",

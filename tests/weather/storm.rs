@@ -4,6 +4,7 @@ use std::{
     fmt::{Debug, Display},
     panic::{AssertUnwindSafe, catch_unwind},
     process::{Command, ExitCode},
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
@@ -79,6 +80,11 @@ impl Weather {
         found.iter().take(3).for_each(|one| println!("    {one:?}"));
     }
 
+    /// Something that is told and has no limit.
+    pub fn told(&mut self, what: &str, found: f64) {
+        self.row(what, &format!("{found:.2}"), "", true);
+    }
+
     /// The storm can't come here; says why.
     pub fn skip(&mut self, why: &str) {
         println!("  skipped: {why}");
@@ -90,6 +96,15 @@ impl Weather {
         self.figures += 1;
         self.failures += usize::from(!holds);
         println!("  {what:<58} {found:>12} {limit:>14}  {verdict}");
+    }
+}
+
+/// Says that it is over when it is dropped: also where a storm ends early, so that those who wait for it end, too.
+pub struct Over<'a>(pub &'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -91,9 +91,15 @@ fn exchange() -> Endpoint {
         .description(Some("What client credentials are asked for with (RFC 6749 section 4.4.2)."))
         .property("grant_type", field("How.").enum_values(Some(["client_credentials"])))
         .required("grant_type")
-        .property("scope", field("Narrower scopes than the token has, separated by spaces."))
-        .property("client_id", field("The token's id, when it isn't sent by Basic authentication."))
-        .property("client_secret", field("The token's secret, when it isn't sent by Basic authentication."))
+        .property("scope", field("Narrower scopes than the token has, separated by spaces.").max_length(Some(4_096)))
+        .property(
+            "client_id",
+            field("The token's id, when it isn't sent by Basic authentication.").max_length(Some(40)),
+        )
+        .property(
+            "client_secret",
+            field("The token's secret, when it isn't sent by Basic authentication.").max_length(Some(1_024)),
+        )
         .build()
         .into();
     let example = json!({

@@ -33,9 +33,11 @@ use crate::{
 #[serde(deny_unknown_fields)]
 struct Login {
     /// The name to sign in with, in any case.
+    #[schema(max_length = 200)]
     user_name: String,
     /// The password.
     #[schema(value_type = String, format = Password)]
+    #[schema(max_length = 1024)]
     password: Secret,
 }
 
@@ -45,6 +47,7 @@ struct Login {
 struct Refresh {
     /// The newest refresh token of the session.
     #[schema(value_type = String, format = Password)]
+    #[schema(max_length = 1024)]
     refresh_token: Secret,
 }
 
@@ -54,9 +57,11 @@ struct Refresh {
 struct PasswordChange {
     /// The password as it is.
     #[schema(value_type = String, format = Password)]
+    #[schema(max_length = 1024)]
     old_password: Secret,
     /// The password as it shall be: at least 12 characters, none of the commonest, not made of the user name.
     #[schema(value_type = String, format = Password)]
+    #[schema(min_length = 12, max_length = 1024)]
     new_password: Secret,
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, http::Method, web};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use utoipa::ToSchema;
+use utoipa::{ToSchema, openapi::Schema};
 
 use super::TAG;
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
         directory,
         gate::Credential,
         permission,
-        personal::{self, NewPersonalToken, PersonalToken},
+        personal::{self, MOST_SCOPES, NewPersonalToken, PersonalToken},
         session::Mint,
     },
     clock::Moment,
@@ -25,10 +25,10 @@ use crate::{
         body::{self, Body},
         desk::{Call, Reply},
         directory_api::change::{noted, with_secret},
-        endpoint::{Access, Answer, Content, Endpoint, in_path, text},
+        endpoint::{Access, Answer, Content, Endpoint, in_path, uuid},
         mount::Api,
         parameter::{dry_run, idempotency_key, reason},
-        schema::schema,
+        schema::{schema, words},
     },
     id::{RowId, UserId},
     record::store::Desk,
@@ -39,15 +39,22 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct NewToken {
     /// What it is called, so that it is known again when it is to be revoked.
+    #[schema(max_length = 100)]
     name: String,
     /// What it is limited to, written like permissions: `incident.read`, `incident.*`. Each must be within what the roles of
     /// its user permit, so `*` is for those who may do everything; later it never permits more than they do then.
+    #[schema(schema_with = scopes)]
     scopes: BTreeSet<String>,
     /// From when it is refused; 90 days from now when it is left out, and no later than in 365, unless the operator said
     /// otherwise.
     #[serde(default)]
     #[schema(required = false)]
     expires_at: Option<Moment>,
+}
+
+fn scopes() -> Schema {
+    let doc = "What it is limited to, written like permissions: `incident.read`, `incident.*`. Each must be within what the roles of its user permit, so `*` is for those who may do everything; later it never permits more than they do then.";
+    words(doc, MOST_SCOPES, 100)
 }
 
 /// A token just made.
@@ -217,7 +224,7 @@ fn revocation() -> Endpoint {
         description: "At once, and for good. A token has no version, so no `If-Match` is needed. A token revokes only when `token.create` is among its scopes."
             .into(),
         parameters: vec![
-            in_path("id", "The token's id.", text(), "0199a4c1-7d3e-7c55-9d0a-3f1f0f6f2b14"),
+            in_path("id", "The token's id.", uuid(), "0199a4c1-7d3e-7c55-9d0a-3f1f0f6f2b14"),
             dry_run(),
             reason(),
         ],

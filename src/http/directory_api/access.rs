@@ -30,7 +30,7 @@ use crate::{
         authenticate::Identity,
         body::Body,
         desk::{Call, Reply},
-        endpoint::{Access, Answer, Endpoint, in_path, text},
+        endpoint::{Access, Answer, Endpoint, in_path, short_text, uuid},
         entity_tag::IfMatch,
         mount::Api,
         parameter::{dry_run, id, idempotency_key, if_match, reason},
@@ -42,7 +42,7 @@ use crate::{
 
 /// A password to be changed at the first login.
 #[derive(Serialize, ToSchema)]
-struct OneTimePassword {
+struct IssuedPassword {
     /// Shown here and never again; null in a dry run and in the replay of an idempotency key, because it isn't stored.
     #[schema(required = true)]
     one_time_password: Option<String>,
@@ -89,7 +89,7 @@ fn resetting() -> Endpoint {
             and no password: 409."
             .into(),
         parameters: vec![id("user"), dry_run(), idempotency_key(), reason()],
-        responses: vec![Answer::json(200, "The password.", schema::<OneTimePassword>(), example)],
+        responses: vec![Answer::json(200, "The password.", schema::<IssuedPassword>(), example)],
         problems: vec![Code::NotFound, Code::Conflict, Code::TooManyRequests],
         ..endpoint::<User>(
             Method::POST,
@@ -178,7 +178,7 @@ async fn create_token(
 }
 
 fn revoking() -> Endpoint {
-    let token = in_path("token_id", "The token's id.", text(), "0199a4c1-7d3e-7c55-9d0a-3f1f0f6f2b14");
+    let token = in_path("token_id", "The token's id.", uuid(), "0199a4c1-7d3e-7c55-9d0a-3f1f0f6f2b14");
     Endpoint {
         summary: "Revoke a user's token".into(),
         description: "At once, and for good; people's tokens too. A token has no version, so no `If-Match` is needed."
@@ -208,7 +208,7 @@ async fn revoke_token(
 }
 
 fn membership(method: Method, operation: &str, summary: &'static str, description: &'static str) -> Endpoint {
-    let role = in_path("role", "The name of the role.", text(), "agent");
+    let role = in_path("role", "The name of the role.", short_text(60), "agent");
     Endpoint {
         summary: summary.into(),
         description: format!(

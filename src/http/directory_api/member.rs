@@ -17,7 +17,7 @@ use crate::{
     http::{
         authenticate::Identity,
         desk::{self, Call, Reply},
-        endpoint::{Endpoint, in_path, text},
+        endpoint::{Endpoint, in_path, uuid},
         entity_tag::IfMatch,
         mount::Api,
         parameter::{dry_run, id, if_match, reason},
@@ -58,7 +58,7 @@ pub(super) fn mount(api: &mut Api) {
 }
 
 fn membership(method: Method, operation: &str, summary: &'static str, description: &'static str) -> Endpoint {
-    let user = in_path("user_id", "The id of the user.", text(), "0199a4c1-7d3e-7c55-9d0a-3f1f0f6f2b16");
+    let user = in_path("user_id", "The id of the user.", uuid(), "0199a4c1-7d3e-7c55-9d0a-3f1f0f6f2b16");
     Endpoint {
         summary: summary.into(),
         description: format!(

@@ -45,6 +45,7 @@ pub struct Organisation {
 #[serde(deny_unknown_fields)]
 pub struct NewOrganisation {
     /// Its name; each is there once.
+    #[schema(max_length = 200)]
     name: String,
     /// The one above it; left out or null for a root.
     #[serde(default)]
@@ -59,6 +60,7 @@ pub struct OrganisationChange {
     /// Another name.
     #[serde(default, deserialize_with = "given")]
     #[schema(required = false, nullable = false)]
+    #[schema(max_length = 200)]
     name: Option<String>,
     /// Another one above it; null makes it a root.
     #[serde(default, deserialize_with = "given")]

@@ -9,7 +9,7 @@ use utoipa::openapi::path::Parameter;
 use crate::{
     error::{Code, Error, Result, did_you_mean},
     http::{
-        endpoint::{in_query, text, yes_or_no},
+        endpoint::{in_query, short_text, yes_or_no},
         parameter,
     },
     id::{RowId, TeamId},
@@ -72,7 +72,8 @@ pub(super) use keyset;
 
 /// The parameters of a list.
 pub fn parameters(has_active: bool) -> Vec<Parameter> {
-    let mut all = vec![in_query("q", "The beginning of the name, or of a word in it, in any case.", text(), "desk")];
+    let mut all =
+        vec![in_query("q", "The beginning of the name, or of a word in it, in any case.", short_text(200), "desk")];
     if has_active {
         all.push(in_query("active", "Only active ones (`true`) or only others (`false`).", yes_or_no(), true));
     }

@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, http::Method};
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use utoipa::ToSchema;
+use utoipa::{ToSchema, openapi::Schema};
 
 use super::{
     change::{DESCRIPTION, given, met, prose, unique},
@@ -28,7 +28,7 @@ use crate::{
         desk::Call,
         endpoint::{Answer, Endpoint},
         mount::Api,
-        schema::schema,
+        schema::{schema, words},
     },
     id::RowId,
     record::store::Desk,
@@ -100,14 +100,17 @@ pub struct Role {
 #[serde(deny_unknown_fields)]
 pub struct NewRole {
     /// Its name: lower-case letters, digits and `_`, a letter first. It can't be changed.
+    #[schema(max_length = 60, pattern = "^[a-z][a-z0-9_]*$")]
     name: String,
     /// Whom it is for.
     #[serde(default)]
     #[schema(required = false)]
+    #[schema(max_length = 2000)]
     description: String,
     /// How far it sees.
     sees: RoleView,
     /// What it permits: names of permissions, `incident.*` for a whole family, or `*` for everything.
+    #[schema(schema_with = permission_names)]
     permissions: BTreeSet<String>,
 }
 
@@ -118,6 +121,7 @@ pub struct RoleChange {
     /// Whom it is for.
     #[serde(default, deserialize_with = "given")]
     #[schema(required = false, nullable = false)]
+    #[schema(max_length = 2000)]
     description: Option<String>,
     /// How far it sees.
     #[serde(default, deserialize_with = "given")]
@@ -126,7 +130,13 @@ pub struct RoleChange {
     /// What it permits from now on, whole: a list is replaced, not added to.
     #[serde(default, deserialize_with = "given")]
     #[schema(required = false, nullable = false)]
+    #[schema(schema_with = permission_names)]
     permissions: Option<BTreeSet<String>>,
+}
+
+fn permission_names() -> Schema {
+    let doc = "What it permits: names of permissions, `incident.*` for a whole family, or `*` for everything. A list that is given replaces the one before.";
+    words(doc, MOST, 100)
 }
 
 /// A permission.

@@ -49,10 +49,12 @@ pub struct Team {
 #[serde(deny_unknown_fields)]
 pub struct NewTeam {
     /// Its name; each is there once.
+    #[schema(max_length = 200)]
     name: String,
     /// What it does.
     #[serde(default)]
     #[schema(required = false)]
+    #[schema(max_length = 2000)]
     description: String,
     /// The organisation that it belongs to; the caller's own when it is left out.
     #[serde(default)]
@@ -61,6 +63,7 @@ pub struct NewTeam {
     /// Where mail to all of it goes.
     #[serde(default)]
     #[schema(required = false)]
+    #[schema(max_length = 254)]
     email: Option<String>,
 }
 
@@ -71,10 +74,12 @@ pub struct TeamChange {
     /// Another name.
     #[serde(default, deserialize_with = "given")]
     #[schema(required = false, nullable = false)]
+    #[schema(max_length = 200)]
     name: Option<String>,
     /// What it does.
     #[serde(default, deserialize_with = "given")]
     #[schema(required = false, nullable = false)]
+    #[schema(max_length = 2000)]
     description: Option<String>,
     /// Another organisation.
     #[serde(default, deserialize_with = "given")]
@@ -83,6 +88,7 @@ pub struct TeamChange {
     /// Where mail to all of it goes; null for nowhere.
     #[serde(default, deserialize_with = "given")]
     #[schema(required = false, value_type = Option<String>)]
+    #[schema(max_length = 254)]
     email: Option<Option<String>>,
     /// Whether records may be given to it.
     #[serde(default, deserialize_with = "given")]

@@ -65,12 +65,15 @@ pub struct User {
 #[serde(deny_unknown_fields)]
 pub struct NewUser {
     /// The name to sign in with; it is kept in lower case and can't be changed.
+    #[schema(max_length = 200)]
     user_name: String,
     /// The name that others read.
+    #[schema(max_length = 200)]
     display_name: String,
     /// Where mail goes.
     #[serde(default)]
     #[schema(required = false)]
+    #[schema(max_length = 254)]
     email: Option<String>,
     /// The organisation that they belong to; the caller's own when it is left out.
     #[serde(default)]
@@ -97,10 +100,12 @@ pub struct UserChange {
     /// Another name that others read.
     #[serde(default, deserialize_with = "given")]
     #[schema(required = false, nullable = false)]
+    #[schema(max_length = 200)]
     display_name: Option<String>,
     /// Where mail goes; null for nowhere.
     #[serde(default, deserialize_with = "given")]
     #[schema(required = false, value_type = Option<String>)]
+    #[schema(max_length = 254)]
     email: Option<Option<String>>,
     /// Another organisation.
     #[serde(default, deserialize_with = "given")]

@@ -13,7 +13,7 @@ use crate::{
     error::{Code, Error, Result},
     http::{
         desk::Call,
-        endpoint::{Access, Answer, Endpoint, in_path, text},
+        endpoint::{Access, Answer, Endpoint, in_path, uuid},
         mount::Api,
         schema,
     },
@@ -50,10 +50,10 @@ struct Explanation {
     /// Why, in a sentence.
     sentence: String,
     /// What was written: field, from, to.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<serde_json::Map<String, serde_json::Value>>)]
     applied: Value,
     /// What was said and not carried out, and why not.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<serde_json::Map<String, serde_json::Value>>)]
     discarded: Value,
     /// What was said, which rules were tried, and what was looked up.
     #[serde(flatten)]
@@ -76,7 +76,7 @@ pub(super) fn mount(api: &mut Api) {
 }
 
 fn decision_id() -> Parameter {
-    in_path("id", "The id of the decision.", text(), "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e6f")
+    in_path("id", "The id of the decision.", uuid(), "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e6f")
 }
 
 fn run_example() -> Value {

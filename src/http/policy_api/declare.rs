@@ -2,11 +2,11 @@
 
 use utoipa::openapi::path::Parameter;
 
-use crate::http::endpoint::{in_path, text, whole_number};
+use crate::http::endpoint::{in_path, name_of, short_text, whole_number};
 
 /// `{id}` of a policy.
 pub(super) fn policy_id() -> Parameter {
-    in_path("id", "The id or the name of the policy.", text(), "routing_incidents")
+    in_path("id", "The id or the name of the policy.", short_text(100), "routing_incidents")
 }
 
 /// `{number}` of a version.
@@ -16,5 +16,5 @@ pub(super) fn version_number() -> Parameter {
 
 /// `{name}` of a lookup table.
 pub(super) fn table_name() -> Parameter {
-    in_path("name", "The name of the table.", text(), "category_teams")
+    in_path("name", "The name of the table.", name_of(100), "category_teams")
 }

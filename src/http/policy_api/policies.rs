@@ -15,7 +15,7 @@ use crate::{
     http::{
         body::Body,
         desk::{self, Call, Reply},
-        endpoint::{Access, Answer, Content, Endpoint, in_query, text},
+        endpoint::{Access, Answer, Content, Endpoint, in_query},
         entity_tag::{etag, is_known},
         mount::Api,
         parameter::{dry_run, idempotency_key, if_match, reason},
@@ -66,7 +66,12 @@ fn list() -> Endpoint {
         access: Access::Permission("policy.read".into()),
         summary: "List policies".into(),
         description: "All of them, by decision and then in the order in which they are asked.".into(),
-        parameters: vec![in_query("decision", "Only those that answer this decision.", text(), "routing")],
+        parameters: vec![in_query(
+            "decision",
+            "Only those that answer this decision.",
+            schema::schema::<Decision>().reference(),
+            "routing",
+        )],
         request: None,
         responses: vec![Answer::json(
             200,

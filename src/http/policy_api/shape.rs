@@ -74,15 +74,18 @@ pub struct PolicyList {
 #[serde(deny_unknown_fields)]
 pub struct NewPolicy {
     /// Lower-case letters, digits and `_`.
+    #[schema(max_length = 100, pattern = "^[a-z][a-z0-9_]*$")]
     pub name: String,
     /// The decision that it answers.
     pub decision: Decision,
     /// The kind of record that it decides about.
     #[serde(default = "incident")]
     #[schema(default = "incident")]
+    #[schema(max_length = 40)]
     pub kind: String,
     /// What it is for.
     #[serde(default)]
+    #[schema(max_length = 4000)]
     pub description: String,
     /// Its place among the policies of its decision; after all others if not given.
     #[serde(default, deserialize_with = "given")]
@@ -115,6 +118,7 @@ pub struct PolicyChange {
     /// What it is for.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
+    #[schema(max_length = 4000)]
     pub description: Option<String>,
     /// Its place among the policies of its decision.
     #[serde(default, deserialize_with = "given")]
@@ -186,6 +190,7 @@ pub struct NewPolicyVersion {
     pub source: String,
     /// What was changed and why.
     #[serde(default)]
+    #[schema(max_length = 1000)]
     pub message: String,
 }
 
@@ -208,6 +213,7 @@ pub struct PolicySource {
     /// The kind of record that it is to decide about.
     #[serde(default = "incident")]
     #[schema(default = "incident")]
+    #[schema(max_length = 40)]
     pub kind: String,
     /// The source.
     pub source: String,

@@ -49,6 +49,7 @@ pub(super) struct Simulation {
     /// The kind of record.
     #[serde(default = "incident")]
     #[schema(default = "incident")]
+    #[schema(max_length = 40)]
     pub kind: String,
     /// The id or number of a record that you see, or a made-up record: an object of fields as scripts read them (see
     /// `GET /policies/vocabulary`), where each field that is left out has its default.
@@ -57,7 +58,7 @@ pub(super) struct Simulation {
     /// Fields of a stored record that are to be other than they are, as a merge patch of the record would name them:
     /// what would happen if it were changed like this?
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<serde_json::Map<String, serde_json::Value>>)]
     pub changes: Option<Map<String, Value>>,
     /// A source that is not stored. Needs the permission `policy.write`.
     #[serde(default)]
@@ -65,6 +66,7 @@ pub(super) struct Simulation {
     /// The id or name of a policy, to ask it alone. Without `source` and `policy`, all that are live are asked in their
     /// order.
     #[serde(default)]
+    #[schema(max_length = 100)]
     pub policy: Option<String>,
     /// The version of that policy; the one that is live, if not given.
     #[serde(default)]
@@ -90,7 +92,7 @@ struct SimulationResult {
     /// What would be written, told and refused.
     would: Written,
     /// What the policies were given: the record, what of it changed, the transition and the moment.
-    #[schema(value_type = Object)]
+    #[schema(value_type = serde_json::Map<String, serde_json::Value>)]
     input: Value,
 }
 

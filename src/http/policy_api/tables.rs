@@ -195,7 +195,7 @@ fn put() -> Endpoint {
         ],
         request: Some(json),
         responses: vec![changed(200, "It was replaced."), changed(201, "It was made.").header("Location", "Where it is.")],
-        problems: vec![Code::Invalid],
+        problems: vec![Code::Invalid, Code::PreconditionRequired],
         ..endpoint(Method::PUT, "/api/v1/lookup-tables/{name}", "put_lookup_table", "lookup_table.write")
     }
 }

@@ -28,10 +28,10 @@ struct PolicyVocabulary {
     /// The fields of a record: `{name, fields: [{name, type, choices, default, doc}]}`, where `type` is `bool`, `int`,
     /// `decimal`, `text`, `time`, `text_list` or, for what the record refers to, another such object. A made-up record has
     /// the defaults.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<serde_json::Map<String, serde_json::Value>>)]
     records: Vec<serde_json::Value>,
     /// The fields of a transition, which guards are given.
-    #[schema(value_type = Object)]
+    #[schema(value_type = serde_json::Map<String, serde_json::Value>)]
     transition: serde_json::Value,
 }
 

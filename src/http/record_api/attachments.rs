@@ -21,7 +21,7 @@ use crate::{
     error::{Code, Error, Result},
     http::{
         desk::{self, Call, Reply, record_id_of},
-        endpoint::{Access, Answer, Content, Endpoint, in_path, in_query, text},
+        endpoint::{Access, Answer, Content, Endpoint, in_path, in_query, patterned, uuid},
         entity_tag::IfNoneMatch,
         mount::Api,
         parameter::{dry_run, idempotency_key, if_match, reason},
@@ -93,15 +93,19 @@ async fn list_attachments(
     Ok(sheet.respond(&cut, Some(version)))
 }
 
+/// The name of a file: no path, and no control characters.
+const NAME: &str =
+    r"^[^/\\\u0000-\u001F\u007F-\u009F]*[^\s/\\\u0000-\u001F\u007F-\u009F][^/\\\u0000-\u001F\u007F-\u009F]*$";
+
 fn create(kind: &'static Kind) -> Endpoint {
     let mut endpoint = under(kind, Method::POST, "attachments", format!("create_{}_attachment", kind.name));
     endpoint.access = Access::Permission(kind.permission("comment").into());
     endpoint.summary = format!("Attach a file to {}", a(kind)).into();
-    endpoint.description = "The body is the file itself, of any media type, up to the limit that the operator set (25 MiB if nothing was said). It is a change of the record: the `ETag` is its new one. An upload that breaks off leaves nothing.".into();
-    let mut name = in_query("name", "The name of the file.", text(), "screenshot.png");
+    endpoint.description = "The body is the file itself, up to the limit that the operator set (25 MiB if nothing was said). Its `Content-Type` may be any and is kept. It is a change of the record: the `ETag` is its new one. An upload that breaks off leaves nothing.".into();
+    let mut name = in_query("name", "The name of the file.", patterned(255, NAME), "screenshot.png");
     name.required = Required::True;
     endpoint.parameters.extend([name, if_match(false), dry_run(), idempotency_key(), reason()]);
-    endpoint.request = Some(Content::of("*/*", bytes(), json!("…")));
+    endpoint.request = Some(Content::of("application/octet-stream", bytes(), json!("…")).optional());
     endpoint.responses = vec![
         Answer::json(201, "It is attached.", schema::<Attachment>(), example())
             .header("ETag", "The record's version, for `If-Match`.")
@@ -181,7 +185,7 @@ fn media_type(request: &HttpRequest) -> Result<String> {
 
 fn one(kind: &'static Kind, method: Method, rest: &str, id: String) -> Endpoint {
     let mut endpoint = under(kind, method, rest, id);
-    let id = in_path("attachment_id", "The id of the attachment.", text(), "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e72");
+    let id = in_path("attachment_id", "The id of the attachment.", uuid(), "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e72");
     endpoint.parameters.push(id);
     endpoint
 }

@@ -12,7 +12,7 @@ use crate::{
     error::{Code, Error, Result},
     http::{
         desk::{self, Call},
-        endpoint::{Access, Answer, Endpoint, in_path, text},
+        endpoint::{Access, Answer, Endpoint, in_path, uuid},
         mount::Api,
         schema::schema,
     },
@@ -94,7 +94,7 @@ fn get() -> Endpoint {
         access: permission(),
         summary: "Read a decision".into(),
         description: "What a policy was asked about a record that you may see, and what came of it.".into(),
-        parameters: vec![in_path("id", "The id of the decision.", text(), "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e73")],
+        parameters: vec![in_path("id", "The id of the decision.", uuid(), "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e73")],
         request: None,
         responses: vec![Answer::json(200, "The decision.", schema::<LoggedDecision>(), example())],
         problems: vec![Code::NotFound],

@@ -9,7 +9,7 @@ use crate::{
     error::{Code, Error, Result},
     http::{
         desk::Call,
-        endpoint::{Access, Answer, Endpoint, in_path, text},
+        endpoint::{Access, Answer, Endpoint, in_path, short_text},
         mount::Api,
         schema::{list, schema},
     },
@@ -222,7 +222,7 @@ fn form(practices: &'static [&'static dyn AnyPractice]) -> Endpoint {
         access: Access::SignedIn,
         summary: "All that a form of a kind needs".into(),
         description: "Fields with types, labels, choices and limits, when each can be written and when it must be; states, transitions, custom fields and relations.".into(),
-        parameters: vec![in_path("type", "The name of the kind, or its plural.", text(), "incident")],
+        parameters: vec![in_path("type", "The name of the kind, or its plural.", short_text(100), "incident")],
         request: None,
         responses: vec![Answer::json(200, "The form.", schema::<Form>(), example)],
         problems: vec![Code::NotFound],

@@ -44,6 +44,7 @@ struct NewJournalEntry {
     kind: NoteKind,
     /// What is said, at most 32,000 characters. Needed for comments and work notes.
     #[serde(default)]
+    #[schema(max_length = 32000)]
     body: String,
     /// Minutes spent, for `time`.
     #[serde(default)]

@@ -15,7 +15,7 @@ use crate::{
     http::{
         body::{Body, fit},
         desk::{self, Call, Reply, record_id_of},
-        endpoint::{Access, Answer, Content, Endpoint, in_path, text},
+        endpoint::{Access, Answer, Content, Endpoint, in_path, uuid},
         mount::Api,
         parameter::{dry_run, idempotency_key, if_match, reason},
         schema::schema,
@@ -43,6 +43,7 @@ struct NewLink {
     relation: String,
     /// The id or number of the other record.
     #[schema(examples("INC0000007"))]
+    #[schema(max_length = 40)]
     record_id: String,
 }
 
@@ -140,7 +141,7 @@ fn delete(kind: &'static Kind) -> Endpoint {
     endpoint.access = Access::Permission(kind.permission("update").into());
     endpoint.summary = format!("Take a link of {} away", a(kind)).into();
     endpoint.description = "From either side. `If-Match` is the record's `ETag`.".into();
-    let link = in_path("link_id", "The id of the link.", text(), "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e71");
+    let link = in_path("link_id", "The id of the link.", uuid(), "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e71");
     endpoint.parameters.extend([link, if_match(true), dry_run(), reason()]);
     endpoint.responses =
         vec![Answer::empty(204, "It is gone.").header("ETag", "The record's version, for `If-Match`.")];

@@ -8,6 +8,7 @@ mod forms;
 mod history;
 mod journal;
 mod links;
+mod property;
 mod read;
 pub mod shape;
 mod sheet;

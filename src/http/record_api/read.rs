@@ -13,12 +13,16 @@ use actix_web::{
 use serde_json::json;
 use utoipa::openapi::{ObjectBuilder, path::Parameter, schema::Type};
 
-use super::{a, export, many, practice_of, shape};
+use super::{
+    a, export, many, practice_of,
+    property::{expandable, property},
+    shape,
+};
 use crate::{
     error::{Code, Result},
     http::{
         desk::{self, Call, record_id_of},
-        endpoint::{Access, Answer, Content, Endpoint, in_query, text},
+        endpoint::{Access, Answer, Content, Endpoint, in_query, patterned, short_text, text},
         entity_tag::{IfNoneMatch, etag, etag_of},
         mount::Api,
         parameter, schema,
@@ -52,22 +56,23 @@ pub(super) fn mount_all_kinds(api: &mut Api) {
 /// The header fields as a kind of its own, for lists over all kinds.
 fn any_kind() -> schema::Shape {
     let needed = ["id", "kind", "number", "state", "phase", "title", "version", "opened_at", "updated_at"];
-    shape::whole_or_part(
-        common("Record", "What all kinds of records have in common.", &needed),
-        common("RecordPart", "What `fields` picks of that.", &[]),
-    )
+    common("Record", "What all kinds of records have in common.", &needed).with(common(
+        "RecordPart",
+        "What `fields` picks of that.",
+        &[],
+    ))
 }
 
 fn common(name: &str, doc: &str, needed: &[&str]) -> schema::Shape {
     let object = HEADER.iter().fold(ObjectBuilder::new().description(Some(doc)), |object, field| {
         let property: utoipa::openapi::RefOr<utoipa::openapi::Schema> = match field.name {
             "state" | "kind" => ObjectBuilder::new().schema_type(Type::String).description(Some(field.doc)).into(),
-            _ => shape::property(&ANY, field, field.nullable),
+            _ => property(&ANY, field, field.nullable),
         };
         object.property(field.name, property)
     });
-    let object = shape::expandable(&ANY, object);
-    schema::named(name, needed.iter().fold(object, |object, name| object.required(*name)).build())
+    let object = needed.iter().fold(expandable(&ANY, object), |object, name| object.required(*name));
+    shape::with_components(&ANY, name.to_owned(), object)
 }
 
 const ANY: Kind = Kind {
@@ -128,16 +133,21 @@ fn list_parameters() -> Vec<Parameter> {
         in_query(
             "filter",
             "Which ones: `state = \"new\" AND (priority <= 2 OR tags : \"vip\") AND opened_at > now() - 7d`. Fields of references by dots (`service.owner = me`), custom fields as `custom.name`. `:` finds a part of a text, whatever the case of the letters A to Z.",
-            text(),
+            short_text(4_096),
             "phase = \"open\" AND team = my_teams",
         ),
         in_query(
             "q",
             "Words to be found in number, title, description or comments; of the last one the beginning is enough.",
-            text(),
+            short_text(2_000),
             "mail queue",
         ),
-        in_query("sort", "Fields in order, `-` for descending. Ties are broken by id.", text(), "-priority,opened_at"),
+        in_query(
+            "sort",
+            "Fields in order, `-` for descending. Ties are broken by id.",
+            patterned(400, "^[a-z0-9_., -]+$"),
+            "-priority,opened_at",
+        ),
         parameter::limit(),
         parameter::cursor(),
         parameter::count(),
@@ -146,12 +156,25 @@ fn list_parameters() -> Vec<Parameter> {
     ]
 }
 
+/// Names, separated by commas.
+const NAMES: &str = "^[a-z0-9_., ]+$";
+
 fn fields_parameter() -> Parameter {
-    in_query("fields", "Only these fields, and what `expand` embeds.", text(), "number,title,state")
+    in_query(
+        "fields",
+        "Only these fields, and what `expand` embeds: the answer is then an `…Part` of what is told here. A client that was generated and checks what it reads does better without.",
+        patterned(4_096, NAMES),
+        "number,title,state",
+    )
 }
 
 fn expand_parameter() -> Parameter {
-    in_query("expand", "Embed what these references point to, beside their ids.", text(), "assignee,team")
+    in_query(
+        "expand",
+        "Embed what these references point to, beside their ids.",
+        patterned(1_000, NAMES),
+        "assignee,team",
+    )
 }
 
 /// What `fields` and `expand` ask for.

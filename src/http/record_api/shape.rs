@@ -2,12 +2,13 @@
 
 use serde_json::{Map, Value, json};
 use utoipa::openapi::{
-    AllOf, ArrayBuilder, ObjectBuilder, RefOr, Schema,
-    schema::{AdditionalProperties, AnyOf, KnownFormat, SchemaFormat, SchemaType, Type},
+    AllOf, ArrayBuilder, ObjectBuilder, Schema,
+    schema::{AdditionalProperties, KnownFormat, SchemaFormat, SchemaType, Type},
 };
 
+use super::property::{components, expandable, property, state_name, this};
 use crate::{
-    http::schema::{Shape, inline, named},
+    http::schema::{Shape, named},
     record::{
         input::NOTES,
         kind::{Field, Holds, Kind, LONG, Step, Write},
@@ -19,23 +20,27 @@ pub fn record(kind: &Kind) -> Shape {
     let object = kind.all_fields().fold(ObjectBuilder::new().description(Some(kind.doc)), |object, field| {
         object.property(field.name, property(kind, field, field.nullable)).required(field.name)
     });
-    named(kind.label, expandable(kind, object).build())
+    with_components(kind, kind.label.to_owned(), expandable(kind, object))
 }
 
-/// A record as it is shown to those who may pick fields: whole, or a part of it.
-pub fn shown(kind: &Kind) -> Shape {
+/// What `fields` picks of a record: `IncidentPart`.
+fn part(kind: &Kind) -> Shape {
     let doc = format!("What `fields` picks of {}.", super::a(kind));
     let object = kind.all_fields().fold(ObjectBuilder::new().description(Some(doc)), |object, field| {
         object.property(field.name, property(kind, field, field.nullable))
     });
-    let part = named(format!("{}Part", kind.label), expandable(kind, object).build());
-    whole_or_part(record(kind), part)
+    with_components(kind, format!("{}Part", kind.label), expandable(kind, object))
 }
 
-/// Either of two.
-pub fn whole_or_part(whole: Shape, part: Shape) -> Shape {
-    let either = AnyOf::builder().item(whole.reference()).item(part.reference());
-    inline(Schema::AnyOf(either.build())).with(whole).with(part)
+/// A record as it is shown to those who may pick fields. It is told as whole, so that a client that does not pick can
+/// rely on every field; its part is a component beside it.
+pub fn shown(kind: &Kind) -> Shape {
+    record(kind).with(part(kind))
+}
+
+/// A component with those that its fields refer to.
+pub fn with_components(kind: &Kind, name: String, object: ObjectBuilder) -> Shape {
+    components(kind).into_iter().fold(named(name, object.build()), Shape::with)
 }
 
 /// What makes a record: `NewIncident`.
@@ -46,7 +51,7 @@ pub fn new_record(kind: &Kind) -> Shape {
         let object = object.property(field.name, property(kind, field, field.can_be_emptied()));
         if field.write == Write::Required { object.required(field.name) } else { object }
     });
-    named(format!("New{}", kind.label), with_notes(object).build())
+    with_components(kind, format!("New{}", kind.label), with_notes(object))
 }
 
 /// A merge patch of a record: `IncidentChange`.
@@ -56,7 +61,7 @@ pub fn change(kind: &Kind) -> Shape {
     let object = fields.fold(ObjectBuilder::new().description(Some(doc)), |object, field| {
         object.property(field.name, property(kind, field, field.can_be_emptied()))
     });
-    named(format!("{}Change", kind.label), with_notes(object).build())
+    with_components(kind, format!("{}Change", kind.label), with_notes(object))
 }
 
 /// What a step takes: `IncidentResolve`.
@@ -70,22 +75,18 @@ pub fn step_input(kind: &Kind, step: &Step) -> Shape {
         let object = object.property(field.name, property(kind, field, field.can_be_emptied()));
         if step.requires.contains(&field.name) { object.required(field.name) } else { object }
     });
-    named(format!("{}{}", kind.label, camel(step.name)), with_notes(object).build())
+    with_components(kind, format!("{}{}", kind.label, camel(step.name)), with_notes(object))
 }
 
 /// What a transition by state takes: `IncidentTransition`.
 pub fn transition(kind: &Kind) -> Shape {
-    let states: Vec<Value> = kind.lifecycle.states.iter().map(|s| s.name.into()).collect();
     let doc = "The state to go to, and what the step takes.";
-    let to = ObjectBuilder::new()
-        .schema_type(Type::String)
-        .enum_values(Some(states))
-        .description(Some("The state to go to."));
+    let to = this(&state_name(kind), "The state to go to.");
     let fields = kind.all_fields().filter(|f| matches!(f.write, Write::Caller | Write::Required | Write::Step));
     let object = ObjectBuilder::new().description(Some(doc)).property("to", to).required("to");
     let object =
         fields.fold(object, |object, field| object.property(field.name, property(kind, field, field.can_be_emptied())));
-    named(format!("{}Transition", kind.label), with_notes(object).build())
+    with_components(kind, format!("{}Transition", kind.label), with_notes(object))
 }
 
 /// Which decision is asked again: `IncidentDecisionAsked`.
@@ -116,8 +117,10 @@ pub fn page(name: &str, item: Shape) -> Shape {
             "total",
             ObjectBuilder::new()
                 .schema_type(SchemaType::Array(vec![Type::Integer, Type::Null]))
+                .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
                 .description(Some("How many there are on all pages, when `count=true` was asked.")),
-        );
+        )
+        .required("total");
     named(format!("{name}Page"), object.build()).with(item)
 }
 
@@ -148,65 +151,17 @@ pub fn camel(name: &str) -> String {
     name.split('_').map(|part| part[..1].to_uppercase() + &part[1..]).collect()
 }
 
+/// Nothing that is not named is taken.
 fn with_notes(object: ObjectBuilder) -> ObjectBuilder {
+    let object = object.additional_properties(Some(AdditionalProperties::FreeForm(false)));
     NOTES.iter().fold(object, |object, (name, doc)| {
         let note = ObjectBuilder::new().schema_type(Type::String).description(Some(*doc)).max_length(Some(LONG));
         object.property(*name, note)
     })
 }
 
-/// References stand beside their ids when `expand` asks for them.
-pub fn expandable(kind: &Kind, object: ObjectBuilder) -> ObjectBuilder {
-    kind.all_fields().filter(|f| f.is_reference()).fold(object, |object, field| {
-        let doc = format!("`{}` in full, when `expand={}` asks for it.", field.name, field.short_name());
-        let reference = ObjectBuilder::new()
-            .schema_type(SchemaType::Array(vec![Type::Object, Type::Null]))
-            .description(Some(doc))
-            .additional_properties(Some(AdditionalProperties::FreeForm(true)));
-        object.property(field.short_name(), reference)
-    })
-}
-
 fn cursor(doc: &str) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(SchemaType::Array(vec![Type::String, Type::Null])).description(Some(doc))
-}
-
-/// The schema of a field.
-pub fn property(kind: &Kind, field: &Field, nullable: bool) -> RefOr<Schema> {
-    let or_null = |ty: Type| if nullable { SchemaType::Array(vec![ty, Type::Null]) } else { ty.into() };
-    let typed =
-        |ty: Type| ObjectBuilder::new().schema_type(or_null(ty)).description(Some(field.doc)).title(Some(field.label));
-    let formatted = |format| typed(Type::String).format(Some(SchemaFormat::KnownFormat(format)));
-    let words = |words: Vec<&str>| {
-        let mut values: Vec<Value> = words.into_iter().map(Value::from).collect();
-        values.extend(nullable.then_some(Value::Null));
-        typed(Type::String).enum_values(Some(values)).into()
-    };
-    match field.holds {
-        Holds::Line(_) if field.name == "state" => words(kind.lifecycle.states.iter().map(|s| s.name).collect()),
-        Holds::Line(_) if field.name == "kind" => words(vec![kind.name]),
-        Holds::Line(_) if field.name == "id" => formatted(KnownFormat::Uuid).into(),
-        Holds::Line(most) | Holds::Text(most) => typed(Type::String).max_length(Some(most)).into(),
-        Holds::Integer(from, to) => typed(Type::Integer)
-            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
-            .minimum(Some(from))
-            .maximum(Some(to))
-            .into(),
-        Holds::Time => formatted(KnownFormat::DateTime).into(),
-        Holds::Choice(choices) => words(choices.to_vec()),
-        Holds::User | Holds::Team | Holds::Organisation | Holds::Record(_) => formatted(KnownFormat::Uuid).into(),
-        Holds::Tags => ArrayBuilder::new()
-            .schema_type(or_null(Type::Array))
-            .items(ObjectBuilder::new().schema_type(Type::String).max_length(Some(60)))
-            .max_items(Some(50))
-            .description(Some(field.doc))
-            .into(),
-        Holds::Custom => ObjectBuilder::new()
-            .schema_type(or_null(Type::Object))
-            .description(Some(field.doc))
-            .additional_properties(Some(AdditionalProperties::FreeForm(true)))
-            .into(),
-    }
 }
 
 fn example_of(kind: &Kind, field: &Field) -> Value {

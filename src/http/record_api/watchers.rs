@@ -12,7 +12,7 @@ use crate::{
     error::{Code, Error, Result},
     http::{
         desk::{self, Call, Reply, record_id_of},
-        endpoint::{Answer, Endpoint, in_path, text},
+        endpoint::{Answer, Endpoint, in_path, uuid},
         mount::Api,
         parameter::{dry_run, if_match, reason},
         schema::schema,
@@ -92,7 +92,7 @@ fn remove(kind: &'static Kind) -> Endpoint {
 
 fn one(kind: &'static Kind, method: Method, id: String) -> Endpoint {
     let mut endpoint = under(kind, method, "watchers/{user_id}", id);
-    let user = in_path("user_id", "The id of the person.", text(), "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e70");
+    let user = in_path("user_id", "The id of the person.", uuid(), "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e70");
     endpoint.parameters.extend([user, if_match(true), dry_run(), reason()]);
     endpoint.responses = vec![Answer::empty(204, "It is so.").header("ETag", "The record's version, for `If-Match`.")];
     endpoint

@@ -1,0 +1,118 @@
+"""A small portal on the generated Python client. What it reads is typed without a cast; a problem is told by its code."""
+
+import os
+from io import BytesIO
+from typing import TypeVar
+
+from pointsman_client import AuthenticatedClient, Client
+from pointsman_client.api.authentication import create_session
+from pointsman_client.api.decision import explain_decision
+from pointsman_client.api.incident import (
+    create_incident,
+    create_incident_attachment,
+    get_incident,
+    list_incident_decisions,
+    list_incidents,
+    resolve_incident,
+    update_incident,
+)
+from pointsman_client.models import (
+    Incident,
+    IncidentChange,
+    IncidentChannel,
+    IncidentResolutionKind,
+    IncidentResolve,
+    IncidentState,
+    Login,
+    NewIncident,
+    PlacedPriorityEffect,
+    Problem,
+    ProblemCode,
+    UserSummary,
+)
+from pointsman_client.types import UNSET, File, Response
+
+T = TypeVar("T")
+
+
+def got(answer: T | Problem | None) -> T:
+    """What an answer holds; a problem is raised."""
+    assert not isinstance(answer, Problem), answer
+    assert answer is not None
+    return answer
+
+
+def refused(answer: object) -> Problem:
+    """What went wrong; anything else is raised."""
+    assert isinstance(answer, Problem), answer
+    return answer
+
+
+def sign_in(server: str) -> AuthenticatedClient:
+    """A client with an access token."""
+    login = Login(user_name="admin", password=os.environ["PASSWORD"])
+    session = got(create_session.sync(client=Client(base_url=server), body=login))
+    return AuthenticatedClient(base_url=server, token=session.access_token)
+
+
+def every_page(api: AuthenticatedClient, filter_: str) -> list[Incident]:
+    """All that a filter finds, page by page."""
+    found: list[Incident] = []
+    cursor: str | None = None
+    while True:
+        page = got(
+            list_incidents.sync(client=api, filter_=filter_, limit=2, sort="opened_at", cursor=cursor or UNSET)
+        )
+        found += page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            return found
+
+
+def explain(api: AuthenticatedClient, number: str) -> list[int]:
+    """The priorities that policies gave."""
+    decisions = got(list_incident_decisions.sync(number, client=api)).items
+    runs = [got(explain_decision.sync(decision.id, client=api)) for decision in decisions]
+    return [effect.priority for run in runs for effect in run.effects if isinstance(effect, PlacedPriorityEffect)]
+
+
+def main() -> None:
+    """Signs in, makes, pages, changes, resolves, explains and attaches."""
+    api = sign_in(os.environ["SERVER"])
+    titles = ["The lift stands still", "The door is locked", "The roof leaks"]
+    for title in titles:
+        new = NewIncident(title=title, impact=2, urgency=1, channel=IncidentChannel.PORTAL, subcategory="building")
+        made = got(create_incident.sync(client=api, body=new, idempotency_key=title))
+        assert made.state is IncidentState.NEW, made.state
+
+    untitled = refused(create_incident.sync(client=api, body=NewIncident(title="two\nlines")))
+    assert untitled.code is ProblemCode.INVALID and untitled.errors, untitled
+    assert untitled.errors[0].pointer == "/title", untitled
+
+    seen = every_page(api, 'subcategory = "building"')
+    assert [incident.title for incident in seen] == titles, seen
+    number = seen[0].number
+    read: Response[Incident | Problem] = get_incident.sync_detailed(number, client=api, expand="opened_by,service")
+    whole = got(read.parsed)
+    assert isinstance(whole.opened_by, UserSummary) and whole.service is None, whole
+
+    tag, change = read.headers["etag"], IncidentChange(category="lift", tags=["vip"])
+    assert got(update_incident.sync(number, client=api, body=change, if_match=tag)).category == "lift"
+    stale = refused(update_incident.sync(number, client=api, body=change, if_match=tag))
+    assert stale.code is ProblemCode.STALE and stale.status == 412, stale
+
+    kind = IncidentResolutionKind.PERMANENT
+    empty = IncidentResolve(resolution_code="fixed", resolution_kind=kind, resolution_notes=" ")
+    incomplete = refused(resolve_incident.sync(number, client=api, body=empty))
+    assert incomplete.code is ProblemCode.ILLEGAL_TRANSITION and incomplete.errors, incomplete
+    assert incomplete.errors[0].pointer == "/resolution_notes", incomplete
+    full = IncidentResolve(resolution_code="fixed", resolution_kind=kind, resolution_notes="The fuse was changed.")
+    assert got(resolve_incident.sync(number, client=api, body=full)).state is IncidentState.RESOLVED
+
+    assert all(priority > 0 for priority in explain(api, number)), number
+    upload = File(payload=BytesIO(b"full"))
+    attached = got(create_incident_attachment.sync(number, client=api, body=upload, name="fuse.bin"))
+    assert attached.size == 4, attached
+
+
+main()
