@@ -18,6 +18,7 @@ mod policies;
 mod queries;
 mod restore;
 mod retry;
+mod standing;
 mod stream;
 mod support;
 mod tidy;
