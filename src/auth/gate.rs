@@ -116,7 +116,7 @@ impl Gate {
         };
         let (caller, credential) = (checked.caller.clone(), checked.credential);
         let until = checked.expires_at.map_or(now.plus(HELD), |end| end.min(now.plus(HELD)));
-        self.hold(digest, Held { caller: checked.caller, credential, epoch, checked_at: now, until }, now);
+        self.hold(digest, Held { caller: checked.caller, credential, epoch, checked_at: now, until });
         Ok(Admitted { caller, credential, use_due: checked.use_due })
     }
 
@@ -161,14 +161,13 @@ impl Gate {
         }
     }
 
-    fn hold(&self, key: [u8; 32], entry: Held, now: Moment) {
+    fn hold(&self, key: [u8; 32], entry: Held) {
         let mut held = self.lock();
+        // Seldom, and then who is still about is checked once more.
         if held.len() >= MOST_HELD {
-            held.retain(|_, h| h.counts(&entry.epoch, now));
+            held.clear();
         }
-        if held.len() < MOST_HELD {
-            held.insert(key, entry);
-        }
+        held.insert(key, entry);
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], Held>> {
