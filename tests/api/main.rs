@@ -8,6 +8,7 @@ mod conformance;
 mod custom_field;
 mod demo;
 mod durability;
+mod fuzzed;
 mod hidden;
 mod incident;
 mod matrix;
