@@ -1,7 +1,7 @@
 //! From a user's id to what they may do and see, read from the directory.
 //!
 //! Permissions are the union of the roles', the view is the widest of them. An organisation's view reaches down its
-//! subtree, found by the prefix of its path. What is read here is held by [`super::Gate`] for a few seconds at most.
+//! subtree, found by the prefix of its path. What is read here is held by [`super::Gate`] until its epoch is another.
 
 use std::{collections::BTreeSet, sync::Arc};
 

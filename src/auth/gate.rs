@@ -1,8 +1,9 @@
 //! From a bearer credential to a caller: the one way in for every request.
 //!
-//! What has been checked against the store is held for five seconds, so that most requests need neither the store nor a
-//! signature check. That is also how long a revoked token or a disabled user may still get in on another node; on the node
-//! that made the change, [`Gate::forget_user`] makes it at once.
+//! What has been checked against the store is held with the [epoch](crate::db::epoch) of its check, so that most requests need
+//! neither the store nor a signature check. It counts while that epoch stands, which is looked up every half second: so long
+//! may a revoked token or a disabled user still get in on another node. On the node that made the change, [`Gate::expire`]
+//! makes it at once. When the store is away, nobody gets in for longer.
 //!
 //! **Invariant:** nothing is held of a credential but its digest, and nothing is held of a refused one.
 //! **Invariant:** a credential is never held beyond its own expiry.
@@ -23,13 +24,13 @@ use super::{
 };
 use crate::{
     clock::Moment,
-    db::AnyConnection,
+    db::{AnyConnection, Epoch},
     error::{Code, Error, Result},
-    id::{RowId, UserId},
+    id::RowId,
 };
 
-/// How long a checked credential is held.
-pub const HELD: TimeDelta = TimeDelta::seconds(5);
+/// How long a checked credential is held, at most: the use of a personal token is written as often.
+const HELD: TimeDelta = TimeDelta::minutes(1);
 /// How many are held at once.
 const MOST_HELD: usize = 20_000;
 
@@ -58,82 +59,96 @@ pub struct Admitted {
 struct Held {
     caller: Arc<Caller>,
     credential: Credential,
+    epoch: Arc<str>,
     checked_at: Moment,
-    expires_at: Option<Moment>,
+    /// At most when the credential expires.
+    until: Moment,
 }
 
 impl Held {
-    fn is_fresh(&self, now: Moment) -> bool {
-        let age = now.since(self.checked_at);
-        age >= TimeDelta::zero() && age < HELD && self.expires_at.is_none_or(|end| now < end)
+    fn counts(&self, epoch: &str, now: Moment) -> bool {
+        *self.epoch == *epoch && self.checked_at <= now && now < self.until
     }
+}
+
+/// What a check against the store found.
+struct Checked {
+    caller: Arc<Caller>,
+    credential: Credential,
+    expires_at: Option<Moment>,
+    use_due: Option<RowId>,
 }
 
 /// The way in. One for each node.
 pub struct Gate {
     mint: Mint,
+    epoch: Epoch,
     held: Mutex<HashMap<[u8; 32], Held>>,
 }
 
 impl Gate {
     /// A gate for tokens of this mint.
     pub fn new(mint: Mint) -> Self {
-        Gate { mint, held: Mutex::new(HashMap::new()) }
+        Gate { mint, epoch: Epoch::of_standing(), held: Mutex::new(HashMap::new()) }
     }
 
-    /// Who a credential belongs to, if it was checked within the last seconds. Does not block.
+    /// Who a credential belongs to, if it was checked and that check still counts for sure. Does not block.
     pub fn recall(&self, bearer: &str, now: Moment) -> Option<Admitted> {
+        self.find(&self.epoch.recent()?, &digest_bytes(bearer), now)
+    }
+
+    fn find(&self, epoch: &str, digest: &[u8; 32], now: Moment) -> Option<Admitted> {
         let held = self.lock();
-        let found = held.get(&digest_bytes(bearer)).filter(|h| h.is_fresh(now))?;
+        let found = held.get(digest).filter(|h| h.counts(epoch, now))?;
         Some(Admitted { caller: found.caller.clone(), credential: found.credential, use_due: None })
     }
 
     /// Checks a credential against the store. [`Code::Unauthenticated`] for anything that is not good.
     pub fn admit(&self, connection: &mut AnyConnection, bearer: &str, now: Moment) -> Result<Admitted> {
-        let (held, use_due) = if bearer.starts_with(personal::PREFIX) {
+        let (epoch, digest) = (self.epoch.current(connection)?, digest_bytes(bearer));
+        if let Some(known) = self.find(&epoch, &digest, now) {
+            return Ok(known);
+        }
+        let checked = if bearer.starts_with(personal::PREFIX) {
             check_personal(connection, bearer, now)?
         } else {
-            (self.check_access(connection, bearer, now)?, None)
+            self.check_access(connection, bearer, now)?
         };
-        let admitted = Admitted { caller: held.caller.clone(), credential: held.credential, use_due };
-        self.hold(digest_bytes(bearer), held, now);
-        Ok(admitted)
+        let (caller, credential) = (checked.caller.clone(), checked.credential);
+        let until = checked.expires_at.map_or(now.plus(HELD), |end| end.min(now.plus(HELD)));
+        self.hold(digest, Held { caller: checked.caller, credential, epoch, checked_at: now, until });
+        Ok(Admitted { caller, credential, use_due: checked.use_due })
     }
 
-    /// Forgets what is held of a user: after their roles, teams, password, tokens or state have changed.
-    pub fn forget_user(&self, user: UserId) {
-        self.lock().retain(|_, held| held.caller.user != user);
+    /// Makes the next request look whether what is held still counts: this node has changed who may do or see what.
+    pub fn expire(&self) {
+        self.epoch.expire();
     }
 
-    /// Forgets everything that is held: after roles or the tree of organisations have changed.
-    pub fn forget_all(&self) {
-        self.lock().clear();
-    }
-
-    fn check_access(&self, connection: &mut AnyConnection, token: &str, now: Moment) -> Result<Held> {
+    fn check_access(&self, connection: &mut AnyConnection, token: &str, now: Moment) -> Result<Checked> {
         let (claims, grant) = self.verify(connection, token, now)?;
         let standing = directory::standing(connection, claims.sub)?.ok_or_else(worthless)?;
         // Tokens count whole seconds. Of a login, what was revoked within the same second is caught by its session; client
         // credentials have none, so for them the whole second is refused.
         let valid_from = standing.tokens_valid_from.unix_seconds();
-        let (credential, good) = match grant {
-            Grant::Session(family) => (
-                Credential::Session(family),
-                claims.iat >= valid_from && session::goes_on(connection, family, claims.sub, now)?,
-            ),
+        let (credential, is_new, ends) = match grant {
+            Grant::Session(family) => {
+                let ends = session::ends(connection, family, claims.sub, now)?;
+                (Credential::Session(family), claims.iat >= valid_from, ends)
+            }
             Grant::Client(id) => {
-                (Credential::Client(id), claims.iat > valid_from && personal::is_good(connection, id, claims.sub, now)?)
+                let ends = personal::ends(connection, id, claims.sub, now)?;
+                (Credential::Client(id), claims.iat > valid_from, ends)
             }
         };
-        if !good {
-            return Err(worthless());
-        }
+        let ends = ends.filter(|_| is_new).ok_or_else(worthless)?;
+        let expires_at = now.plus(TimeDelta::seconds(claims.exp - now.unix_seconds()));
         let scopes = claims.scope.map(|text| Arc::new(text.split_whitespace().map(str::to_owned).collect()));
-        Ok(Held {
+        Ok(Checked {
             caller: narrowed(standing.caller, scopes),
             credential,
-            checked_at: now,
-            expires_at: Some(now.plus(TimeDelta::seconds(claims.exp - now.unix_seconds()))),
+            expires_at: Some(ends.min(expires_at)),
+            use_due: None,
         })
     }
 
@@ -146,14 +161,13 @@ impl Gate {
         }
     }
 
-    fn hold(&self, key: [u8; 32], entry: Held, now: Moment) {
+    fn hold(&self, key: [u8; 32], entry: Held) {
         let mut held = self.lock();
+        // Seldom, and then who is still about is checked once more.
         if held.len() >= MOST_HELD {
-            held.retain(|_, h| h.is_fresh(now));
+            held.clear();
         }
-        if held.len() < MOST_HELD {
-            held.insert(key, entry);
-        }
+        held.insert(key, entry);
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], Held>> {
@@ -161,17 +175,16 @@ impl Gate {
     }
 }
 
-fn check_personal(connection: &mut AnyConnection, secret: &str, now: Moment) -> Result<(Held, Option<RowId>)> {
+fn check_personal(connection: &mut AnyConnection, secret: &str, now: Moment) -> Result<Checked> {
     let (token, user) = personal::find(connection, secret, now)?.ok_or_else(worthless)?;
     let standing = directory::standing(connection, user)?.ok_or_else(worthless)?;
     let use_due = token.is_use_due(now).then_some(token.id);
-    let held = Held {
+    Ok(Checked {
         caller: narrowed(standing.caller, Some(Arc::new(token.scopes))),
         credential: Credential::Personal(token.id),
-        checked_at: now,
         expires_at: token.expires_at,
-    };
-    Ok((held, use_due))
+        use_due,
+    })
 }
 
 fn narrowed(caller: Caller, scopes: Option<Arc<BTreeSet<String>>>) -> Arc<Caller> {
@@ -184,6 +197,8 @@ fn worthless() -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::auth::{
         account::{NewUser, create_user, set_active},
@@ -193,12 +208,22 @@ mod tests {
         role::{assign_role, withdraw_role},
         session::Tokens,
     };
+    use crate::id::UserId;
 
+    /// A gate that looks at the epoch whenever it is asked; [`blind`] ones never do by themselves.
     fn opened(bench: &mut Bench, role: &str) -> (Gate, UserId, Tokens) {
         let user = bench.user("ada", role);
         let mint = bench.mint();
         let tokens = session::open(&mut bench.connection, &mint, user, false, at(0)).unwrap();
-        (Gate::new(mint), user, tokens)
+        (watchful(bench), user, tokens)
+    }
+
+    fn watchful(bench: &Bench) -> Gate {
+        Gate { epoch: Epoch::of_standing().fresh_for(Duration::ZERO), ..Gate::new(bench.mint()) }
+    }
+
+    fn blind(bench: &Bench) -> Gate {
+        Gate { epoch: Epoch::of_standing().fresh_for(Duration::MAX), ..Gate::new(bench.mint()) }
     }
 
     fn enter(gate: &Gate, c: &mut AnyConnection, bearer: &str, second: i64) -> Result<Admitted> {
@@ -206,14 +231,15 @@ mod tests {
     }
 
     #[test]
-    fn a_checked_token_is_held_for_five_seconds_and_not_beyond_its_expiry() {
+    fn a_checked_token_is_held_for_a_minute_and_not_beyond_its_expiry() {
         let mut bench = Bench::new();
-        let (gate, user, tokens) = opened(&mut bench, "agent");
+        let (_, user, tokens) = opened(&mut bench, "agent");
+        let gate = blind(&bench);
         let (c, text) = (&mut bench.connection, tokens.access_token.as_str());
         assert!(gate.recall(text, at(0)).is_none());
         assert_eq!(gate.admit(c, text, at(0)).unwrap().caller.user, user);
-        assert!(gate.recall(text, at(4)).is_some());
-        assert!(gate.recall(text, at(5)).is_none());
+        assert!(gate.recall(text, at(59)).is_some());
+        assert!(gate.recall(text, at(60)).is_none());
         assert!(gate.recall(text, at(-1)).is_none(), "a clock that went back");
         assert!(gate.recall("another", at(0)).is_none());
         gate.admit(c, text, at(598)).unwrap();
@@ -222,22 +248,47 @@ mod tests {
     }
 
     #[test]
-    fn a_disabled_user_is_out_within_seconds_and_at_once_where_it_was_done() {
+    fn a_check_counts_until_the_session_ends_though_the_token_lives_longer() {
         let mut bench = Bench::new();
-        let (gate, user, tokens) = opened(&mut bench, "agent");
-        let mint = bench.mint();
+        let (gate, _, first) = opened(&mut bench, "agent");
+        let (c, end) = (&mut bench.connection, 30 * 86_400);
+        let mint = gate.mint.clone();
+        let last = session::refresh(c, &mint, &first.refresh_token, at(end - 10)).unwrap().into_result().unwrap();
+        assert!(enter(&gate, c, &last.access_token, end - 1).is_ok());
+        assert!(enter(&gate, c, &last.access_token, end).is_err());
+    }
+
+    #[test]
+    fn a_disabled_user_is_out_at_the_next_look_and_at_once_where_it_was_done() {
+        let mut bench = Bench::new();
+        let (there, user, tokens) = opened(&mut bench, "agent");
+        let (here, not_yet, mint) = (blind(&bench), blind(&bench), bench.mint());
         let c = &mut bench.connection;
-        enter(&gate, c, &tokens.access_token, 0).unwrap();
+        for gate in [&here, &there, &not_yet] {
+            enter(gate, c, &tokens.access_token, 0).unwrap();
+        }
         set_active(c, user, false, at(1)).unwrap();
-        assert!(enter(&gate, c, &tokens.access_token, 4).is_ok());
-        assert_eq!(enter(&gate, c, &tokens.access_token, 5).unwrap_err().code, Code::Unauthenticated);
-        set_active(c, user, true, at(6)).unwrap();
-        assert!(enter(&gate, c, &tokens.access_token, 6).is_err(), "the session has ended for good");
-        let again = session::open(c, &mint, user, false, at(6)).unwrap();
-        enter(&gate, c, &again.access_token, 6).unwrap();
-        set_active(c, user, false, at(6)).unwrap();
-        gate.forget_user(user);
-        assert!(enter(&gate, c, &again.access_token, 6).is_err());
+        here.expire();
+        assert_eq!(enter(&here, c, &tokens.access_token, 1).unwrap_err().code, Code::Unauthenticated);
+        assert_eq!(enter(&there, c, &tokens.access_token, 1).unwrap_err().code, Code::Unauthenticated);
+        assert!(enter(&not_yet, c, &tokens.access_token, 1).is_ok(), "it has not looked");
+        set_active(c, user, true, at(2)).unwrap();
+        assert!(enter(&there, c, &tokens.access_token, 2).is_err(), "the session has ended for good");
+        let again = session::open(c, &mint, user, false, at(2)).unwrap();
+        assert!(enter(&there, c, &again.access_token, 2).is_ok());
+    }
+
+    #[test]
+    fn a_login_makes_nobody_be_checked_again() {
+        let mut bench = Bench::new();
+        let (gate, _, tokens) = opened(&mut bench, "agent");
+        let (other, mint) = (bench.user("grace", "agent"), bench.mint());
+        let c = &mut bench.connection;
+        let checked = enter(&gate, c, &tokens.access_token, 0).unwrap().caller;
+        session::open(c, &mint, other, false, at(1)).unwrap();
+        assert!(Arc::ptr_eq(&checked, &enter(&gate, c, &tokens.access_token, 1).unwrap().caller));
+        assign_role(c, other, "service_owner").unwrap();
+        assert!(!Arc::ptr_eq(&checked, &enter(&gate, c, &tokens.access_token, 1).unwrap().caller));
     }
 
     #[test]
@@ -251,11 +302,9 @@ mod tests {
             panic!("not a session")
         };
         session::end(c, family, at(1)).unwrap();
-        gate.forget_user(user);
         assert!(enter(&gate, c, &first.access_token, 1).is_err());
         assert!(enter(&gate, c, &second.access_token, 1).is_ok());
         session::end_everywhere(c, user, at(2)).unwrap();
-        gate.forget_all();
         assert!(enter(&gate, c, &second.access_token, 2).is_err());
         let third = session::open(c, &mint, user, false, at(2)).unwrap();
         assert!(enter(&gate, c, &third.access_token, 2).is_ok(), "a login in the same second counts");
@@ -265,6 +314,7 @@ mod tests {
     fn scopes_narrow_and_never_widen() {
         let mut bench = Bench::new();
         let (gate, user, tokens) = opened(&mut bench, "requester");
+        let another = watchful(&bench);
         let c = &mut bench.connection;
         let whole = enter(&gate, c, &tokens.access_token, 0).unwrap().caller;
         assert!(whole.can("incident.create") && whole.can("incident.read"));
@@ -277,8 +327,7 @@ mod tests {
         assert!(!admitted.caller.can("incident.create"), "not in the scopes");
         assert!(!admitted.caller.can("policy.read"), "not in the roles");
         personal::record_use(c, token.id, at(0)).unwrap();
-        gate.forget_all();
-        assert_eq!(enter(&gate, c, secret.expose(), 1).unwrap().use_due, None);
+        assert_eq!(enter(&another, c, secret.expose(), 1).unwrap().use_due, None);
         assert!(enter(&gate, c, secret.expose(), 3).is_err(), "expired while it was held");
     }
 
@@ -286,7 +335,7 @@ mod tests {
     fn an_access_token_of_client_credentials_ends_with_the_token_behind_it() {
         let mut bench = Bench::new();
         let mint = bench.mint();
-        let gate = Gate::new(mint.clone());
+        let gate = watchful(&bench);
         let machine = NewUser::service_account("robot", "Robot", bench.organisation);
         let c = &mut bench.connection;
         let robot = create_user(c, &machine, at(0)).unwrap();
@@ -300,22 +349,21 @@ mod tests {
         assert!(caller.can("incident.read") && !caller.can("incident.create"));
         let before = given.access_token;
         session::end_everywhere(c, robot, at(0)).unwrap();
-        gate.forget_user(robot);
         assert!(enter(&gate, c, &before, 0).is_err(), "revoked within the second that it was issued in");
         let given = personal::client_credentials(c, &mint, token.id.as_str(), secret.expose(), None, at(1)).unwrap();
         enter(&gate, c, &given.access_token, 1).unwrap();
         personal::revoke(c, robot, token.id, at(1)).unwrap();
-        assert!(enter(&gate, c, &given.access_token, 6).is_err());
+        assert!(enter(&gate, c, &given.access_token, 1).is_err());
     }
 
     #[test]
-    fn changed_roles_count_within_seconds() {
+    fn changed_roles_count_at_the_next_look() {
         let mut bench = Bench::new();
         let (gate, user, tokens) = opened(&mut bench, "agent");
         let c = &mut bench.connection;
         assert!(enter(&gate, c, &tokens.access_token, 0).unwrap().caller.can("incident.resolve"));
         withdraw_role(c, user, "agent").unwrap();
-        assert!(!enter(&gate, c, &tokens.access_token, 5).unwrap().caller.can("incident.resolve"));
+        assert!(!enter(&gate, c, &tokens.access_token, 0).unwrap().caller.can("incident.resolve"));
     }
 
     #[test]

@@ -203,17 +203,17 @@ pub(super) fn find(
     row.map(|(user, row)| Ok((PersonalToken::from_row(row)?, user))).transpose()
 }
 
-/// Whether a token is still good: neither revoked nor expired.
-pub(super) fn is_good(connection: &mut AnyConnection, id: RowId, user: UserId, now: Moment) -> Result<bool> {
-    let good: Option<RowId> = personal_token::table
+/// When a token ends; nothing when it has: it is revoked or expired.
+pub(super) fn ends(connection: &mut AnyConnection, id: RowId, user: UserId, now: Moment) -> Result<Option<Moment>> {
+    let found: Option<Option<Moment>> = personal_token::table
         .find(id)
         .filter(personal_token::user_id.eq(user))
         .filter(personal_token::revoked_at.is_null())
         .filter(personal_token::expires_at.is_null().or(personal_token::expires_at.gt(now)))
-        .select(personal_token::id)
+        .select(personal_token::expires_at)
         .first(connection)
         .optional()?;
-    Ok(good.is_some())
+    Ok(found.map(|end| end.unwrap_or(now.plus(TimeDelta::MAX))))
 }
 
 /// What client credentials give (RFC 6749 section 5.1).

@@ -221,17 +221,16 @@ pub fn end_everywhere(connection: &mut AnyConnection, user: UserId, now: Moment)
     end_all(connection, user, None, now)
 }
 
-/// Whether a session goes on.
-pub(super) fn goes_on(connection: &mut AnyConnection, family: RowId, user: UserId, now: Moment) -> Result<bool> {
-    let good: Option<RowId> = refresh_token::table
+/// When a session ends; nothing when it has.
+pub(super) fn ends(connection: &mut AnyConnection, family: RowId, user: UserId, now: Moment) -> Result<Option<Moment>> {
+    Ok(refresh_token::table
         .filter(refresh_token::family_id.eq(family))
         .filter(refresh_token::user_id.eq(user))
         .filter(refresh_token::revoked_at.is_null())
         .filter(refresh_token::expires_at.gt(now))
-        .select(refresh_token::id)
+        .select(refresh_token::expires_at)
         .first(connection)
-        .optional()?;
-    Ok(good.is_some())
+        .optional()?)
 }
 
 /// Deletes the tokens of sessions that are over by time; gives how many.
@@ -271,7 +270,7 @@ mod tests {
         assert_eq!(first.session_expires_at, second.session_expires_at, "going on does not extend it");
         assert_eq!(family(&bench, &first, 60), family(&bench, &second, 60));
         let family = family(&bench, &second, 60);
-        assert!(goes_on(&mut bench.connection, family, user, at(60)).unwrap());
+        assert_eq!(ends(&mut bench.connection, family, user, at(60)).unwrap(), Some(first.session_expires_at));
         let stored: Vec<String> =
             refresh_token::table.select(refresh_token::token_hash).load(&mut bench.connection).unwrap();
         assert!(stored.iter().all(|hash| *hash != first.refresh_token && *hash != second.refresh_token));
@@ -287,7 +286,7 @@ mod tests {
         let second = refresh(c, &mint, &first.refresh_token, at(1)).unwrap().into_result().unwrap();
         assert_eq!(refresh(c, &mint, &first.refresh_token, at(1)).unwrap(), Refreshed::Reused { user, family });
         assert_eq!(refresh(c, &mint, &second.refresh_token, at(2)).unwrap(), Refreshed::Refused);
-        assert!(!goes_on(c, family, user, at(2)).unwrap());
+        assert_eq!(ends(c, family, user, at(2)).unwrap(), None);
         assert!(refresh(c, &mint, &other.refresh_token, at(2)).unwrap().into_result().is_ok(), "other sessions go on");
     }
 

@@ -6,6 +6,7 @@
 
 #[expect(missing_docs, reason = "the derive writes items of its own")]
 pub mod backend;
+pub mod epoch;
 pub mod json;
 pub mod migrate;
 pub mod pool;
@@ -13,6 +14,7 @@ pub mod sql;
 pub mod writer;
 
 pub use backend::{AnyConnection, Engine};
+pub use epoch::Epoch;
 pub use json::JsonText;
 pub use pool::Database;
 

@@ -37,8 +37,6 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const POLL: Duration = Duration::from_secs(1);
 /// Commits that come faster than this are looked at together.
 const REST: Duration = Duration::from_millis(100);
-/// How often the caller is looked up again.
-const RECHECK: Duration = Duration::from_secs(30);
 /// How long a client waits before it connects again.
 const RETRY: &str = "retry: 2000\n\n";
 
@@ -81,8 +79,6 @@ struct Following {
     place: Place,
     commits: watch::Receiver<u64>,
     shutdown: Option<Shutdown>,
-    /// When the caller was last looked up.
-    checked: Instant,
     /// When something was last sent.
     sent: Instant,
     /// Whether there is more to read at once.
@@ -103,7 +99,6 @@ async fn follow(call: Call, request: HttpRequest) -> Result<HttpResponse> {
         Some(id) => call.read(move |reading| Place::of(reading.connection, id)).await?.ok_or_else(no_such_event)?,
         None => call.read(|reading| Place::newest(reading.connection)).await?,
     };
-    let now = Instant::now();
     let following = Following {
         service: call.service.clone(),
         caller: call.cause.caller.clone(),
@@ -112,8 +107,7 @@ async fn follow(call: Call, request: HttpRequest) -> Result<HttpResponse> {
         commits,
         shutdown: request.app_data::<Shutdown>().cloned(),
         request,
-        checked: now,
-        sent: now,
+        sent: Instant::now(),
         more: false,
         begun: false,
     };
@@ -209,12 +203,8 @@ impl Following {
         }
     }
 
-    /// Looks the caller up again now and then: what they may see may have changed, or their credentials have ended.
+    /// Looks the caller up again: what they may see may have changed, or their credentials have ended.
     async fn is_still_known(&mut self) -> bool {
-        if self.checked.elapsed() < RECHECK {
-            return true;
-        }
-        self.checked = Instant::now();
         let Some(authenticate) = self.request.app_data::<Arc<dyn Authenticate>>().cloned() else { return true };
         match authenticate.authenticate(&self.request).await {
             Ok(caller) if caller.must_change_password => false,

@@ -1,17 +1,12 @@
 //! The policies that are live on this node, and the kernel's way to ask them.
 //!
-//! What is live is one immutable value that is swapped as a whole. A change anywhere raises the epoch in the database; every
-//! node looks at it at most [`FRESH`] later, and the node that made the change at once.
+//! What is live is one immutable value that is swapped as a whole when the [epoch](crate::db::epoch) of policies is another.
 //!
 //! **Invariant:** an evaluation sees one version of everything: policies, tables and teams.
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::{Duration, Instant},
+    sync::Arc,
 };
 
 use arc_swap::ArcSwap;
@@ -27,12 +22,12 @@ use super::{
     host::{Host, Offline},
     log::{LogEntry, PolicyRef},
     program::compile,
-    store::{PolicyRow, TableRow, epoch},
+    store::{PolicyRow, TableRow},
     table::Table,
 };
 use crate::{
     clock::Moment,
-    db::{AnyConnection, Database, JsonText},
+    db::{AnyConnection, Database, Epoch, JsonText},
     error::{Error, Result},
     id::{RecordId, RowId, TeamId, UserId},
     record::{
@@ -42,22 +37,19 @@ use crate::{
     schema::{team, user_account},
 };
 
-/// How long a node may go on with what it knows.
-const FRESH: Duration = Duration::from_millis(500);
 /// Where records go when no routing policy could be asked.
 const DEFAULT_TEAM: &str = "service-desk";
 
 /// The policies that are live on this node.
 pub struct Policies {
     live: ArcSwap<Live>,
-    stale: AtomicBool,
+    epoch: Epoch,
     database: Database,
 }
 
 /// Everything that an evaluation sees beside the record.
 pub struct Live {
-    epoch: String,
-    looked: Instant,
+    epoch: Arc<str>,
     bundle: Bundle,
     tables: Arc<HashMap<String, Arc<Table>>>,
     teams: Arc<BTreeMap<String, TeamId>>,
@@ -67,17 +59,19 @@ pub struct Live {
 impl Policies {
     /// Reads what is live.
     pub fn load(connection: &mut AnyConnection, database: Database) -> Result<Self> {
-        let live = Live::read(connection, None)?;
-        Ok(Policies { live: ArcSwap::from_pointee(live), stale: AtomicBool::new(false), database })
+        let epoch = Epoch::of_policies();
+        let current = epoch.current(connection)?;
+        let live = Live::read(connection, current, None)?;
+        Ok(Policies { live: ArcSwap::from_pointee(live), epoch, database })
     }
 
     /// What is live, looked up again when it may be old.
     pub fn current(&self, connection: &mut AnyConnection) -> Result<Arc<Live>> {
-        let known = self.live.load_full();
-        if !self.stale.swap(false, Ordering::AcqRel) && known.looked.elapsed() < FRESH {
+        let (epoch, known) = (self.epoch.current(connection)?, self.live.load_full());
+        if known.epoch == epoch {
             return Ok(known);
         }
-        let live = Arc::new(Live::read(connection, Some(&known))?);
+        let live = Arc::new(Live::read(connection, epoch, Some(&known))?);
         self.live.store(live.clone());
         Ok(live)
     }
@@ -89,7 +83,7 @@ impl Policies {
 
     /// Makes the next question look again: something was published here.
     pub fn expire(&self) {
-        self.stale.store(true, Ordering::Release);
+        self.epoch.expire();
     }
 
     /// Who answers what a script looks up.
@@ -99,23 +93,17 @@ impl Policies {
 }
 
 impl Live {
-    fn read(connection: &mut AnyConnection, known: Option<&Live>) -> Result<Live> {
-        let epoch = epoch(connection)?;
+    fn read(connection: &mut AnyConnection, epoch: Arc<str>, known: Option<&Live>) -> Result<Live> {
         let named: Vec<(String, TeamId)> =
             team::table.filter(team::active.eq(true)).select((team::name, team::id)).load(connection)?;
         let teams = Arc::new(named.into_iter().collect());
         let schema = gather::schema(&fields_of(connection, "incident")?);
-        let looked = Instant::now();
-        if let Some(known) = known.filter(|k| k.epoch == epoch) {
-            let (bundle, tables) = (known.bundle.clone(), known.tables.clone());
-            return Ok(Live { epoch, looked, bundle, tables, teams, schema });
-        }
         let mut tables = HashMap::new();
         for row in TableRow::all(connection)? {
             tables.insert(row.name.clone(), Arc::new(row.table()?));
         }
         let bundle = Bundle::new(active(connection, known.map(|k| &k.bundle))?);
-        Ok(Live { epoch, looked, bundle, tables: Arc::new(tables), teams, schema })
+        Ok(Live { epoch, bundle, tables: Arc::new(tables), teams, schema })
     }
 
     /// What a script sees of a record.

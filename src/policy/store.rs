@@ -1,7 +1,7 @@
 //! Policies, their versions and lookup tables in the database.
 //!
-//! **Invariant:** a version never changes once made. What is live is the version that `active_version` names, and every
-//! change of it raises the epoch, by which all nodes notice.
+//! **Invariant:** a version never changes once made. What is live is the version that `active_version` names, and all
+//! nodes notice a change of it by the [epoch](crate::db::epoch).
 
 use diesel::prelude::*;
 use serde_json::Value as Json;
@@ -13,12 +13,8 @@ use crate::{
     db::{AnyConnection, JsonText},
     error::{Code, Error, Result},
     id::{RowId, UserId},
-    insert_unless_there,
-    schema::{lookup_table, lookup_table_version, policy, policy_version, setting},
+    schema::{lookup_table, lookup_table_version, policy, policy_version},
 };
-
-/// The setting that rises with every change of what is live.
-const EPOCH: &str = "policy_epoch";
 
 /// A policy: which decision it answers about which kind, in which place among others.
 #[derive(Clone, Debug, Queryable, Insertable, AsChangeset)]
@@ -128,7 +124,7 @@ impl PolicyRow {
         if diesel::update(unchanged).set(self).execute(connection)? == 0 {
             return Err(Error::new(Code::Stale, "The policy has changed meanwhile."));
         }
-        raise_epoch(connection)
+        Ok(())
     }
 
     /// Its versions, newest first.
@@ -279,7 +275,6 @@ impl TableRow {
                 lookup_table_version::created_at.eq(now),
             ))
             .execute(connection)?;
-        raise_epoch(connection)?;
         Ok(row)
     }
 }
@@ -313,20 +308,6 @@ pub fn seed(connection: &mut AnyConnection, library: &Library, kind: &str, now: 
         let version = row.add_version(connection, &script.source, "As shipped", None, now)?;
         row.activate(connection, version.number, now)?;
     }
-    Ok(())
-}
-
-/// The epoch of what is live.
-pub fn epoch(connection: &mut AnyConnection) -> Result<String> {
-    let value = setting::table.find(EPOCH).select(setting::value).first(connection).optional()?;
-    Ok(value.unwrap_or_default())
-}
-
-/// Tells all nodes that what is live has changed.
-pub fn raise_epoch(connection: &mut AnyConnection) -> Result<()> {
-    let next = RowId::new().to_string();
-    insert_unless_there!(connection, setting::table, (setting::name.eq(EPOCH), setting::value.eq("")))?;
-    diesel::update(setting::table.find(EPOCH)).set(setting::value.eq(next)).execute(connection)?;
     Ok(())
 }
 

@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use actix_web::http::Method;
 use diesel::prelude::*;
 use pointsman::{
+    db::AnyConnection,
     http::endpoint::{Access, Endpoint},
-    schema::decision,
+    schema::{decision, personal_token},
 };
 use serde_json::{Value, json};
 
@@ -57,8 +58,8 @@ struct Scene {
     server: Server,
     narrow: String,
     records: BTreeMap<&'static str, String>,
-    /// A decision about Rita's incident.
-    decision: String,
+    /// What else paths name: by collection and parameter.
+    others: BTreeMap<(&'static str, &'static str), String>,
     document: Value,
 }
 
@@ -67,7 +68,7 @@ impl Scene {
         let server = Server::start().await;
         let rita = Rita.id(&server.assembly).to_string();
         let desk = people::team(&server.assembly, "service-desk").to_string();
-        let mut records = BTreeMap::new();
+        let (mut records, mut others) = (BTreeMap::new(), BTreeMap::new());
         for kind in kinds() {
             let mut more = json!({"title": "Only for some eyes"});
             for (name, value) in [("requester_id", &rita), ("team_id", &desk)] {
@@ -75,13 +76,35 @@ impl Scene {
                     more[name] = json!(value);
                 }
             }
-            records.insert(kind.plural, create_with(&server, kind, more).await.field("id"));
+            let made = create_with(&server, kind, more.clone()).await.field("id");
+            let path = format!("/api/v1/{}/{made}", kind.plural);
+            let file = format!("{path}/attachments?name=scene.txt");
+            let file = server.ask(Method::POST, &file).body("text/plain", "Only for some eyes").by(Admin);
+            others.insert((kind.plural, "{attachment_id}"), file.expect(201).await.field("id"));
+            let link =
+                json!({"relation": "relates_to", "record_id": create_with(&server, kind, more).await.field("id")});
+            let link = server.post(&format!("{path}/links"), link).by(Admin).expect(201).await;
+            others.insert((kind.plural, "{link_id}"), link.field("id"));
+            records.insert(kind.plural, made);
         }
+        let field = json!({"kind": "incident", "name": "wing", "label": "Wing", "field_type": "text"});
+        let field = server.post("/api/v1/custom-fields", field).by(Admin).expect(201).await;
+        others.insert(("custom-fields", "{id}"), field.field("id"));
         let narrow = people::token_for(&server.assembly, Alex, "incident.read");
+        people::token_for(&server.assembly, Rob, "incident.read");
+        let (alex, rob) = (Alex.id(&server.assembly), Rob.id(&server.assembly));
+        let read = |c: &mut AnyConnection| {
+            let of = |user| personal_token::table.filter(personal_token::user_id.eq(user)).select(personal_token::id);
+            let tokens = (of(alex).first::<String>(c)?, of(rob).first::<String>(c)?);
+            let about = decision::table.filter(decision::record_id.eq(&records["incidents"])).select(decision::id);
+            Ok((tokens, about.first::<String>(c)?))
+        };
+        let ((own, theirs), decision) = server.assembly.database.read_here(read).unwrap();
+        others.insert(("auth", "{id}"), own);
+        others.insert(("users", "{token_id}"), theirs);
+        others.insert(("decisions", "{id}"), decision);
         let document = serde_json::to_value(server.parts.api.openapi()).unwrap();
-        let decision =
-            server.assembly.database.read_here(|c| Ok(decision::table.select(decision::id).first::<String>(c)?));
-        Scene { decision: decision.unwrap(), server, narrow, records, document }
+        Scene { server, narrow, records, others, document }
     }
 
     /// The path with what its parameters stand for.
@@ -97,31 +120,35 @@ impl Scene {
             "meta" => "incident".to_owned(),
             "policies" => "routing_incidents".to_owned(),
             "lookup-tables" => "priority_matrix".to_owned(),
-            "decisions" => self.decision.clone(),
-            _ => match self.records.get(collection) {
-                Some(id) => id.clone(),
-                None => "0199a4c1-7d3e-7c55-9d0a-3f1f0f6f2b11".to_owned(),
-            },
+            "roles" => "service_owner".to_owned(),
+            _ => self.records.get(collection).cloned().unwrap_or_default(),
         };
-        let mut parts = documented.split('/').map(str::to_owned).collect::<Vec<_>>();
-        let mut first = true;
-        for part in parts.iter_mut().filter(|part| part.starts_with('{')) {
-            *part = match (std::mem::take(&mut first), part.as_str()) {
-                (true, _) => id.clone(),
-                (false, "{number}") => "1".to_owned(),
-                (false, "{user_id}") => Rob.id(assembly).to_string(),
-                (false, _) => "0199a4c1-7d3e-7c55-9d0a-3f1f0f6f2b11".to_owned(),
-            };
-        }
-        parts.join("/")
+        let stands_for = |part: &str| match (self.others.get(&(collection, part)), part) {
+            (Some(other), _) => other.clone(),
+            (None, "{number}") => "1".to_owned(),
+            (None, "{user_id}") => Rob.id(assembly).to_string(),
+            (None, "{role}") => "requester".to_owned(),
+            (None, "{file}") => "index.css".to_owned(),
+            (None, "{id}" | "{name}" | "{type}") => id.clone(),
+            (None, part) => panic!("nothing stands for {part} in {documented}"),
+        };
+        let part = |part: &str| if part.starts_with('{') { stands_for(part) } else { part.to_owned() };
+        documented.split('/').map(part).collect::<Vec<_>>().join("/")
     }
 
     /// Calls it, so that nothing is stored where it can be asked for.
     fn ask(&self, endpoint: &Endpoint, caller: Caller) -> Ask<'_> {
         let dry = endpoint.parameters.iter().any(|parameter| parameter.name == "dry_run");
-        let path = self.path(endpoint) + if dry { "?dry_run=true" } else { "" };
-        let mut ask = self.server.ask(endpoint.method.clone(), &path);
         let operation = &self.document["paths"][endpoint.documented_path()][endpoint.method.as_str().to_lowercase()];
+        let needed = operation["parameters"].as_array().into_iter().flatten();
+        let needed = needed.filter(|parameter| parameter["in"] == "query" && parameter["required"] == true);
+        let mut query: Vec<String> = needed
+            .map(|parameter| {
+                format!("{}={}", parameter["name"].as_str().unwrap(), parameter["example"].as_str().unwrap())
+            })
+            .collect();
+        query.extend(dry.then(|| "dry_run=true".to_owned()));
+        let mut ask = self.server.ask(endpoint.method.clone(), &format!("{}?{}", self.path(endpoint), query.join("&")));
         if let Some((media_type, content)) =
             operation["requestBody"]["content"].as_object().and_then(|c| c.iter().next())
         {

@@ -7,7 +7,7 @@ use futures_util::future::{join, join_all};
 use pointsman::{db::AnyConnection, schema::idempotency};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Ask, Person::*, Server};
+use crate::support::{Answer, Ask, Person::*, Server, people};
 
 const INCIDENTS: &str = "/api/v1/incidents";
 
@@ -178,4 +178,17 @@ async fn operations_of_a_batch_are_answered_again_refusals_too() {
     assert_eq!(first.json(), again.json());
     let unseen = json!({"operations": [{"op": "update", "id": id, "body": {"title": "x"}}]});
     ask("?atomic=true", "unseen", &unseen).expect(428).await;
+}
+
+#[actix_web::test]
+async fn a_key_is_its_callers_own_and_opens_nothing_that_is_closed() {
+    let server = Server::start().await;
+    let new = || with_key(server.post(INCIDENTS, json!({"title": "Only for Rita"})), "same");
+    let first = new().by(Rita).expect(201).await;
+    let others = new().by(Rob).expect(201).await;
+    assert!(!is_replayed(&others));
+    assert_ne!(others.field("id"), first.field("id"));
+    let narrow = people::token_for(&server.assembly, Rita, "incident.read");
+    assert!(!is_replayed(&new().with(&narrow).expect(403).await));
+    assert!(is_replayed(&new().by(Rita).expect(201).await));
 }

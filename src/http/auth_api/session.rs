@@ -181,7 +181,7 @@ async fn refresh(
         .await?;
     if let Refreshed::Reused { user, family } = &refreshed {
         tracing::warn!(%user, session = %family, "a refresh token was used twice; its session has been ended");
-        identity.gate.forget_user(*user);
+        identity.gate.expire();
     }
     Ok(HttpResponse::Ok().json(refreshed.into_result()?))
 }
@@ -226,7 +226,7 @@ async fn log_out(
             Ok(())
         })
         .await?;
-    identity.gate.forget_user(user);
+    identity.gate.expire();
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -285,7 +285,7 @@ async fn change_password(
             Ok(outcome)
         })
         .await?;
-    identity.gate.forget_user(user);
+    identity.gate.expire();
     match outcome {
         Outcome::Done(()) => Ok(HttpResponse::NoContent().finish()),
         Outcome::Refused => Err(Error::invalid("/old_password", "wrong_password", "The old password is wrong.")),

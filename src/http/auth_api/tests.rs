@@ -181,7 +181,7 @@ async fn a_token_permits_no_more_than_its_owner_then_or_later() {
         diesel::delete(user_role::table.filter(user_role::user_id.eq(user))).execute(c)?;
         assign_role(c, user, "requester")
     });
-    house.clock.set(at(10));
+    house.clock.set(at(60));
     assert_eq!(house.get("/api/v1/teams", &secret).await.status, 403, "the role is gone");
     let me = house.get("/api/v1/auth/me", &secret).await;
     let permissions = me.json["permissions"].as_array().unwrap().clone();

@@ -237,7 +237,7 @@ fn revocation() -> Endpoint {
 async fn revoke(_: Keeper, call: Call, id: web::Path<String>, identity: web::Data<Identity>) -> Result<HttpResponse> {
     let (user, id) = (call.cause.caller.user, token_id(&id)?);
     let response = call.write(&Value::Null, move |desk| withdraw(desk, user, id)).await?;
-    identity.gate.forget_user(user);
+    identity.gate.expire();
     Ok(response)
 }
 

@@ -102,7 +102,6 @@ fn resetting() -> Endpoint {
 async fn reset_password(call: Call, id: web::Path<String>, identity: web::Data<Identity>) -> Result<HttpResponse> {
     let secret = password::one_time()?;
     let hash = identity.hasher.hash(secret.expose().to_owned()).await?;
-    let changed = id.clone();
     let response = with_secret(&call, &Value::Null, "one_time_password", move |desk| {
         let user = subject(desk, &id)?;
         if user.service_account {
@@ -114,7 +113,7 @@ async fn reset_password(call: Call, id: web::Path<String>, identity: web::Data<I
         Ok((Reply::ok(json!({})), secret.clone()))
     })
     .await?;
-    User::forget(&identity.gate, &changed);
+    identity.gate.expire();
     Ok(response)
 }
 
@@ -196,14 +195,14 @@ async fn revoke_token(
     identity: web::Data<Identity>,
 ) -> Result<HttpResponse> {
     let (id, token) = path.into_inner();
-    let (changed, token) = (id.clone(), token::token_id(&token)?);
+    let token = token::token_id(&token)?;
     let response = call
         .write(&Value::Null, move |desk| {
             let user = subject(desk, &id)?;
             token::withdraw(desk, user.id, token)
         })
         .await?;
-    User::forget(&identity.gate, &changed);
+    identity.gate.expire();
     Ok(response)
 }
 
@@ -229,9 +228,8 @@ async fn change_role(
     has: bool,
 ) -> Result<HttpResponse> {
     let expected = call.expected()?;
-    let changed = id.clone();
     let response = call.write(&Value::Null, move |desk| settle_role(desk, &id, &role, &expected, has)).await?;
-    User::forget(&identity.gate, &changed);
+    identity.gate.expire();
     Ok(response)
 }
 

@@ -93,7 +93,7 @@ async fn change(
     let expected = call.expected()?;
     let user: UserId = user.parse().map_err(|_| Error::not_found("user"))?;
     let response = call.write(&Value::Null, move |desk| settle(desk, &id, user, &expected, belongs)).await?;
-    identity.gate.forget_user(user);
+    identity.gate.expire();
     Ok(response)
 }
 

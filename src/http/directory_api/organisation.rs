@@ -11,7 +11,7 @@ use super::{
     resource::{Examples, Noun, Resource},
 };
 use crate::{
-    auth::{Gate, account, horizon::Horizon},
+    auth::{account, horizon::Horizon},
     clock::Moment,
     db::{AnyConnection, Backend},
     error::{Code, Error, Result},
@@ -200,10 +200,6 @@ impl Resource for Organisation {
             .execute(connection)
             .map_err(Error::from);
         met(unique(changed, "name")?)
-    }
-
-    fn forget(gate: &Gate, _: &str) {
-        gate.forget_all();
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
     page::{self, Wanted},
 };
 use crate::{
-    auth::{Gate, horizon::Horizon},
+    auth::horizon::Horizon,
     db::AnyConnection,
     error::{Code, Error, Result},
     http::{
@@ -97,8 +97,6 @@ pub trait Resource: Sized + Serialize + ToSchema + PartialEq + Send + 'static {
     fn patched(&self, change: &Self::Change) -> Result<Self>;
     /// Stores what it has become, if that may be.
     fn save(desk: &mut Desk<'_, '_>, horizon: &Horizon, before: &Self, after: &Self) -> Result<()>;
-    /// Tells the gate that one has changed.
-    fn forget(gate: &Gate, id: &str);
 }
 
 /// Mounts list, get, create and patch.
@@ -261,7 +259,7 @@ async fn create<R: Resource>(
             Ok(Reply { status: 201, location: Some(format!("{}/{id}", base::<R>())), ..reply })
         })
         .await?;
-    R::forget(&identity.gate, "");
+    identity.gate.expire();
     call.service.kernel.expire();
     Ok(response)
 }
@@ -286,7 +284,6 @@ async fn patch<R: Resource>(
 ) -> Result<HttpResponse> {
     let unwritable = [R::NOUN.read_only, R::NOUN.fixed].concat();
     let (expected, change): (_, R::Change) = (call.expected()?, typed(&body, &unwritable)?);
-    let changed = id.clone();
     let response = call
         .write(&body, move |desk| {
             let horizon = Horizon::of(desk.unit.reference(), &desk.cause.caller)?;
@@ -300,7 +297,7 @@ async fn patch<R: Resource>(
             concluded(desk, &before.key().1, Some(&before), "updated")
         })
         .await?;
-    R::forget(&identity.gate, &changed);
+    identity.gate.expire();
     call.service.kernel.expire();
     Ok(response)
 }

@@ -16,7 +16,6 @@ use super::{
 };
 use crate::{
     auth::{
-        Gate,
         horizon::Horizon,
         permission::{self, ADMINISTRATOR, View},
     },
@@ -302,10 +301,6 @@ impl Resource for Role {
             ))
             .execute(desk.unit.connection()?)?;
         met(changed)
-    }
-
-    fn forget(gate: &Gate, _: &str) {
-        gate.forget_all();
     }
 }
 

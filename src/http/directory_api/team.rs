@@ -11,7 +11,7 @@ use super::{
     resource::{Examples, Noun, Resource},
 };
 use crate::{
-    auth::{Gate, horizon::Horizon},
+    auth::horizon::Horizon,
     clock::Moment,
     db::{AnyConnection, Backend},
     error::{Error, Result},
@@ -215,9 +215,5 @@ impl Resource for Team {
             .execute(connection)
             .map_err(Error::from);
         met(unique(changed, "name")?)
-    }
-
-    fn forget(_: &Gate, _: &str) {
-        // What a caller may do doesn't depend on the state of their teams.
     }
 }

@@ -15,7 +15,6 @@ use super::{
 };
 use crate::{
     auth::{
-        Gate,
         account::{self, NewUser as Account},
         horizon::Horizon,
     },
@@ -344,12 +343,6 @@ impl Resource for User {
         match before.active == after.active {
             true => Ok(()),
             false => account::set_active(connection, before.id, after.active, at),
-        }
-    }
-
-    fn forget(gate: &Gate, id: &str) {
-        if let Ok(user) = id.parse() {
-            gate.forget_user(user);
         }
     }
 }

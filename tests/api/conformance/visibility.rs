@@ -164,6 +164,10 @@ async fn no_way_leads_to_what_is_hidden_and_each_to_what_is_seen() {
             Ok((event, about.load::<String>(c)?))
         };
         let (event, decisions) = server.assembly.database.read_here(read).unwrap();
+        let file = format!("{}/attachments?name=eyes.txt", one(kind, &record));
+        let file = server.ask(Method::POST, &file).body("text/plain", format!("About {number}")).by(Admin);
+        let file = format!("/attachments/{}", file.expect(201).await.field("id"));
+        let content = format!("{file}/content");
         let mut callers: Vec<(String, String, bool)> = [Admin, Alex, Nora, Rita, Rob, Vera, Bea, Ben]
             .map(|person| (format!("{person:?}"), people::token(&server.assembly, person), sees(person, kind)))
             .into();
@@ -187,8 +191,10 @@ async fn no_way_leads_to_what_is_hidden_and_each_to_what_is_seen() {
             let path = one(kind, &record);
             let below =
                 ["", "/transitions", "/history", "/journal", "/links", "/watchers", "/attachments", "/decisions"];
-            let ways = below.iter().map(|way| format!("{path}{way}"));
-            for way in ways.chain(decisions.iter().map(|decision| format!("/api/v1/decisions/{decision}"))) {
+            let ways = below.into_iter().chain([file.as_str(), &content]).map(|way| format!("{path}{way}"));
+            let decisions = decisions.iter().map(|decision| format!("/api/v1/decisions/{decision}"));
+            let ways = ways.chain(decisions.flat_map(|path| [format!("{path}/explanation"), path]));
+            for way in ways {
                 let answer = server.get(&way).with(&token).send().await;
                 let may_be = match answer.status.as_u16() {
                     200 => seen,
@@ -202,6 +208,10 @@ async fn no_way_leads_to_what_is_hidden_and_each_to_what_is_seen() {
             let batch = format!("{}/batch?dry_run=true", all(kind));
             let answer = server.post(&batch, json!({"operations": [update]})).with(&token).send().await;
             assert!(seen || !answer.text().contains(&number), "{who}: {}", answer.text());
+            if !seen && answer.status == 200 {
+                let status = answer.json()["results"][0]["status"].as_i64();
+                assert!(matches!(status, Some(403 | 404)), "{who}: {}", answer.text());
+            }
         }
     }
 }

@@ -1,0 +1,35 @@
+-- Epochs, by which every node notices that what it remembers is out of date: `standing_epoch` of what callers may do and see,
+-- `policy_epoch` of what policies are asked with. Neither opening a session nor pruning those that are over changes anybody's
+-- standing.
+INSERT INTO setting (name, value) VALUES ('standing_epoch', ''), ('policy_epoch', '') ON CONFLICT DO NOTHING;
+
+-- Once in a transaction, however many rows it changes.
+CREATE FUNCTION raise_epoch() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE setting SET value = gen_random_uuid()::text WHERE name = TG_ARGV[0] AND xmin <> pg_current_xact_id()::xid;
+    RETURN NULL;
+END $$;
+
+-- Deferred to the commit, so that the row of the epoch is locked last and for a moment only.
+CREATE CONSTRAINT TRIGGER user_account_counts AFTER UPDATE OF display_name, organisation_id, active, must_change_password, tokens_valid_from OR DELETE ON user_account
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION raise_epoch('standing_epoch');
+CREATE CONSTRAINT TRIGGER organisation_counts AFTER INSERT OR UPDATE OF path OR DELETE ON organisation
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION raise_epoch('standing_epoch');
+CREATE CONSTRAINT TRIGGER role_counts AFTER UPDATE OF sees, permissions OR DELETE ON role
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION raise_epoch('standing_epoch');
+CREATE CONSTRAINT TRIGGER user_role_counts AFTER INSERT OR UPDATE OR DELETE ON user_role
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION raise_epoch('standing_epoch');
+CREATE CONSTRAINT TRIGGER team_member_counts AFTER INSERT OR UPDATE OR DELETE ON team_member
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION raise_epoch('standing_epoch');
+CREATE CONSTRAINT TRIGGER refresh_token_counts AFTER UPDATE OF revoked_at, expires_at ON refresh_token
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION raise_epoch('standing_epoch');
+CREATE CONSTRAINT TRIGGER personal_token_counts AFTER UPDATE OF scopes, revoked_at, expires_at OR DELETE ON personal_token
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION raise_epoch('standing_epoch');
+CREATE CONSTRAINT TRIGGER policy_counts AFTER INSERT OR UPDATE OR DELETE ON policy
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION raise_epoch('policy_epoch');
+CREATE CONSTRAINT TRIGGER lookup_table_counts AFTER INSERT OR UPDATE OR DELETE ON lookup_table
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION raise_epoch('policy_epoch');
+CREATE CONSTRAINT TRIGGER team_counts AFTER INSERT OR UPDATE OR DELETE ON team
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION raise_epoch('policy_epoch');
+CREATE CONSTRAINT TRIGGER custom_field_counts AFTER INSERT OR UPDATE OR DELETE ON custom_field
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION raise_epoch('policy_epoch');
