@@ -74,13 +74,23 @@ pub struct Copier {
 }
 
 impl Copier {
-    /// On a connection of its own. `chain` is the audit chain that it appends to. A fill moves all times and takes only what a
-    /// record began with; otherwise rows are copied as they are.
-    pub fn new(url: &str, chain: i32, fill: bool) -> Self {
+    /// Of these incidents (a condition on `record`), on a connection of its own. `chain` is the audit chain that it appends to.
+    /// A fill moves all times and takes only what a record began with; otherwise rows are copied as they are.
+    pub fn new(url: &str, models: &str, chain: i32, fill: bool) -> Self {
         let mut connection = AnyConnection::open(url).unwrap();
-        let statements = TABLES.iter().map(|table| statement(&mut connection, *table, fill)).collect();
-        let last = number(&mut connection, &format!("SELECT last_seq FROM audit_chain WHERE id = {chain}"));
-        Copier { connection, statements, chain, last }
+        for (table, owner, some) in TABLES {
+            let some = if fill { some } else { "" };
+            // Apart, so that copies don't make them harder to find.
+            let gather = format!(
+                "CREATE TEMP TABLE model_{table} AS SELECT old.* FROM {table} AS old \
+                 WHERE old.{owner} IN (SELECT id FROM record WHERE kind = 'incident' AND {models}){some}; \
+                 CREATE INDEX model_{table}_by_owner ON model_{table} ({owner})"
+            );
+            connection.batch_execute(&gather).unwrap();
+        }
+        let statements =
+            TABLES.iter().map(|(table, owner, _)| statement(&mut connection, table, owner, fill)).collect();
+        Copier { connection, statements, chain, last: 0 }
     }
 
     /// How many rows a copy of this record is.
@@ -102,6 +112,8 @@ impl Copier {
             .collect();
         let new = Value::Array(new).to_string();
         self.connection.begin_write().unwrap();
+        // The server may have written since.
+        self.last = last_seq(&mut self.connection, self.chain);
         let mut rows = 0;
         for (sql, (table, _, _)) in self.statements.iter().zip(TABLES) {
             let mut values = vec![new.clone()];
@@ -125,6 +137,10 @@ impl Copier {
     }
 }
 
+fn last_seq(connection: &mut AnyConnection, chain: i32) -> i64 {
+    number(connection, &format!("SELECT last_seq FROM audit_chain WHERE id = {chain}"))
+}
+
 fn execute(connection: &mut AnyConnection, query: Bare<'_>) -> usize {
     match connection {
         AnyConnection::Sqlite(c) => query.execute(c),
@@ -134,7 +150,7 @@ fn execute(connection: &mut AnyConnection, query: Bare<'_>) -> usize {
 }
 
 /// `INSERT INTO table … SELECT … FROM table JOIN what is new`.
-fn statement(connection: &mut AnyConnection, (table, owner, some): (&str, &str, &str), fill: bool) -> String {
+fn statement(connection: &mut AnyConnection, table: &str, owner: &str, fill: bool) -> String {
     let engine = connection.engine();
     let columns = columns(connection, table);
     let value = |(column, kind): &(String, String)| match column.as_str() {
@@ -161,9 +177,8 @@ fn statement(connection: &mut AnyConnection, (table, owner, some): (&str, &str, 
             "json_to_recordset(CAST(? AS json)) AS new (id text, number text, model text, earlier bigint) CROSS JOIN"
         }
     };
-    let some = if fill { some } else { "" };
     format!(
-        "INSERT INTO {table} ({}) SELECT {} FROM {new} {table} AS old WHERE old.{owner} = new.model{some}",
+        "INSERT INTO {table} ({}) SELECT {} FROM {new} model_{table} AS old WHERE old.{owner} = new.model",
         names.join(", "),
         values.join(", ")
     )

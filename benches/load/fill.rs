@@ -1,4 +1,6 @@
 //! The databases that are measured: the demonstration's company, with as many copies of its month's incidents as wanted.
+//!
+//! A desk's history grows and its backlog does not: only the newest copies are of incidents that are still open.
 
 use std::path::Path;
 
@@ -22,6 +24,8 @@ pub struct Store {
     keep: bool,
 }
 
+/// The newest copies, of which some are open.
+const RECENT: usize = 5_000;
 /// Copies in one transaction.
 const BATCH: usize = 1_000;
 /// Where a PostgreSQL server is, as for the tests.
@@ -75,17 +79,22 @@ impl Store {
     /// Copies the incidents of the demonstration back into the past, evenly, the oldest first.
     fn fill(&self) {
         let mut connection = AnyConnection::open(&self.url).unwrap();
-        let models = bare::words(&mut connection, "SELECT id AS word FROM record WHERE kind = 'incident' ORDER BY id");
+        let mut models = |which: &str| {
+            let sql = format!("SELECT id AS word FROM record WHERE kind = 'incident'{which} ORDER BY id");
+            bare::words(&mut connection, &sql)
+        };
+        let (all, over) = (models(""), models(" AND phase NOT IN ('open', 'waiting')"));
         let next = bare::number(&mut connection, "SELECT next_number FROM number_sequence WHERE kind = 'incident'");
-        let wanted = self.records.saturating_sub(models.len());
+        let wanted = self.records.saturating_sub(all.len());
         let now = Clock::System.now();
         let bar = indicatif::ProgressBar::new(wanted as u64);
-        let mut copier = Copier::new(&self.url, 0, true);
+        let mut copier = Copier::new(&self.url, "true", 0, true);
         for from in (0..wanted).step_by(BATCH) {
             let copy = |n: usize| {
                 // A minute between each two.
                 let age = (wanted - n) as i64 * 60;
                 let number = format!("INC{:07}", next + n as i64);
+                let models = if wanted - n > RECENT { &over } else { &all };
                 Copy { id: id_at(now, age), number, like: models[n % models.len()].clone(), earlier: age }
             };
             let copies: Vec<Copy> = (from..(from + BATCH).min(wanted)).map(copy).collect();

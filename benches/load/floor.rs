@@ -19,7 +19,7 @@ pub fn run(store: &Store, model: &str, threads: usize, batch: usize, seconds: u6
     let now = Clock::System.now();
     let work = |thread: usize| {
         // Each has an audit chain to itself, as the server's writers have.
-        let mut copier = Copier::new(&store.url, i32::try_from(thread).unwrap_or(0), false);
+        let mut copier = Copier::new(&store.url, &format!("id = '{model}'"), i32::try_from(thread).unwrap_or(0), false);
         let (start, mut made) = (Instant::now(), 0);
         while start.elapsed() < Duration::from_secs(seconds) {
             let copy = |n: usize| {

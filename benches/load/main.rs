@@ -4,7 +4,7 @@
 //! of a write is bare SQL that inserts the same rows with the same durability, one commit each and in groups of the size that
 //! the concurrency allows.
 //!
-//! `cargo bench` measures SQLite; `tests/with-postgres --durable cargo bench` both databases.
+//! `cargo bench` measures SQLite; `tests/postgres --durable --run cargo bench` both databases.
 
 mod bare;
 mod fill;

@@ -72,7 +72,7 @@ pub fn all(store: &Store, options: &Options) -> Measured {
     let subject = Subject::of(&mut connection);
     drop(connection);
     let model = create_model(&server, &subject, options);
-    let rows = crate::bare::Copier::new(&store.url, 0, false).rows_of(&model);
+    let rows = crate::bare::Copier::new(&store.url, &format!("id = '{model}'"), 0, false).rows_of(&model);
     let plans = plans(&server, &subject, options);
     let mut figures: BTreeMap<(usize, &'static str), Vec<(wrk::Run, Option<f64>, f64)>> = BTreeMap::new();
     let mut runs = 0;

@@ -26,7 +26,7 @@ type Reading = Box<dyn FnOnce() + Send>;
 /// Stack of a reader thread: looking at a record may ask policies.
 const STACK: usize = 16 * 1024 * 1024;
 /// Connections that are kept for short statements apart from other work.
-const APART: u32 = 2;
+const APART: u32 = 8;
 /// How long a connection is waited for.
 const CONNECTING: Duration = Duration::from_millis(1_500);
 /// How long who asks waits for the store, when nothing else is said.

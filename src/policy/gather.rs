@@ -13,6 +13,7 @@ use super::{
 use crate::{
     db::AnyConnection,
     error::Result,
+    on_either,
     record::{custom::CustomField, decide::Question},
     schema::{configuration_item, organisation, record, service, user_account},
 };
@@ -103,16 +104,15 @@ fn of(id: Option<&str>, load: impl FnOnce(&str) -> Result<Option<Facts>>) -> Res
 
 fn user_name(connection: &mut AnyConnection, id: &str) -> Result<Option<String>> {
     let name = user_account::table.filter(user_account::id.eq(id)).select(user_account::user_name);
-    Ok(name.first(connection).optional()?)
+    Ok(on_either!(connection, c => name.first(c)).optional()?)
 }
 
 fn caller(connection: &mut AnyConnection, schema: &Arc<FactSchema>, id: &str) -> Result<Option<Facts>> {
-    let row: Option<(String, String, bool, String)> = user_account::table
+    let who = user_account::table
         .inner_join(organisation::table.on(organisation::id.eq(user_account::organisation_id)))
         .filter(user_account::id.eq(id))
-        .select((user_account::user_name, user_account::display_name, user_account::vip, organisation::name))
-        .first(connection)
-        .optional()?;
+        .select((user_account::user_name, user_account::display_name, user_account::vip, organisation::name));
+    let row: Option<(String, String, bool, String)> = on_either!(connection, c => who.first(c)).optional()?;
     let Some((user_name, display_name, vip, organisation)) = row else { return Ok(None) };
     let mut facts = Facts::builder(schema);
     facts

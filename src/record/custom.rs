@@ -70,7 +70,7 @@ pub fn take_in<D: Details>(
     if patch.is_none() && !is_new {
         return Ok(Vec::new());
     }
-    let fields = fields_of(desk.unit.reference(), draft.kind.name)?;
+    let fields = desk.kernel.custom_fields(desk.unit.reference(), draft.kind)?;
     if fields.is_empty() && patch.is_none() {
         return Ok(Vec::new());
     }

@@ -6,7 +6,13 @@ use std::{
 };
 
 use super::{
-    catalogue::Catalogue, custom, decide::Decide, face::Faces, held::Held, kind::Kind, practice::AnyPractice,
+    catalogue::Catalogue,
+    custom::{self, CustomField},
+    decide::Decide,
+    face::Faces,
+    held::Held,
+    kind::Kind,
+    practice::AnyPractice,
     shelf::Shelf,
 };
 use crate::{
@@ -22,6 +28,7 @@ pub struct Kernel {
     numbers: Mutex<HashMap<&'static str, std::ops::Range<i64>>>,
     faces: Faces,
     catalogues: Held<Vec<&'static str>, Arc<Catalogue>>,
+    custom_fields: Held<&'static str, Arc<[CustomField]>>,
     shelf: Shelf,
     /// Days from resolution to closure.
     pub auto_close_days: i64,
@@ -45,6 +52,7 @@ impl Kernel {
             numbers: Mutex::default(),
             faces: Faces::default(),
             catalogues: Held::default(),
+            custom_fields: Held::default(),
             shelf: Shelf::default(),
             auto_close_days,
         }
@@ -81,6 +89,17 @@ impl Kernel {
         self.decide.expire();
         self.faces.forget();
         self.catalogues.forget();
+        self.custom_fields.forget();
+    }
+
+    /// The active custom fields of a kind.
+    pub fn custom_fields(&self, connection: &mut AnyConnection, kind: &'static Kind) -> Result<Arc<[CustomField]>> {
+        if let Some(held) = self.custom_fields.get([&kind.name]).pop().flatten() {
+            return Ok(held);
+        }
+        let fields: Arc<[CustomField]> = custom::fields_of(connection, kind.name)?.into();
+        self.custom_fields.put([(kind.name, fields.clone())]);
+        Ok(fields)
     }
 
     /// What lists of a kind, or of all, can be filtered by, for who may read these kinds.
@@ -95,7 +114,7 @@ impl Kernel {
         if let Some(held) = self.catalogues.get([&key]).pop().flatten() {
             return Ok(held);
         }
-        let custom = kind.map(|k| custom::fields_of(connection, k.name)).transpose()?.unwrap_or_default();
+        let custom = kind.map(|k| self.custom_fields(connection, k)).transpose()?.unwrap_or_default();
         let catalogue = Arc::new(Catalogue::new(kind, readable, &custom));
         self.catalogues.put([(key, catalogue.clone())]);
         Ok(catalogue)

@@ -14,7 +14,7 @@ use super::document::Text;
 use crate::id::RecordId;
 
 /// How many bytes lie here at most, in two halves.
-const ROOM: usize = 40 << 20;
+const ROOM: usize = 32 << 20;
 
 /// What one node keeps.
 #[derive(Default)]

@@ -62,14 +62,14 @@ impl Task {
         let (secret, password) = self.password(assembly.first_password.is_some())?;
         let acts = Arc::new(plan::plan(self.seed, until));
         bar.set_length(acts.len() as u64);
-        let (kernel, policies, server) = (assembly.kernel.clone(), assembly.policies.clone(), assembly.server.clone());
+        let (kernel, server) = (assembly.kernel.clone(), assembly.server.clone());
         let administrator = password.administrator;
         let progress = bar.clone();
         let counts = assembly.writer.run_blocking(move |unit| {
             progress.set_position(0);
             let mut company = Company::settle(unit.connection()?, server.clone(), &password, from)?;
             // Teams and custom fields are new to the policies too.
-            policies.expire();
+            kernel.expire();
             company.equip(&kernel, unit, from)?;
             month::Month::new(&kernel, unit, &company).happen(&acts, until, || progress.inc(1))?;
             summary::count(unit.connection()?)

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     error::{Code, Error, Result},
+    on_either,
     schema::outbox,
 };
 
@@ -98,7 +99,7 @@ impl AnyConnection {
         let settings = match connection {
             AnyConnection::Sqlite(_) => {
                 "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                 PRAGMA foreign_keys = ON; PRAGMA cache_size = -4000; PRAGMA temp_store = MEMORY;"
+                 PRAGMA foreign_keys = ON; PRAGMA cache_size = -2000; PRAGMA temp_store = MEMORY;"
             }
             AnyConnection::Postgres(_) => "SET synchronous_commit = on; SET TIME ZONE 'UTC'; SET jit = off;",
         };
@@ -207,9 +208,8 @@ impl AnyConnection {
         use crate::schema::number_sequence::dsl;
         let taken = diesel::update(dsl::number_sequence.filter(dsl::kind.eq(kind)))
             .set(dsl::next_number.eq(dsl::next_number + count))
-            .returning(dsl::next_number)
-            .get_result::<i64>(self)
-            .optional()?;
+            .returning(dsl::next_number);
+        let taken = on_either!(self, c => taken.get_result::<i64>(c)).optional()?;
         if let Some(next) = taken {
             return Ok(next - count);
         }

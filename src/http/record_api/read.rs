@@ -124,7 +124,7 @@ fn list(kind: Option<&'static Kind>) -> Endpoint {
 }
 
 const LIST: &str = "Only what you may see. Any `field=value` pair in the query string filters too (`state=new,in_progress` means either). \
-Without `sort`, the newest come first; a search by `q` without `sort` gives the best fits first, at most a thousand. \
+Without `sort`, the newest come first; a search by `q` without `sort` gives those whose number or title has the words first, each group newest first, at most a thousand. \
 With `Accept: text/csv` or `application/x-ndjson` they come as one file: all of them, or as many as `limit` says, which may be more than 200 then, in the order of `sort` and without `cursor`; custom fields are columns of their own, and what a spreadsheet would take for a formula is led by an apostrophe. A file that breaks off is not whole.";
 
 /// The parameters of every list.
