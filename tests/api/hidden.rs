@@ -142,6 +142,22 @@ async fn filters_do_not_tell_who_refers_to_a_hidden_record() {
 }
 
 #[actix_web::test]
+async fn links_are_neither_made_to_hidden_records_nor_taken_from_them() {
+    let family = Family::new().await;
+    let (server, links) = (&family.server, format!("{}/links", family.path()));
+    let to = |record: &str| json!({"relation": "relates_to", "record_id": record});
+    let (id, number) = (family.parent.field("id"), family.parent.field("number"));
+    for hidden in [&id, &number] {
+        let refused = server.post(&links, to(hidden)).by(Nora).expect(422).await.json();
+        assert_eq!(refused["errors"][0]["code"], "no_such_reference");
+    }
+    let link = server.post(&links, to(&number)).by(Bea).expect(201).await.field("id");
+    let unlink = || server.ask(Method::DELETE, &format!("{links}/{link}")).header("if-match", "*");
+    unlink().by(Nora).expect(404).await;
+    assert!(unlink().by(Bea).send().await.status.is_success());
+}
+
+#[actix_web::test]
 async fn references_lead_to_what_the_caller_may_read_alone() {
     let server = Server::start().await;
     let service = server.post("/api/v1/services", json!({"title": "Mail"})).by(Admin).expect(201).await.field("id");

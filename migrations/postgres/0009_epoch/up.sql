@@ -3,10 +3,11 @@
 -- standing.
 INSERT INTO setting (name, value) VALUES ('standing_epoch', ''), ('policy_epoch', '') ON CONFLICT DO NOTHING;
 
--- Once in a transaction, however many rows it changes.
 CREATE FUNCTION raise_epoch() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE setting SET value = gen_random_uuid()::text WHERE name = TG_ARGV[0] AND xmin <> pg_current_xact_id()::xid;
+    -- For rows, once in a transaction, however many it changes.
+    UPDATE setting SET value = gen_random_uuid()::text
+        WHERE name = TG_ARGV[0] AND (TG_LEVEL = 'STATEMENT' OR xmin <> pg_current_xact_id()::xid);
     RETURN NULL;
 END $$;
 
@@ -25,11 +26,13 @@ CREATE CONSTRAINT TRIGGER refresh_token_counts AFTER UPDATE OF revoked_at, expir
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION raise_epoch('standing_epoch');
 CREATE CONSTRAINT TRIGGER personal_token_counts AFTER UPDATE OF scopes, revoked_at, expires_at OR DELETE ON personal_token
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION raise_epoch('standing_epoch');
-CREATE CONSTRAINT TRIGGER policy_counts AFTER INSERT OR UPDATE OR DELETE ON policy
-    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION raise_epoch('policy_epoch');
-CREATE CONSTRAINT TRIGGER lookup_table_counts AFTER INSERT OR UPDATE OR DELETE ON lookup_table
-    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION raise_epoch('policy_epoch');
-CREATE CONSTRAINT TRIGGER team_counts AFTER INSERT OR UPDATE OR DELETE ON team
-    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION raise_epoch('policy_epoch');
-CREATE CONSTRAINT TRIGGER custom_field_counts AFTER INSERT OR UPDATE OR DELETE ON custom_field
-    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION raise_epoch('policy_epoch');
+
+-- At once: a transaction that changes policies may ask them, too.
+CREATE TRIGGER policy_counts AFTER INSERT OR UPDATE OR DELETE ON policy
+    FOR EACH STATEMENT EXECUTE FUNCTION raise_epoch('policy_epoch');
+CREATE TRIGGER lookup_table_counts AFTER INSERT OR UPDATE OR DELETE ON lookup_table
+    FOR EACH STATEMENT EXECUTE FUNCTION raise_epoch('policy_epoch');
+CREATE TRIGGER team_counts AFTER INSERT OR UPDATE OR DELETE ON team
+    FOR EACH STATEMENT EXECUTE FUNCTION raise_epoch('policy_epoch');
+CREATE TRIGGER custom_field_counts AFTER INSERT OR UPDATE OR DELETE ON custom_field
+    FOR EACH STATEMENT EXECUTE FUNCTION raise_epoch('policy_epoch');
