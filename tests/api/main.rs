@@ -15,6 +15,7 @@ mod matrix;
 mod migrations;
 mod nodes;
 mod openapi;
+mod plans;
 mod policies;
 mod queries;
 mod restore;

@@ -1,60 +1,19 @@
 //! How many statements a request costs: a list of fifty costs what a list of one does, and nothing grows unseen.
 
-use std::{
-    collections::HashMap,
-    fmt::Write as _,
-    sync::{Mutex, Once},
-};
+use std::fmt::Write as _;
 
-use diesel::connection::{Instrumentation, InstrumentationEvent, set_default_instrumentation};
 use pointsman::{db::Engine, record::kind::Kind};
 use serde_json::{Value, json};
 
 use crate::support::{
     Person::*,
     Server, golden,
+    listener::{heard, listen},
     sample::{all, create, kinds, maximal, minimal, one, step_input, steps},
 };
 
 /// How often each request is measured.
 const TRIES: usize = 3;
-
-/// The statements of each database, by its address.
-static STATEMENTS: Mutex<Option<HashMap<String, Vec<String>>>> = Mutex::new(None);
-
-/// Listens to one connection.
-#[derive(Default)]
-struct Listener {
-    url: String,
-}
-
-impl Instrumentation for Listener {
-    fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
-        match event {
-            InstrumentationEvent::StartEstablishConnection { url, .. } => self.url = url.to_owned(),
-            InstrumentationEvent::StartQuery { query, .. } => {
-                let text = query.to_string();
-                let plumbing = ["BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "SET ", "PRAGMA", "SELECT 1"];
-                if !plumbing.iter().any(|word| text.starts_with(word)) {
-                    let mut statements = STATEMENTS.lock().unwrap();
-                    statements.get_or_insert_default().entry(self.url.clone()).or_default().push(text);
-                }
-            }
-            _ => (),
-        }
-    }
-}
-
-fn listen() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| set_default_instrumentation(|| Some(Box::new(Listener::default()))).unwrap());
-}
-
-/// The statements since the last time this was asked.
-fn heard(server: &Server) -> Vec<String> {
-    let url = server.url();
-    STATEMENTS.lock().unwrap().get_or_insert_default().remove(&url).unwrap_or_default()
-}
 
 /// What the calls cost, as lines of the table.
 struct Costs<'a> {

@@ -3,6 +3,7 @@
 pub mod contract;
 pub mod database;
 pub mod golden;
+pub mod listener;
 pub mod people;
 pub mod process;
 pub mod sample;
