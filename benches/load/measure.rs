@@ -60,6 +60,16 @@ struct Plan {
     requests: PathBuf,
 }
 
+/// What one run of a scenario came to, and its rate against what it is compared with.
+struct Figure {
+    run: wrk::Run,
+    ratio: Option<f64>,
+    cores: f64,
+}
+
+/// Of each concurrency and scenario, a figure for each round.
+type Figures = BTreeMap<(usize, &'static str), Vec<Figure>>;
+
 const STATIC: &str = "static";
 const STATIC_PAGE: &str = "static page";
 const FLOOR: &str = "floor";
@@ -74,7 +84,7 @@ pub fn all(store: &Store, options: &Options) -> Measured {
     let model = create_model(&server, &subject, options);
     let rows = crate::bare::Copier::new(&store.url, &format!("id = '{model}'"), 0, false).rows_of(&model);
     let plans = plans(&server, &subject, options);
-    let mut figures: BTreeMap<(usize, &'static str), Vec<(wrk::Run, Option<f64>, f64)>> = BTreeMap::new();
+    let mut figures = Figures::new();
     let mut runs = 0;
     for round in 0..options.rounds {
         let alone = wanted(options, "create")
@@ -104,10 +114,10 @@ pub fn all(store: &Store, options: &Options) -> Measured {
                 let cores = (server.processor_seconds() - before) / options.seconds as f64;
                 let ratio = rates.get(plan.against).map(|base| run.per_second / base);
                 rates.insert(plan.name, run.per_second);
-                figures.entry((connections, plan.name)).or_default().push((run, ratio, cores));
+                figures.entry((connections, plan.name)).or_default().push(Figure { run, ratio, cores });
                 if plan.name == "create" {
                     let ratio = rates.get(FLOOR_ALONE).map(|base| run.per_second / base);
-                    figures.entry((connections, CREATE_ALONE)).or_default().push((run, ratio, cores));
+                    figures.entry((connections, CREATE_ALONE)).or_default().push(Figure { run, ratio, cores });
                 }
             }
         }
@@ -170,22 +180,20 @@ fn plans(server: &Server, subject: &Subject, options: &Options) -> Vec<Plan> {
         .collect()
 }
 
-fn lines(figures: &BTreeMap<(usize, &'static str), Vec<(wrk::Run, Option<f64>, f64)>>, plans: &[Plan]) -> Vec<Line> {
+fn lines(figures: &Figures, plans: &[Plan]) -> Vec<Line> {
     let against = |name: &str| plans.iter().find(|p| p.name == name).map_or(FLOOR_ALONE, |p| p.against);
-    let line = |(&(connections, scenario), runs): (&(usize, &'static str), &Vec<(wrk::Run, Option<f64>, f64)>)| {
-        let of = |figure: &dyn Fn(&(wrk::Run, Option<f64>, f64)) -> Option<f64>| {
-            median(runs.iter().filter_map(figure).collect())
-        };
+    let line = |(&(connections, scenario), rounds): (&(usize, &'static str), &Vec<Figure>)| {
+        let of = |figure: &dyn Fn(&Figure) -> Option<f64>| median(rounds.iter().filter_map(figure).collect());
         Line {
             scenario,
             connections,
-            per_second: of(&|r| Some(r.0.per_second)).unwrap_or_default(),
-            p50_milliseconds: of(&|r| Some(r.0.p50 as f64 / 1000.0)).unwrap_or_default(),
-            p99_milliseconds: of(&|r| Some(r.0.p99 as f64 / 1000.0)).unwrap_or_default(),
-            ratio: of(&|r| r.1),
+            per_second: of(&|f| Some(f.run.per_second)).unwrap_or_default(),
+            p50_milliseconds: of(&|f| Some(f.run.p50 as f64 / 1000.0)).unwrap_or_default(),
+            p99_milliseconds: of(&|f| Some(f.run.p99 as f64 / 1000.0)).unwrap_or_default(),
+            ratio: of(&|f| f.ratio),
             against: against(scenario),
-            cores: of(&|r| Some(r.2)).unwrap_or_default(),
-            failed: runs.iter().map(|r| r.0.failed).sum(),
+            cores: of(&|f| Some(f.cores)).unwrap_or_default(),
+            failed: rounds.iter().map(|f| f.run.failed).sum(),
         }
     };
     figures.iter().map(line).collect()

@@ -15,9 +15,10 @@ pub fn embed(reading: &mut Reading<'_>, names: &[String], records: &mut [Documen
     for name in names {
         let Some(field) = reference(reading, name) else { continue };
         let ids = records.iter().filter_map(|record| record.word(field.name));
-        let found = match field.holds {
-            Holds::Record(of) => self::records(reading, of, ids)?,
-            holds => faces(reading.kernel.faces(), reading.connection, holds, ids)?,
+        let found = if let Holds::Record(of) = field.holds {
+            self::records(reading, of, ids)?
+        } else {
+            faces(reading.kernel.faces(), reading.connection, field.holds, ids)?
         };
         for record in records.iter_mut() {
             match record.word(field.name).and_then(|id| found.get(id)) {

@@ -20,17 +20,15 @@ struct Listener {
 
 impl Instrumentation for Listener {
     fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
-        match event {
-            InstrumentationEvent::StartEstablishConnection { url, .. } => self.url = url.to_owned(),
-            InstrumentationEvent::StartQuery { query, .. } => {
-                let text = query.to_string();
-                let plumbing = ["BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "SET ", "PRAGMA", "SELECT 1"];
-                if !plumbing.iter().any(|word| text.starts_with(word)) {
-                    let mut statements = STATEMENTS.lock().unwrap();
-                    statements.get_or_insert_default().entry(self.url.clone()).or_default().push(text);
-                }
+        if let InstrumentationEvent::StartEstablishConnection { url, .. } = event {
+            self.url = url.to_owned();
+        } else if let InstrumentationEvent::StartQuery { query, .. } = event {
+            let text = query.to_string();
+            let plumbing = ["BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "SET ", "PRAGMA", "SELECT 1"];
+            if !plumbing.iter().any(|word| text.starts_with(word)) {
+                let mut statements = STATEMENTS.lock().unwrap();
+                statements.get_or_insert_default().entry(self.url.clone()).or_default().push(text);
             }
-            _ => (),
         }
     }
 }
