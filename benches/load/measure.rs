@@ -85,7 +85,6 @@ pub fn all(store: &Store, options: &Options) -> Measured {
     let rows = crate::bare::Copier::new(&store.url, &format!("id = '{model}'"), 0, false).rows_of(&model);
     let plans = plans(&server, &subject, options);
     let mut figures = Figures::new();
-    let mut runs = 0;
     for round in 0..options.rounds {
         let alone = wanted(options, "create")
             .then(|| floor::run(store, &model, floor::alone(store.engine), 1, options.seconds));
@@ -104,9 +103,12 @@ pub fn all(store: &Store, options: &Options) -> Measured {
                 rates.insert(FLOOR, rate);
             }
             for plan in &plans {
-                runs += 1;
                 let requests = match plan.name {
-                    "transition" => wrk::file(&options.folder, "transition", &subject.transition(runs)),
+                    // Others than before, which are new no more.
+                    "transition" => {
+                        let mut connection = AnyConnection::open(&store.url).unwrap();
+                        wrk::file(&options.folder, "transition", &Subject::transition(&mut connection))
+                    }
                     _ => plan.requests.clone(),
                 };
                 let before = server.processor_seconds();
@@ -166,7 +168,7 @@ fn plans(server: &Server, subject: &Subject, options: &Options) -> Vec<Plan> {
         ("list", STATIC_PAGE, subject.list()),
         ("search", "", subject.search()),
         ("create", FLOOR, subject.create()),
-        ("transition", "", subject.transition(0)),
+        ("transition", "", Vec::new()),
         ("mixed", "", subject.mixed()),
     ];
     let is_wanted = |name: &str, against: &[&str]| wanted(options, name) || against.iter().any(|n| wanted(options, n));

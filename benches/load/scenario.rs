@@ -15,8 +15,7 @@ pub struct Request {
 
 /// What there is to ask for.
 pub struct Subject {
-    pub incidents: Vec<String>,
-    new: Vec<String>,
+    incidents: Vec<String>,
     teams: Vec<String>,
 }
 
@@ -42,12 +41,10 @@ impl Request {
 impl Subject {
     /// Picks incidents from everywhere in the database.
     pub fn of(connection: &mut AnyConnection) -> Self {
-        let picked = |state: &str, most: usize| {
-            format!("SELECT id AS word FROM record WHERE kind = 'incident'{state} ORDER BY substr(id, 30) LIMIT {most}")
-        };
+        let picked =
+            format!("SELECT id AS word FROM record WHERE kind = 'incident' ORDER BY substr(id, 30) LIMIT {MOST}");
         Subject {
-            incidents: words(connection, &picked("", MOST)),
-            new: words(connection, &picked(" AND state = 'new'", MOST)),
+            incidents: words(connection, &picked),
             teams: words(connection, "SELECT id AS word FROM team ORDER BY name LIMIT 4"),
         }
     }
@@ -93,10 +90,10 @@ impl Subject {
         (0..MOST).map(|n| Request::post("/api/v1/incidents", body(n))).collect()
     }
 
-    /// Incidents that nobody has touched are taken in hand, put on hold and taken up again, over and over. `run` picks which.
-    pub fn transition(&self, run: usize) -> Vec<Request> {
-        let from = (run * LED) % self.new.len().saturating_sub(LED).max(1);
-        let led = &self.new[from..(from + LED).min(self.new.len())];
+    /// The newest incidents that nobody has touched are taken in hand, put on hold and taken up again, over and over.
+    pub fn transition(connection: &mut AnyConnection) -> Vec<Request> {
+        let new = "SELECT id AS word FROM record WHERE kind = 'incident' AND state = 'new' ORDER BY id DESC";
+        let led = words(connection, &format!("{new} LIMIT {LED}"));
         let step = |name: &'static str, body: &'static str| {
             led.iter().map(move |id| Request::post(format!("/api/v1/incidents/{id}/{name}"), body))
         };

@@ -212,7 +212,8 @@ impl ManageConnection for Opener {
     type Error = r2d2::Error;
 
     fn connect(&self) -> std::result::Result<Pooled, r2d2::Error> {
-        let connection = AnyConnection::open(&self.url).map_err(r2d2::Error::ConnectionError)?;
+        let mut connection = AnyConnection::open(&self.url).map_err(r2d2::Error::ConnectionError)?;
+        connection.hurry().map_err(r2d2::Error::QueryError)?;
         Ok(Pooled { connection, reads: 0 })
     }
 
