@@ -156,7 +156,7 @@ fn statement(connection: &mut AnyConnection, table: &str, owner: &str, fill: boo
     let value = |(column, kind): &(String, String)| match column.as_str() {
         "number" => "new.number".to_owned(),
         column if column == owner => "new.id".to_owned(),
-        "id" => "substr(new.id, 1, 24) || substr(old.id, 25)".to_owned(),
+        "id" => "substr(new.id, 1, 32) || substr(old.id, 33)".to_owned(),
         "chain" => "CAST(? AS INTEGER)".to_owned(),
         "seq" => "CAST(? AS BIGINT) + row_number() OVER ()".to_owned(),
         column if fill && kind.starts_with("TIMESTAMP") => match engine {
