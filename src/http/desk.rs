@@ -118,11 +118,7 @@ impl Call {
         &self,
         work: impl FnOnce(&mut Reading<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (kernel, cause) = (self.service.kernel.clone(), self.cause.clone());
-        self.service
-            .database
-            .read(move |connection| work(&mut Reading { kernel: &kernel, connection, cause: &cause }))
-            .await
+        self.service.database.read(self.as_caller(work)).await
     }
 
     /// Reads a row or two by their keys, each statement by itself. Policies can't be asked here.
@@ -130,11 +126,16 @@ impl Call {
         &self,
         work: impl FnOnce(&mut Reading<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        self.service.database.read_one(self.as_caller(work)).await
+    }
+
+    /// Work on a connection, in the caller's name.
+    fn as_caller<T, W: FnOnce(&mut Reading<'_>) -> Result<T>>(
+        &self,
+        work: W,
+    ) -> impl FnOnce(&mut AnyConnection) -> Result<T> + use<T, W> {
         let (kernel, cause) = (self.service.kernel.clone(), self.cause.clone());
-        self.service
-            .database
-            .read_one(move |connection| work(&mut Reading { kernel: &kernel, connection, cause: &cause }))
-            .await
+        move |connection| work(&mut Reading { kernel: &kernel, connection, cause: &cause })
     }
 
     /// Writes in one transaction. With an idempotency key, the work is done [`once`](Call::once); with `dry_run`, nothing is

@@ -7,11 +7,11 @@ use std::{
     collections::HashMap,
     hash::Hash,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-/// How long it is held.
-const FRESH: Duration = Duration::from_millis(500);
+use crate::db::epoch::FRESH;
+
 /// How much of it is held at most.
 const MOST: usize = 20_000;
 

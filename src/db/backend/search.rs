@@ -1,8 +1,7 @@
 //! Full text: SQLite's FTS5 and PostgreSQL's `tsvector`, with the same answers.
 //!
 //! A search has four tiers, each newest first: all words stand in number or title; they stand anywhere; then the same two where
-//! the last of them is the beginning of a word. Statistical ranks (BM25, `ts_rank`) would have to weigh every record that fits, which with a
-//! million of them takes seconds; a tier is read from its newest end and no further than the page goes.
+//! the last of them is the beginning of a word. Statistical ranks (BM25, `ts_rank`) would have to weigh every record that fits; a tier is read from its newest end and no further than the page goes.
 
 use diesel::{
     QueryResult, RunQueryDsl,
