@@ -3,6 +3,11 @@
 pub mod search;
 mod value;
 
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
 use diesel::{
     Connection as _, MultiConnection, PgConnection, RunQueryDsl, SqliteConnection,
     connection::{AnsiTransactionManager, CacheSize, SimpleConnection, TransactionManager},
@@ -20,6 +25,9 @@ use crate::{
     on_either,
     schema::outbox,
 };
+
+/// How long a new SQLite file is given to be made a WAL by another process.
+const SETTLING: Duration = Duration::from_secs(1);
 
 /// A connection to either database.
 #[derive(MultiConnection)]
@@ -103,7 +111,14 @@ impl AnyConnection {
             }
             AnyConnection::Postgres(_) => "SET synchronous_commit = on; SET TIME ZONE 'UTC'; SET jit = off;",
         };
-        connection.batch_execute(settings).map_err(ConnectionError::CouldntSetupConfiguration)?;
+        // Of several nodes that open a new SQLite file at once, those that don't make it a WAL are refused without waiting.
+        let started = Instant::now();
+        loop {
+            match connection.batch_execute(settings) {
+                Err(_) if engine == Engine::Sqlite && started.elapsed() < SETTLING => thread::sleep(SETTLING / 50),
+                outcome => break outcome.map_err(ConnectionError::CouldntSetupConfiguration)?,
+            }
+        }
         Ok(connection)
     }
 
