@@ -58,18 +58,51 @@ impl<T> Sql<T> {
 
     /// Followed by more text.
     #[must_use]
-    pub fn sql(mut self, text: impl Into<String>) -> Self {
-        self.parts.push(Part::Text(text.into()));
+    pub fn sql(mut self, text: impl AsRef<str>) -> Self {
+        match self.parts.last_mut() {
+            Some(Part::Text(before)) => before.push_str(text.as_ref()),
+            Some(Part::Bind(_)) | None => self.parts.push(Part::Text(text.as_ref().to_owned())),
+        }
+        self
+    }
+
+    /// Followed by other SQL.
+    #[must_use]
+    pub fn then(mut self, other: Self) -> Self {
+        for part in other.parts {
+            match part {
+                Part::Text(text) => self = self.sql(text),
+                Part::Bind(_) => self.parts.push(part),
+            }
+        }
         self
     }
 }
 
-/// The condition that a column of ids, numbers or names of kinds holds one of these. However many they are, it is the same
-/// statement. What can't stand in such a column is left out.
+impl Sql<Bool> {
+    /// All of these conditions; true when there are none.
+    pub fn all(conditions: impl IntoIterator<Item = Self>) -> Self {
+        Sql::joined(conditions, " AND ").unwrap_or_else(|| Sql::new("TRUE"))
+    }
+
+    /// One of these conditions at least; false when there are none.
+    pub fn any(conditions: impl IntoIterator<Item = Self>) -> Self {
+        Sql::joined(conditions, " OR ").unwrap_or_else(|| Sql::new("FALSE"))
+    }
+
+    fn joined(conditions: impl IntoIterator<Item = Self>, word: &str) -> Option<Self> {
+        let mut conditions = conditions.into_iter();
+        let first = Sql::new("(").then(conditions.next()?);
+        Some(conditions.fold(first, |all, one| all.sql(word).then(one)).sql(")"))
+    }
+}
+
+/// The condition that a column of ids, numbers or names of kinds holds one of these. However many they are, it is one of a few
+/// statements. What can't stand in such a column is left out.
 pub fn among<'a>(engine: Engine, column: &str, words: impl IntoIterator<Item = &'a str>) -> Sql<Bool> {
     let is_word = |word: &&str| word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
     let words: Vec<&str> = words.into_iter().filter(is_word).collect();
-    AnyConnection::is_listed(engine, column, words.join(","))
+    AnyConnection::is_listed(engine, column, &words)
 }
 
 impl<T: TypedExpressionType> Expression for Sql<T> {

@@ -88,7 +88,7 @@ impl Call {
         let service = request.app_data::<web::Data<Service>>().cloned();
         let service = service.ok_or_else(|| Error::internal("nothing is set up to serve records"))?;
         let caller = gate::caller_of(request)?;
-        let dry_run = flag(&query(request)?, "dry_run");
+        let dry_run = !request.method().is_safe() && flag(&query(request)?, "dry_run");
         let cause = Cause {
             at: service.clock.now(),
             caller,

@@ -29,10 +29,14 @@ pub struct Api {
     faults: Vec<String>,
 }
 
+/// The rest of a path, and what answers there.
+type Resource = (String, Vec<(Method, RouteMaker)>);
+
 /// All endpoints, routed and documented.
 pub struct Mounted {
-    /// In the order of their precedence: a fixed segment goes before a parameter.
-    resources: Vec<(String, Vec<(Method, RouteMaker)>)>,
+    /// By the fixed beginning of their paths, so that the router looks through few of them; and in the order of their
+    /// precedence: a fixed segment goes before a parameter.
+    resources: Vec<(String, Vec<Resource>)>,
     endpoints: Vec<Arc<Endpoint>>,
     openapi: OpenApi,
     json: Bytes,
@@ -103,8 +107,15 @@ impl Api {
             let (_, routes) = resources.entry(precedence(&path)).or_insert_with(|| (path, Vec::new()));
             routes.push((endpoint.method.clone(), maker));
         }
-        let resources = resources.into_values().collect();
-        Ok(Arc::new(Mounted { resources, endpoints, openapi: document, json: json.into() }))
+        let mut scopes: Vec<(String, Vec<Resource>)> = Vec::new();
+        for (path, routes) in resources.into_values() {
+            let (fixed, rest) = path.split_at(fixed_part(&path));
+            match scopes.last_mut() {
+                Some((prefix, resources)) if prefix == fixed => resources.push((rest.to_owned(), routes)),
+                _ => scopes.push((fixed.to_owned(), vec![(rest.to_owned(), routes)])),
+            }
+        }
+        Ok(Arc::new(Mounted { resources: scopes, endpoints, openapi: document, json: json.into() }))
     }
 }
 
@@ -124,17 +135,28 @@ impl Mounted {
     /// Adds every route to an application.
     pub fn configure(self: &Arc<Self>, config: &mut web::ServiceConfig) {
         config.app_data(web::Data::from(self.clone()));
-        for (path, routes) in &self.resources {
-            let allow = allow(routes.iter().map(|(method, _)| method));
-            let mut resource = web::resource(path.as_str());
-            for (_, maker) in routes {
-                resource = resource.route(maker());
-            }
-            let other = web::route().to(move |request: HttpRequest| std::future::ready(other_method(&request, &allow)));
-            config.service(resource.default_service(other));
+        for (prefix, resources) in &self.resources {
+            let scope = web::scope(prefix);
+            let resources = resources.iter().map(|(rest, routes)| resource(rest, routes));
+            config.service(resources.fold(scope, |scope, resource| scope.service(resource)));
         }
         config.default_service(web::route().to(|request: HttpRequest| std::future::ready(no_route(&request))));
     }
+}
+
+fn resource(path: &str, routes: &[(Method, RouteMaker)]) -> actix_web::Resource {
+    let allow = allow(routes.iter().map(|(method, _)| method));
+    let other = web::route().to(move |request: HttpRequest| std::future::ready(other_method(&request, &allow)));
+    let resource = web::resource(path).default_service(other);
+    routes.iter().fold(resource, |resource, (_, maker)| resource.route(maker()))
+}
+
+/// Where the fixed beginning of a path ends: `/api/v1/incidents` of `/api/v1/incidents/{id}`.
+fn fixed_part(path: &str) -> usize {
+    /// Segments that paths of the API have in common.
+    const COMMON: usize = 3;
+    let ends = path.match_indices('/').map(|(at, _)| at).skip(1).chain([path.len()]);
+    ends.take(COMMON).take_while(|end| !path[..*end].contains('{')).last().unwrap_or(0)
 }
 
 fn answers(mounted: &Method, asked: &Method) -> bool {

@@ -1,9 +1,6 @@
 //! Filters, orders and cursors as SQL conditions.
 
-use diesel::{
-    BoolExpressionMethods,
-    sql_types::{Bool, Untyped},
-};
+use diesel::sql_types::{Bool, Untyped};
 
 use super::{
     catalogue::{Catalogue, Place},
@@ -16,25 +13,17 @@ use super::{
 };
 use crate::{
     auth::caller::Caller,
-    db::{
-        Condition,
-        sql::{Bind, Sql},
-    },
+    db::sql::{Bind, Sql},
     error::{Error, Result},
-    schema::record,
 };
 
-/// A condition on a record.
-type OnRecord = Condition<record::table>;
-
 /// A filter as a condition.
-pub fn filter(filter: &Filter, catalogue: &Catalogue, caller: &Caller) -> Result<OnRecord> {
+pub fn filter(filter: &Filter, catalogue: &Catalogue, caller: &Caller) -> Result<Sql<Bool>> {
     let parts =
         |parts: &[Filter]| parts.iter().map(|part| self::filter(part, catalogue, caller)).collect::<Result<Vec<_>>>();
-    let none = || Error::internal("a filter has no parts");
     match filter {
-        Filter::And(all) => parts(all)?.into_iter().reduce(|a, b| Box::new(a.and(b))).ok_or_else(none),
-        Filter::Or(any) => parts(any)?.into_iter().reduce(|a, b| Box::new(a.or(b))).ok_or_else(none),
+        Filter::And(all) => Ok(Sql::all(parts(all)?)),
+        Filter::Or(any) => Ok(Sql::any(parts(any)?)),
         Filter::Not(inner) => negated(inner, catalogue, caller),
         Filter::Compare { field, op, value } => {
             let place = catalogue.place(field).ok_or_else(|| Error::internal("a filter names no field"))?;
@@ -44,12 +33,11 @@ pub fn filter(filter: &Filter, catalogue: &Catalogue, caller: &Caller) -> Result
 }
 
 /// De Morgan down to the comparisons, where what is null counts as not fitting.
-fn negated(filter: &Filter, catalogue: &Catalogue, caller: &Caller) -> Result<OnRecord> {
+fn negated(filter: &Filter, catalogue: &Catalogue, caller: &Caller) -> Result<Sql<Bool>> {
     let not = |parts: &[Filter]| parts.iter().map(|part| negated(part, catalogue, caller)).collect::<Result<Vec<_>>>();
-    let none = || Error::internal("a filter has no parts");
     match filter {
-        Filter::And(all) => not(all)?.into_iter().reduce(|a, b| Box::new(a.or(b))).ok_or_else(none),
-        Filter::Or(any) => not(any)?.into_iter().reduce(|a, b| Box::new(a.and(b))).ok_or_else(none),
+        Filter::And(all) => Ok(Sql::any(not(all)?)),
+        Filter::Or(any) => Ok(Sql::all(not(any)?)),
         Filter::Not(inner) => self::filter(inner, catalogue, caller),
         Filter::Compare { field, op, value } => {
             let place = catalogue.place(field).ok_or_else(|| Error::internal("a filter names no field"))?;
@@ -58,7 +46,7 @@ fn negated(filter: &Filter, catalogue: &Catalogue, caller: &Caller) -> Result<On
     }
 }
 
-fn comparison(place: &Place, op: Op, value: &Value, caller: &Caller, negate: bool) -> OnRecord {
+fn comparison(place: &Place, op: Op, value: &Value, caller: &Caller, negate: bool) -> Sql<Bool> {
     let (op, negate) = if op == Op::NotEqual { (Op::Equal, !negate) } else { (op, negate) };
     let (test, bind) = test(place, op, value, caller);
     let Place { open, column, close, .. } = place;
@@ -137,19 +125,18 @@ fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }
 
-fn fragment(open: String, bind: Option<Bind>, close: String) -> OnRecord {
-    let sql = Sql::<Bool>::new(open);
-    Box::new(bind.into_iter().fold(sql, Sql::bind).sql(close))
+fn fragment(open: String, bind: Option<Bind>, close: String) -> Sql<Bool> {
+    bind.into_iter().fold(Sql::new(open), Sql::bind).sql(close)
 }
 
 /// The records after the one with these keys and this id, in this order. `backwards` turns the order round.
 ///
 /// `a > x OR (a = x AND (b > y OR …))`, led by `a >= x` so that an index finds the place at once.
-pub fn after(sort: &[SortKey], keys: &[Key], id: &str, backwards: bool) -> Result<OnRecord> {
+pub fn after(sort: &[SortKey], keys: &[Key], id: &str, backwards: bool) -> Result<Sql<Bool>> {
     let id_key = SortKey { field: "id".to_owned(), descending: id_descends(sort) };
     let id_value = Key::Text(id.to_owned());
     let columns: Vec<(&SortKey, &Key)> = sort.iter().zip(keys).chain([(&id_key, &id_value)]).collect();
-    let mut condition: Option<OnRecord> = None;
+    let mut condition: Option<Sql<Bool>> = None;
     for (key, value) in columns.into_iter().rev() {
         let beyond = if key.descending == backwards { ">" } else { "<" };
         let strict = against(&key.field, beyond, value)?;
@@ -158,15 +145,14 @@ pub fn after(sort: &[SortKey], keys: &[Key], id: &str, backwards: bool) -> Resul
             Some(rest) => {
                 let equal = against(&key.field, "=", value)?;
                 let from_here = against(&key.field, &format!("{beyond}="), value)?;
-                let tie: OnRecord = Box::new(equal.and(rest));
-                Box::new(from_here.and(strict.or(tie)))
+                Sql::all([from_here, Sql::any([strict, Sql::all([equal, rest])])])
             }
         });
     }
     condition.ok_or_else(cursor::refused)
 }
 
-fn against(field: &str, op: &str, value: &Key) -> Result<OnRecord> {
+fn against(field: &str, op: &str, value: &Key) -> Result<Sql<Bool>> {
     let is_time = matches!(field, "opened_at" | "updated_at");
     let is_number = field == "priority";
     let bind = match value {

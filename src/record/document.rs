@@ -3,8 +3,12 @@
 //! Most records are read to be passed on, so they never become a tree of values: the text is made once, may be kept (see
 //! [`super::shelf`]), and what a caller sees differently lies over it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
+use foldhash::fast::FixedState;
 use serde::{
     Serialize,
     ser::{Impossible, SerializeStruct, Serializer},
@@ -19,8 +23,8 @@ const NULL: &str = "null";
 /// The text of a record, as everybody sees it who sees everything.
 #[derive(Debug, Default)]
 pub struct Text {
-    json: Vec<u8>,
-    names: Arc<[&'static str]>,
+    json: String,
+    names: Arc<Names>,
     /// Where the value of each name begins and ends.
     values: Vec<(u32, u32)>,
 }
@@ -59,14 +63,18 @@ impl<'a> Writer<'a> {
     }
 
     /// The object.
-    pub fn end(mut self) -> Text {
+    ///
+    /// # Errors
+    /// Never: what was written is JSON.
+    pub fn end(mut self) -> Result<Text> {
         if self.names.is_empty() {
             self.json.push(b'{');
         }
         self.json.push(b'}');
         self.json.shrink_to_fit();
         self.values.shrink_to_fit();
-        Text { json: self.json, names: shared(&self.names), values: self.values }
+        let json = String::from_utf8(self.json).map_err(Error::internal)?;
+        Ok(Text { json, names: Names::shared(&self.names), values: self.values })
     }
 
     fn member<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> serde_json::Result<()> {
@@ -89,15 +97,30 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// The names of an object, once for all of its kind.
-fn shared(names: &[&'static str]) -> Arc<[&'static str]> {
-    static KNOWN: Mutex<Vec<Arc<[&'static str]>>> = Mutex::new(Vec::new());
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(same) = known.iter().find(|one| ***one == *names) {
-        return same.clone();
+/// The names of an object in their order, and where each stands.
+#[derive(Debug, Default)]
+struct Names {
+    all: Vec<&'static str>,
+    places: HashMap<&'static str, usize, FixedState>,
+}
+
+impl Names {
+    /// Once for all objects of a kind.
+    fn shared(names: &[&'static str]) -> Arc<Names> {
+        static KNOWN: Mutex<Vec<Arc<Names>>> = Mutex::new(Vec::new());
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(same) = known.iter().find(|one| one.all == names) {
+            return same.clone();
+        }
+        let places = names.iter().enumerate().map(|(n, name)| (*name, n)).collect();
+        let new = Arc::new(Names { all: names.to_vec(), places });
+        known.push(new.clone());
+        new
     }
-    known.push(names.into());
-    known.last().cloned().unwrap_or_default()
+
+    fn contains(&self, name: &str) -> bool {
+        self.places.contains_key(name)
+    }
 }
 
 fn write_name(out: &mut Vec<u8>, name: &str) {
@@ -114,7 +137,7 @@ impl Text {
 
     fn value(&self, n: usize) -> &str {
         let (from, to) = self.values[n];
-        self.json.get(from as usize..to as usize).and_then(|json| std::str::from_utf8(json).ok()).unwrap_or(NULL)
+        self.json.get(from as usize..to as usize).unwrap_or(NULL)
     }
 }
 
@@ -131,11 +154,16 @@ impl From<Arc<Text>> for Document {
 }
 
 impl Document {
+    /// How many bytes its text takes, about.
+    pub fn size(&self) -> usize {
+        let over = self.over.iter().map(|(name, json)| name.len() + json.len() + r#","":"#.len());
+        self.text.json.len() + over.sum::<usize>()
+    }
+
     /// The JSON text of a member.
     pub fn get(&self, name: &str) -> Option<&str> {
         let over = self.over.iter().find(|(member, _)| *member == name).map(|(_, json)| &**json);
-        let beneath = || self.text.names.iter().position(|member| *member == name);
-        over.or_else(|| beneath().map(|n| self.text.value(n)))
+        over.or_else(|| self.text.names.places.get(name).map(|n| self.text.value(*n)))
     }
 
     /// The content of a member that is a text without escapes, as ids, names of kinds and numbers of records are.
@@ -160,7 +188,7 @@ impl Document {
     fn members(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let over = |name: &str| self.over.iter().find(|(member, _)| *member == name).map(|(_, json)| &**json);
         let value = move |(n, name): (usize, &&'static str)| (*name, over(name).unwrap_or_else(|| self.text.value(n)));
-        let beneath = self.text.names.iter().enumerate().map(value);
+        let beneath = self.text.names.all.iter().enumerate().map(value);
         let added = self.over.iter().filter(|(name, _)| !self.text.names.contains(name));
         beneath.chain(added.map(|(name, json)| (*name, &**json)))
     }
@@ -171,9 +199,9 @@ impl Document {
     /// A member is no JSON.
     pub fn write(&self, picked: Option<&Fields>, out: &mut Vec<u8>) -> Result<()> {
         match picked {
-            None if self.over.is_empty() => out.extend_from_slice(&self.text.json),
+            None if self.over.is_empty() => out.extend_from_slice(self.text.json.as_bytes()),
             None if self.over.iter().all(|(name, _)| !self.text.names.contains(name)) => {
-                out.extend_from_slice(self.text.json.strip_suffix(b"}").unwrap_or_default());
+                out.extend_from_slice(self.text.json.strip_suffix('}').unwrap_or_default().as_bytes());
                 for (name, json) in &self.over {
                     out.push(b',');
                     write_name(out, name);
@@ -346,7 +374,7 @@ mod tests {
     fn apple() -> Document {
         let mut writer = Writer::new(&["weight"], &[]);
         writer.extend(&APPLE).unwrap();
-        writer.end().into()
+        writer.end().unwrap().into()
     }
 
     fn json(document: &Document, picked: Option<&Fields>) -> String {
@@ -364,8 +392,11 @@ mod tests {
         let mut writer = Writer::new(&["id", "words", "parts"], &["weight"]);
         writer.extend(&APPLE).unwrap();
         writer.extend(&Fruit { weight: 0, ..APPLE }).unwrap();
-        assert_eq!(json(&writer.end().into(), None), "{\"none\":null,\"weight\":null,\"none\":null,\"weight\":null}");
-        assert_eq!(json(&Writer::new(&[], &[]).end().into(), None), "{}");
+        assert_eq!(
+            json(&writer.end().unwrap().into(), None),
+            "{\"none\":null,\"weight\":null,\"none\":null,\"weight\":null}"
+        );
+        assert_eq!(json(&Writer::new(&[], &[]).end().unwrap().into(), None), "{}");
         assert!(Writer::new(&[], &[]).extend(&3).is_err());
         assert!(Writer::new(&[], &[]).extend(&json!({"a": 1})).is_err(), "a map is no struct");
     }

@@ -1,8 +1,10 @@
 //! `expand=`: embeds what references point to, beside their ids, with at most one query for each reference.
 
+use std::{collections::HashMap, sync::Arc};
+
 use super::{
     document::Document,
-    face::{Shown, faces},
+    face::{Face, faces},
     kind::{Field, HEADER, Holds},
     mention, render,
     store::Reading,
@@ -14,15 +16,15 @@ use crate::error::Result;
 pub fn embed(reading: &mut Reading<'_>, names: &[String], records: &mut [Document]) -> Result<()> {
     for name in names {
         let Some(field) = reference(reading, name) else { continue };
-        let ids = records.iter().filter_map(|record| record.word(field.name));
+        let ids: Vec<Option<&str>> = records.iter().map(|record| record.word(field.name)).collect();
         let found = if let Holds::Record(of) = field.holds {
-            self::records(reading, of, ids)?
+            self::records(reading, of, &ids)?
         } else {
-            faces(reading.kernel.faces(), reading.connection, field.holds, ids)?
+            faces(reading.kernel.faces(), reading.connection, field.holds, &ids)?
         };
-        for record in records.iter_mut() {
-            match record.word(field.name).and_then(|id| found.get(id)) {
-                Some(embedded) => record.set(field.short_name(), embedded.clone()),
+        for (record, face) in records.iter_mut().zip(found) {
+            match face {
+                Some(face) => record.set(field.short_name(), face),
                 None => record.empty(field.short_name()),
             }
         }
@@ -36,16 +38,16 @@ fn reference(reading: &Reading<'_>, name: &str) -> Option<&'static Field> {
 }
 
 /// Those that the caller sees and may read, and of what they refer to in turn only what the caller sees.
-fn records<'a>(reading: &mut Reading<'_>, of: &str, ids: impl Iterator<Item = &'a str>) -> Result<Shown> {
+fn records(reading: &mut Reading<'_>, of: &str, ids: &[Option<&str>]) -> Result<Vec<Face>> {
     let (kernel, connection, caller) = (reading.kernel, &mut *reading.connection, &reading.cause.caller);
-    let ids = ids.filter_map(|id| id.parse().ok()).collect();
-    let seen = visibility::among(kernel, connection, caller, ids)?;
+    let seen =
+        visibility::among(kernel, connection, caller, ids.iter().flatten().filter_map(|id| id.parse().ok()).collect())?;
     let seen: Vec<_> = seen.into_values().map(|header| (header.id, header.version)).collect();
     let mut shown = render::present(kernel, connection, kernel.practice(of)?.kind(), &seen)?;
     mention::hide_references(kernel, connection, caller, &mut shown)?;
-    shown
-        .iter()
-        .filter_map(|record| Some((record.word("id")?.to_owned(), record)))
-        .map(|(id, record)| Ok((id, record.text()?.into())))
-        .collect()
+    let mut faces: HashMap<&str, Arc<str>> = HashMap::new();
+    for record in &shown {
+        faces.insert(record.word("id").unwrap_or_default(), record.text()?.into());
+    }
+    Ok(ids.iter().map(|id| faces.get((*id)?).cloned()).collect())
 }

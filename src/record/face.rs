@@ -13,8 +13,8 @@ use crate::{
     schema::{organisation, team, user_account},
 };
 
-/// JSON text of what a reference shows, by the id that it refers to.
-pub type Shown = HashMap<String, Arc<str>>;
+/// JSON text of what a reference shows; nothing, where what it refers to is not there or not to be seen.
+pub type Face = Option<Arc<str>>;
 
 /// What is held of them on this node: lists show the same few hundred over and over.
 pub type Faces = Held<String, Arc<str>>;
@@ -33,29 +33,25 @@ struct Named {
     name: String,
 }
 
-/// Those of these ids, all of which are of one sort. What is not there stays out, and so does whatever is no person, team or
-/// organisation.
-pub fn faces<'a>(
-    faces: &Faces,
-    connection: &mut AnyConnection,
-    holds: Holds,
-    ids: impl Iterator<Item = &'a str>,
-) -> Result<Shown> {
-    let mut ids: Vec<&str> = ids.collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let held = faces.get(ids.iter().copied());
-    let missing: Vec<&str> = ids.iter().zip(&held).filter(|(_, face)| face.is_none()).map(|(id, _)| *id).collect();
-    let mut found: Shown = ids.iter().zip(held).filter_map(|(id, face)| Some(((*id).to_owned(), face?))).collect();
-    if !missing.is_empty() {
-        let loaded = load(connection, holds, &missing)?;
-        faces.put(loaded.iter().map(|(id, face)| (id.clone(), face.clone())));
-        found.extend(loaded);
+/// A face for each of these ids, all of which are of one sort. What is no person, team or organisation has none.
+pub fn faces(faces: &Faces, connection: &mut AnyConnection, holds: Holds, ids: &[Option<&str>]) -> Result<Vec<Face>> {
+    let mut found = faces.get(ids.iter().map(|id| id.unwrap_or_default()));
+    let mut missing: Vec<&str> =
+        ids.iter().zip(&found).filter(|(_, face)| face.is_none()).filter_map(|(id, _)| *id).collect();
+    if missing.is_empty() {
+        return Ok(found);
     }
+    missing.sort_unstable();
+    missing.dedup();
+    let loaded = load(connection, holds, &missing)?;
+    for (face, id) in found.iter_mut().zip(ids).filter(|(face, _)| face.is_none()) {
+        *face = id.and_then(|id| loaded.get(id)).cloned();
+    }
+    faces.put(loaded);
     Ok(found)
 }
 
-fn load(connection: &mut AnyConnection, holds: Holds, ids: &[&str]) -> Result<Shown> {
+fn load(connection: &mut AnyConnection, holds: Holds, ids: &[&str]) -> Result<HashMap<String, Arc<str>>> {
     let wanted = |column: &str| among(connection.engine(), column, ids.iter().copied());
     match holds {
         Holds::User => {
@@ -80,11 +76,11 @@ fn load(connection: &mut AnyConnection, holds: Holds, ids: &[&str]) -> Result<Sh
         | Holds::Time
         | Holds::Choice(_)
         | Holds::Tags
-        | Holds::Custom => Ok(Shown::new()),
+        | Holds::Custom => Ok(HashMap::new()),
     }
 }
 
-fn shown<T: Serialize>(rows: Vec<T>, id: impl Fn(&T) -> &String) -> Result<Shown> {
+fn shown<T: Serialize>(rows: Vec<T>, id: impl Fn(&T) -> &String) -> Result<HashMap<String, Arc<str>>> {
     let json = |row: &T| Ok((id(row).clone(), to_raw_value(row).map_err(Error::internal)?.get().into()));
     rows.iter().map(json).collect()
 }

@@ -10,13 +10,15 @@ use std::{
     time::Instant,
 };
 
+use foldhash::fast::RandomState;
+
 use crate::db::epoch::FRESH;
 
 /// How much of it is held at most.
 const MOST: usize = 20_000;
 
 /// Values that are looked up again and again, by their keys.
-pub struct Held<K, V>(Mutex<(Instant, HashMap<K, V>)>);
+pub struct Held<K, V>(Mutex<(Instant, HashMap<K, V, RandomState>)>);
 
 impl<K: Eq + Hash, V: Clone> Held<K, V> {
     /// The values of these keys, where they are held.
@@ -34,7 +36,7 @@ impl<K: Eq + Hash, V: Clone> Held<K, V> {
     pub fn put(&self, looked_up: impl IntoIterator<Item = (K, V)>) {
         let mut held = self.lock();
         if held.0.elapsed() >= FRESH || held.1.len() >= MOST {
-            *held = (Instant::now(), HashMap::new());
+            *held = (Instant::now(), HashMap::default());
         }
         held.1.extend(looked_up);
     }
@@ -44,14 +46,14 @@ impl<K: Eq + Hash, V: Clone> Held<K, V> {
         self.lock().1.clear();
     }
 
-    fn lock(&self) -> MutexGuard<'_, (Instant, HashMap<K, V>)> {
+    fn lock(&self) -> MutexGuard<'_, (Instant, HashMap<K, V, RandomState>)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<K, V> Default for Held<K, V> {
     fn default() -> Self {
-        Held(Mutex::new((Instant::now(), HashMap::new())))
+        Held(Mutex::new((Instant::now(), HashMap::default())))
     }
 }
 

@@ -104,8 +104,9 @@ pub fn of_record(
 
 /// Where an entry speaks of other records.
 fn mentions<'a>(kernel: &Kernel, kind: &Kind, entry: &'a mut HistoryEntry) -> Vec<Mention<'a>> {
-    let speaks =
-        |change: &&mut FieldChange| change.field == link::BESIDE || mention::is_reference(kernel, kind, &change.field);
+    let speaks = |change: &&mut FieldChange| {
+        change.field == link::BESIDE || kernel.references(kind.name).contains(&change.field.as_str())
+    };
     let sides = entry.changes.iter_mut().filter(speaks).flat_map(|change| [&mut change.from, &mut change.to]);
     sides.map(Mention::Record).chain([Mention::Via(&mut entry.via)]).collect()
 }

@@ -11,7 +11,7 @@ use super::{
     decide::Decide,
     face::Faces,
     held::Held,
-    kind::Kind,
+    kind::{Field, Holds, Kind},
     practice::AnyPractice,
     shelf::Shelf,
 };
@@ -25,6 +25,7 @@ pub struct Kernel {
     practices: &'static [&'static dyn AnyPractice],
     decide: Arc<dyn Decide>,
     database: Database,
+    references: HashMap<&'static str, Vec<&'static str>>,
     numbers: Mutex<HashMap<&'static str, std::ops::Range<i64>>>,
     faces: Faces,
     catalogues: Held<Vec<&'static str>, Arc<Catalogue>>,
@@ -49,6 +50,7 @@ impl Kernel {
             practices,
             decide,
             database,
+            references: practices.iter().map(|p| (p.kind().name, hidable(practices, p.kind()))).collect(),
             numbers: Mutex::default(),
             faces: Faces::default(),
             catalogues: Held::default(),
@@ -67,6 +69,11 @@ impl Kernel {
     pub fn practice(&self, kind: &str) -> Result<&'static dyn AnyPractice> {
         let found = self.practices.iter().find(|p| p.kind().name == kind);
         found.copied().ok_or_else(|| Error::not_found(format!("kind of record `{kind}`")))
+    }
+
+    /// The fields of a kind that refer to records which may be hidden; those of public kinds never are.
+    pub fn references(&self, kind: &str) -> &[&'static str] {
+        self.references.get(kind).map_or(&[], Vec::as_slice)
     }
 
     /// Whom to ask for decisions.
@@ -140,4 +147,10 @@ impl Kernel {
         };
         Ok(format!("{prefix}{number:07}"))
     }
+}
+
+fn hidable(practices: &[&'static dyn AnyPractice], kind: &'static Kind) -> Vec<&'static str> {
+    let is_secret = |name| practices.iter().any(|p| p.kind().name == name && !p.kind().public);
+    let is_hidable = |field: &&Field| matches!(field.holds, Holds::Record(of) if is_secret(of));
+    kind.all_fields().filter(is_hidable).map(|field| field.name).collect()
 }

@@ -19,9 +19,9 @@ use crate::{
     auth::caller::Caller,
     clock::Moment,
     db::{
-        AnyConnection, Backend, Condition,
+        AnyConnection, Backend, Engine,
         backend::search::{self, Newest, Tier},
-        sql::among,
+        sql::{Bind, Sql, among},
     },
     error::{Error, Result},
     id::RecordId,
@@ -29,7 +29,7 @@ use crate::{
 };
 use std::{collections::HashSet, sync::Arc};
 
-use diesel::prelude::*;
+use diesel::{prelude::*, sql_types::Bool};
 use serde_json::Value;
 
 /// What a caller asks of a list, as they wrote it.
@@ -147,7 +147,7 @@ impl<'a> List<'a> {
 
     /// Everything but order and place.
     fn query(&self, connection: &AnyConnection) -> Result<Query> {
-        let query = record::table.into_boxed::<Backend>().filter(self.condition(connection)?);
+        let query = record::table.into_boxed::<Backend>().filter(self.condition(connection.engine())?);
         Ok(match &self.q {
             Some(q) => query.filter(search::fits(connection.engine(), q)),
             None => query,
@@ -155,26 +155,21 @@ impl<'a> List<'a> {
     }
 
     /// Everything but words, order and place.
-    fn condition(&self, connection: &AnyConnection) -> Result<Condition<record::table>> {
+    fn condition(&self, engine: Engine) -> Result<Sql<Bool>> {
         let kinds: Vec<&'static Kind> = self.kernel.practices().iter().map(|p| p.kind()).collect();
-        let mut condition: Condition<record::table> = match self.kind {
-            Some(kind) => Box::new(record::kind.eq(kind.name)),
+        let of_kind = match self.kind {
+            Some(kind) => Sql::new("record.kind = ").bind(Bind::Text(kind.name.to_owned())),
             None => {
                 let readable = kinds.iter().filter(|k| self.caller.can(&k.permission("read"))).map(|k| k.name);
-                Box::new(among(connection.engine(), "record.kind", readable))
+                among(engine, "record.kind", readable)
             }
         };
         // The catalogue data of one kind is seen by all who may read it, so the condition would only cost.
         let kinds: Vec<&Kind> = self.kind.map_or_else(|| kinds.iter().map(|k| &**k).collect(), |k| vec![k]);
-        if !self.kind.is_some_and(|k| k.public)
-            && let Some(sees) = visibility::condition(connection.engine(), self.caller, &kinds)
-        {
-            condition = Box::new(condition.and(sees));
-        }
-        if let Some(filter) = &self.filter {
-            condition = Box::new(condition.and(compile::filter(filter, &self.catalogue, self.caller)?));
-        }
-        Ok(condition)
+        let is_public = self.kind.is_some_and(|k| k.public);
+        let sees = if is_public { None } else { visibility::condition(engine, self.caller, &kinds) };
+        let fits = self.filter.as_ref().map(|f| compile::filter(f, &self.catalogue, self.caller)).transpose()?;
+        Ok(Sql::all([Some(of_kind), sees, fits].into_iter().flatten()))
     }
 
     fn sorted_page(&self, connection: &mut AnyConnection, cursor: Option<Cursor>, limit: i64) -> Result<Page> {
@@ -246,7 +241,7 @@ impl<'a> List<'a> {
                 break;
             }
             // Some of the tiers before may be in this one, too, but fewer than are left out for them.
-            let newest = Newest::new(engine, q, tier, self.condition(connection)?, most);
+            let newest = Newest::new(engine, q, tier, Box::new(self.condition(engine)?), most);
             let found: Vec<(RecordId, i32)> = newest.load(connection)?;
             let new = found.into_iter().filter(|(id, _)| known.insert(*id));
             best.extend(new.take(usize::try_from(lacking).unwrap_or(0)));

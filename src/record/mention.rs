@@ -6,12 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::{
-    document::Document,
-    kernel::Kernel,
-    kind::{Holds, Kind},
-    visibility,
-};
+use super::{document::Document, kernel::Kernel, visibility};
 use crate::{
     auth::caller::{Caller, Sees},
     db::AnyConnection,
@@ -104,9 +99,8 @@ pub fn hide_references(
     }
     let mut mentioned: Vec<(usize, &'static str, String)> = Vec::new();
     for (n, record) in records.iter().enumerate() {
-        let kind = kernel.practice(record.word("kind").unwrap_or_default())?.kind();
-        let given = references(kernel, kind).filter_map(|field| Some((n, field, record.word(field)?.to_owned())));
-        mentioned.extend(given);
+        let fields = kernel.references(record.word("kind").unwrap_or_default());
+        mentioned.extend(fields.iter().filter_map(|field| Some((n, *field, record.word(field)?.to_owned()))));
     }
     let words = mentioned.iter().map(|(_, _, word)| word.clone()).collect();
     let seen = visibility::told_of(kernel, connection, caller, words)?;
@@ -114,19 +108,4 @@ pub fn hide_references(
         records[n].empty(field);
     }
     Ok(())
-}
-
-/// The fields that refer to records that may be hidden; those of public kinds never are.
-fn references(kernel: &Kernel, kind: &'static Kind) -> impl Iterator<Item = &'static str> {
-    kind.all_fields().filter(|field| may_be_hidden(kernel, field.holds)).map(|field| field.name)
-}
-
-/// Whether a field refers to records that may be hidden.
-pub fn is_reference(kernel: &Kernel, kind: &Kind, field: &str) -> bool {
-    kind.field(field).is_some_and(|field| may_be_hidden(kernel, field.holds))
-}
-
-fn may_be_hidden(kernel: &Kernel, holds: Holds) -> bool {
-    let Holds::Record(of) = holds else { return false };
-    kernel.practice(of).is_ok_and(|practice| !practice.kind().public)
 }

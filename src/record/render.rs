@@ -33,14 +33,14 @@ fn text<D: Serialize>(kind: &Kind, header: &Header, details: &D) -> Result<Text>
     let mut writer = Writer::new(&without, ZERO_IS_NONE);
     writer.extend(header)?;
     writer.extend(details)?;
-    Ok(writer.end())
+    writer.end()
 }
 
 /// A header by itself, as text.
 pub fn header(kind: &Kind, header: &Header) -> Result<Text> {
     let mut writer = Writer::new(kind.without, ZERO_IS_NONE);
     writer.extend(header)?;
-    Ok(writer.end())
+    writer.end()
 }
 
 /// Records as text in the order of their headers, with one query for all details.

@@ -10,6 +10,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use foldhash::fast::RandomState;
+
 use super::document::Text;
 use crate::id::RecordId;
 
@@ -23,9 +25,9 @@ pub struct Shelf(Mutex<Halves>);
 /// When the new half is full it becomes the old one, and what nobody asked for since then goes.
 #[derive(Default)]
 struct Halves {
-    new: HashMap<RecordId, (i32, Arc<Text>)>,
+    new: HashMap<RecordId, (i32, Arc<Text>), RandomState>,
     size: usize,
-    old: HashMap<RecordId, (i32, Arc<Text>)>,
+    old: HashMap<RecordId, (i32, Arc<Text>), RandomState>,
 }
 
 impl Shelf {
@@ -82,7 +84,7 @@ mod tests {
         }
         let mut writer = Writer::new(&[], &[]);
         writer.extend(&Long { text: "x".repeat(bytes) }).unwrap();
-        Arc::new(writer.end())
+        Arc::new(writer.end().unwrap())
     }
 
     #[test]
@@ -103,7 +105,9 @@ mod tests {
             shelf.put(*id, 1, &text(ROOM / 100));
             assert!(shelf.take(&[(ids[0], 1)])[0].is_some());
             let halves = shelf.lock();
-            let size = |half: &HashMap<RecordId, (i32, Arc<Text>)>| half.values().map(|(_, t)| t.size()).sum::<usize>();
+            let size = |half: &HashMap<RecordId, (i32, Arc<Text>), RandomState>| {
+                half.values().map(|(_, t)| t.size()).sum::<usize>()
+            };
             assert_eq!(halves.size, size(&halves.new));
             assert!(size(&halves.new) + size(&halves.old) <= ROOM + ROOM / 50);
         }

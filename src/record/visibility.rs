@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use diesel::{BoolExpressionMethods, ExpressionMethods, dsl::exists, prelude::*};
+use diesel::{dsl::exists, prelude::*, sql_types::Bool};
 
 use super::{
     header::{Header, Place},
@@ -17,35 +17,41 @@ use super::{
 };
 use crate::{
     auth::caller::{Caller, Sees},
-    db::{AnyConnection, Backend, Condition, Engine, sql},
+    db::{
+        AnyConnection, Backend, Engine,
+        sql::{self, Bind, Sql},
+    },
     error::Result,
     id::{OrganisationId, RecordId, TeamId},
     schema::{participant, record},
 };
 
 /// The condition that the caller sees a record. `None` when they see all.
-pub fn condition(engine: Engine, caller: &Caller, kinds: &[&Kind]) -> Option<Condition<record::table>> {
-    let parts = participant::table.filter(participant::user_id.eq(caller.user));
-    let mut sees: Condition<record::table> = match &caller.sees {
+pub fn condition(engine: Engine, caller: &Caller, kinds: &[&Kind]) -> Option<Sql<Bool>> {
+    let user = Bind::Text(caller.user.to_string());
+    let mut sees = match &caller.sees {
         Sees::All => return None,
         // Few enough to begin with.
-        Sees::Own => Box::new(record::id.eq_any(parts.select(participant::record_id))),
+        Sees::Own => {
+            let open = "record.id IN (SELECT participant.record_id FROM participant WHERE participant.user_id = ";
+            vec![Sql::new(open).bind(user).sql(")")]
+        }
         Sees::Organisations(organisations) => {
-            let of_organisation =
-                sql::among(engine, "record.organisation_id", organisations.iter().map(OrganisationId::as_str));
+            let organisations = organisations.iter().map(OrganisationId::as_str);
             // In two steps, so that no team at all is false and not unknown.
             let of_team = sql::among(engine, "record.team_id", caller.teams.iter().map(TeamId::as_str));
-            let of_team = record::team_id.is_not_null().and(of_team);
+            let of_team = Sql::all([Sql::new("record.team_id IS NOT NULL"), of_team]);
             // Looked up for the few that the others leave; who has opened thousands must not have them gathered first.
-            let takes_part = exists(parts.filter(participant::record_id.eq(record::id)));
-            Box::new(of_organisation.or(of_team).or(takes_part))
+            let open = "EXISTS (SELECT 1 FROM participant WHERE participant.user_id = ";
+            let takes_part = Sql::new(open).bind(user).sql(" AND participant.record_id = record.id)");
+            vec![sql::among(engine, "record.organisation_id", organisations), of_team, takes_part]
         }
     };
     let mut public = kinds.iter().filter(|k| k.public).map(|k| k.name).peekable();
     if public.peek().is_some() {
-        sees = Box::new(sees.or(sql::among(engine, "record.kind", public)));
+        sees.push(sql::among(engine, "record.kind", public));
     }
-    Some(sees)
+    Some(Sql::any(sees))
 }
 
 /// Whether the caller sees this record.
@@ -95,8 +101,12 @@ pub fn told_of(
         return Ok(words);
     }
     let engine = connection.engine();
-    let is = |column: &str| sql::among(engine, column, words.iter().map(String::as_str));
-    let query = seen(engine, kernel, caller).filter(is("record.id").or(is("record.number")));
+    let (ids, numbers): (Vec<&str>, Vec<&str>) =
+        words.iter().map(String::as_str).partition(|word| word.parse::<RecordId>().is_ok());
+    let are = [("record.id", ids), ("record.number", numbers)];
+    let are = are.into_iter().filter(|(_, words)| !words.is_empty());
+    let are = Sql::any(are.map(|(column, words)| sql::among(engine, column, words)));
+    let query = seen(engine, kernel, caller).filter(are);
     let rows: Vec<(String, String)> = query.select((record::id, record::number)).load(connection)?;
     Ok(rows.into_iter().flat_map(|(id, number)| [id, number]).collect())
 }

@@ -10,6 +10,7 @@ use actix_web::{
     },
     web,
 };
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde_json::json;
 use utoipa::openapi::{ObjectBuilder, path::Parameter, schema::Type};
 
@@ -244,9 +245,13 @@ async fn list_records(kind: Option<&'static Kind>, call: Call, request: HttpRequ
     Ok(page_response(request.path(), &query, body, &page))
 }
 
+/// What a page takes beside its items.
+const PAGE_FRAME: usize = 512;
+
 /// The page as JSON text.
 fn page_body(page: &Page, picked: Option<&Fields>) -> Result<Vec<u8>> {
-    let mut body = b"{\"items\":[".to_vec();
+    let mut body = Vec::with_capacity(page.records.iter().map(|record| record.size() + 1).sum::<usize>() + PAGE_FRAME);
+    body.extend_from_slice(b"{\"items\":[");
     for (n, record) in page.records.iter().enumerate() {
         if n > 0 {
             body.push(b',');
@@ -276,14 +281,12 @@ fn page_response(path: &str, query: &[(String, String)], body: Vec<u8>, page: &P
 }
 
 /// Text as it may stand in a URL.
-pub(super) fn encoded(text: &str) -> String {
-    text.bytes()
-        .map(|b| match b {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(b).to_string(),
-            _ => format!("%{b:02X}"),
-        })
-        .collect()
+pub(super) fn encoded(text: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(text, RESERVED_IN_URLS)
 }
+
+/// All but what RFC 3986, 2.3 calls unreserved.
+const RESERVED_IN_URLS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 fn get(kind: &'static Kind) -> Endpoint {
     Endpoint {
