@@ -100,7 +100,7 @@ impl Assembly {
     /// How many passwords are hashed at once.
     pub fn hashing_slots(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        self.config.auth.hashing_slots.unwrap_or_else(cores)
+        self.config.auth.hashing_slots.unwrap_or_else(|| cores().div_ceil(2))
     }
 }
 

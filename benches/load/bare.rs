@@ -1,5 +1,4 @@
-//! Bare SQL: copies of records, table by table, as statements that are prepared once. They fill a database, and they are the
-//! floor: the rows that a request writes, written without the server.
+//! Bare SQL: copies of records, table by table, which fill a database.
 
 use diesel::{
     QueryResult, RunQueryDsl,
@@ -13,7 +12,7 @@ use pointsman::db::{AnyConnection, Engine};
 use serde_json::{Value, json};
 
 /// The tables that a new incident has rows in: name, the column that names the record, and which rows of it a fill takes.
-const TABLES: [(&str, &str, &str); 9] = [
+pub const TABLES: [(&str, &str, &str); 9] = [
     ("record", "id", ""),
     ("incident", "record_id", ""),
     ("participant", "record_id", ""),
@@ -24,6 +23,9 @@ const TABLES: [(&str, &str, &str); 9] = [
     ("outbox", "record_id", " AND old.event = 'incident.created'"),
     ("audit", "subject_id", " AND old.subject_version = 1"),
 ];
+
+/// The audit chain that copies are appended to.
+const CHAIN: i32 = 0;
 
 /// A record that is to be a copy of another one.
 pub struct Copy {
@@ -69,59 +71,41 @@ impl<C> RunQueryDsl<C> for Bare<'_> {}
 pub struct Copier {
     connection: AnyConnection,
     statements: Vec<String>,
-    chain: i32,
     last: i64,
 }
 
 impl Copier {
-    /// Of these incidents (a condition on `record`), on a connection of its own. `chain` is the audit chain that it appends to.
-    /// A fill moves all times and takes only what a record began with; otherwise rows are copied as they are.
-    pub fn new(url: &str, models: &str, chain: i32, fill: bool) -> Self {
+    /// Of all incidents, on a connection of its own. It moves all times and takes only what a record began with.
+    pub fn new(url: &str) -> Self {
         let mut connection = AnyConnection::open(url).unwrap();
         for (table, owner, some) in TABLES {
-            let some = if fill { some } else { "" };
             // Apart, so that copies don't make them harder to find.
             let gather = format!(
                 "CREATE TEMP TABLE model_{table} AS SELECT old.* FROM {table} AS old \
-                 WHERE old.{owner} IN (SELECT id FROM record WHERE kind = 'incident' AND {models}){some}; \
+                 WHERE old.{owner} IN (SELECT id FROM record WHERE kind = 'incident'){some}; \
                  CREATE INDEX model_{table}_by_owner ON model_{table} ({owner})"
             );
             connection.batch_execute(&gather).unwrap();
         }
-        let statements =
-            TABLES.iter().map(|(table, owner, _)| statement(&mut connection, table, owner, fill)).collect();
-        Copier { connection, statements, chain, last: 0 }
+        let statements = TABLES.iter().map(|(table, owner, _)| statement(&mut connection, table, owner)).collect();
+        let last = number(&mut connection, &format!("SELECT last_seq FROM audit_chain WHERE id = {CHAIN}"));
+        Copier { connection, statements, last }
     }
 
-    /// How many rows a copy of this record is.
-    pub fn rows_of(&mut self, model: &str) -> usize {
-        let like = model.to_owned();
-        self.copy(&[Copy {
-            id: uuid::Uuid::now_v7().to_string(),
-            number: format!("FLR-{}", uuid::Uuid::now_v7().simple()),
-            like,
-            earlier: 0,
-        }])
-    }
-
-    /// Makes copies in one transaction. Gives how many rows that were.
-    pub fn copy(&mut self, copies: &[Copy]) -> usize {
+    /// Makes copies in one transaction.
+    pub fn copy(&mut self, copies: &[Copy]) {
         let new: Vec<Value> = copies
             .iter()
             .map(|c| json!({"id": c.id, "number": c.number, "model": c.like, "earlier": c.earlier}))
             .collect();
         let new = Value::Array(new).to_string();
         self.connection.begin_write().unwrap();
-        // The server may have written since.
-        self.last = last_seq(&mut self.connection, self.chain);
-        let mut rows = 0;
         for (sql, (table, _, _)) in self.statements.iter().zip(TABLES) {
             let mut values = vec![new.clone()];
             if table == "audit" {
-                values = vec![self.chain.to_string(), self.last.to_string(), new.clone()];
+                values = vec![CHAIN.to_string(), self.last.to_string(), new.clone()];
             }
             let written = execute(&mut self.connection, Bare { sql, values });
-            rows += written;
             if table == "audit" {
                 self.last += i64::try_from(written).unwrap();
             }
@@ -130,15 +114,10 @@ impl Copier {
             "UPDATE number_sequence SET next_number = next_number + CAST(? AS INTEGER) WHERE kind = 'incident'";
         execute(&mut self.connection, Bare { sql: numbers, values: vec![copies.len().to_string()] });
         let chain = "UPDATE audit_chain SET last_seq = CAST(? AS BIGINT) WHERE id = CAST(? AS INTEGER)";
-        let values = vec![self.last.to_string(), self.chain.to_string()];
+        let values = vec![self.last.to_string(), CHAIN.to_string()];
         execute(&mut self.connection, Bare { sql: chain, values });
         self.connection.commit().unwrap();
-        rows
     }
-}
-
-fn last_seq(connection: &mut AnyConnection, chain: i32) -> i64 {
-    number(connection, &format!("SELECT last_seq FROM audit_chain WHERE id = {chain}"))
 }
 
 fn execute(connection: &mut AnyConnection, query: Bare<'_>) -> usize {
@@ -150,7 +129,7 @@ fn execute(connection: &mut AnyConnection, query: Bare<'_>) -> usize {
 }
 
 /// `INSERT INTO table … SELECT … FROM table JOIN what is new`.
-fn statement(connection: &mut AnyConnection, table: &str, owner: &str, fill: bool) -> String {
+fn statement(connection: &mut AnyConnection, table: &str, owner: &str) -> String {
     let engine = connection.engine();
     let columns = columns(connection, table);
     let value = |(column, kind): &(String, String)| match column.as_str() {
@@ -159,7 +138,7 @@ fn statement(connection: &mut AnyConnection, table: &str, owner: &str, fill: boo
         "id" => "substr(new.id, 1, 32) || substr(old.id, 33)".to_owned(),
         "chain" => "CAST(? AS INTEGER)".to_owned(),
         "seq" => "CAST(? AS BIGINT) + row_number() OVER ()".to_owned(),
-        column if fill && kind.starts_with("TIMESTAMP") => match engine {
+        column if kind.starts_with("TIMESTAMP") => match engine {
             Engine::Sqlite => format!("strftime('%Y-%m-%d %H:%M:%f', old.{column}, (-new.earlier) || ' seconds')"),
             Engine::Postgres => format!("old.{column} - new.earlier * interval '1 second'"),
         },
@@ -193,7 +172,7 @@ struct Column {
 }
 
 /// The columns that are written: not those that the database fills in by itself.
-fn columns(connection: &mut AnyConnection, table: &str) -> Vec<(String, String)> {
+pub fn columns(connection: &mut AnyConnection, table: &str) -> Vec<(String, String)> {
     let sql = match connection.engine() {
         Engine::Sqlite => format!("SELECT name, type AS kind FROM pragma_table_info('{table}')"),
         Engine::Postgres => format!(

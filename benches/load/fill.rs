@@ -88,7 +88,7 @@ impl Store {
         let wanted = self.records.saturating_sub(all.len());
         let now = Clock::System.now();
         let bar = indicatif::ProgressBar::new(wanted as u64);
-        let mut copier = Copier::new(&self.url, "true", 0, true);
+        let mut copier = Copier::new(&self.url);
         for from in (0..wanted).step_by(BATCH) {
             let copy = |n: usize| {
                 // A minute between each two.

@@ -82,7 +82,7 @@ pub fn all(store: &Store, options: &Options) -> Measured {
     let subject = Subject::of(&mut connection);
     drop(connection);
     let model = create_model(&server, &subject, options);
-    let rows = crate::bare::Copier::new(&store.url, &format!("id = '{model}'"), 0, false).rows_of(&model);
+    let rows = floor::size(&store.url, &model);
     let plans = plans(&server, &subject, options);
     let mut figures = Figures::new();
     for round in 0..options.rounds {

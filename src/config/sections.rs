@@ -67,7 +67,8 @@ pub struct Auth {
     pub issuer: String,
     /// The `aud` of the tokens made here.
     pub audience: String,
-    /// Passwords that are hashed at once; one for each core when not set.
+    /// Passwords that are hashed at once; one for each two cores when not set, so that many logins leave the others half of the
+    /// machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hashing_slots: Option<usize>,
 }

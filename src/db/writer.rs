@@ -317,6 +317,7 @@ impl<D: Deferred> Desk<D> {
             thread::sleep(Duration::from_millis(100));
         })?;
         connection.hurry()?;
+        connection.make_room()?;
         Ok(connection)
     }
 }

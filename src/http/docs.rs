@@ -84,7 +84,7 @@ fn page() -> Endpoint {
 }
 
 async fn openapi(api: web::Data<Mounted>) -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(api.openapi_json())
+    HttpResponse::Ok().content_type("application/json").body(api.openapi())
 }
 
 async fn file(name: web::Path<String>) -> Result<HttpResponse> {

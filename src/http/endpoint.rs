@@ -10,7 +10,7 @@ use utoipa::openapi::{
     schema::{KnownFormat, SchemaFormat, Type},
 };
 
-use super::schema::Shape;
+use super::schema::{self, Shape};
 use crate::error::Code;
 
 /// Text that is mostly known at build time and sometimes made from the name of a record type.
@@ -79,6 +79,11 @@ impl Content {
     /// A body of any media type.
     pub fn of(media_type: impl Into<Text>, shape: Shape, example: Value) -> Self {
         Content { media_type: media_type.into(), shape, example, required: true }
+    }
+    /// What is served of it: the media type. Shapes and examples are for the documentation and take megabytes.
+    fn bare(&self) -> Self {
+        let (shape, example) = (schema::inline(Schema::default()), Value::Null);
+        Content { media_type: self.media_type.clone(), shape, example, required: self.required }
     }
     /// The same body, which may be left out.
     #[must_use]
@@ -217,6 +222,16 @@ impl Endpoint {
     pub(super) fn path_parameters(&self) -> Vec<String> {
         let path = self.documented_path();
         path.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0.to_owned())).collect()
+    }
+
+    /// The same without the shapes and examples of its bodies, which are for the documentation alone.
+    pub(super) fn bare(&self) -> Self {
+        let bare = |answer: &Answer| Answer {
+            contents: answer.contents.iter().map(Content::bare).collect(),
+            ..answer.clone()
+        };
+        let responses = self.responses.iter().map(bare).collect();
+        Endpoint { request: self.request.as_ref().map(Content::bare), responses, ..self.clone() }
     }
 
     /// The media types that it can answer with, the default first.

@@ -1,7 +1,5 @@
 //! The links of the OpenAPI document: what can be asked next of what was just made or read, and with which values.
 
-use std::sync::Arc;
-
 use actix_web::http::Method;
 use utoipa::openapi::link::{Link, LinkBuilder};
 
@@ -9,7 +7,7 @@ use super::endpoint::{Answer, Endpoint};
 
 /// The operations that take what an answer of `endpoint` holds, by their ids: after something was made, all that is said of
 /// it; after it was read with its version, those that change it.
-pub(super) fn follow_ups(endpoint: &Endpoint, answer: &Answer, endpoints: &[Arc<Endpoint>]) -> Vec<(String, Link)> {
+pub(super) fn follow_ups(endpoint: &Endpoint, answer: &Answer, endpoints: &[&Endpoint]) -> Vec<(String, Link)> {
     let versioned = answer.headers.iter().any(|(name, _)| *name == "ETag");
     let linked = |made: Option<&str>, next: &Endpoint| {
         let of_path =

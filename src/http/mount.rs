@@ -13,7 +13,6 @@ use actix_web::{
     http::{Method, header},
     web::{self, Bytes},
 };
-use utoipa::openapi::OpenApi;
 
 use super::{endpoint::Endpoint, gate, middleware::KNOWN, openapi, problem};
 use crate::error::{Code, Error};
@@ -21,10 +20,17 @@ use crate::error::{Code, Error};
 /// Makes a route; each worker has its own.
 type RouteMaker = Box<dyn Fn() -> Route + Send + Sync>;
 
+/// An endpoint with all that is told of it, the same as it is served, and what makes its route.
+struct Mount {
+    told: Endpoint,
+    served: Arc<Endpoint>,
+    maker: RouteMaker,
+}
+
 /// The endpoints so far.
 #[derive(Default)]
 pub struct Api {
-    mounts: Vec<(Arc<Endpoint>, RouteMaker)>,
+    mounts: Vec<Mount>,
     tags: BTreeMap<String, String>,
     faults: Vec<String>,
 }
@@ -38,8 +44,7 @@ pub struct Mounted {
     /// precedence: a fixed segment goes before a parameter.
     resources: Vec<(String, Vec<Resource>)>,
     endpoints: Vec<Arc<Endpoint>>,
-    openapi: OpenApi,
-    json: Bytes,
+    openapi: Bytes,
 }
 
 /// Mounts contradict each other or lack something.
@@ -74,8 +79,8 @@ impl Api {
         F::Output: Responder + 'static,
         Args: FromRequest + 'static,
     {
-        let endpoint = Arc::new(endpoint);
-        let (mounted, method) = (endpoint.clone(), endpoint.method.clone());
+        let served = Arc::new(endpoint.bare());
+        let (mounted, method) = (served.clone(), endpoint.method.clone());
         let maker = move || {
             let (endpoint, handler, method) = (mounted.clone(), handler.clone(), method.clone());
             web::route().guard(guard::fn_guard(move |context| answers(&method, &context.head().method))).to(
@@ -84,7 +89,7 @@ impl Api {
                 },
             )
         };
-        self.mounts.push((endpoint, Box::new(maker)));
+        self.mounts.push(Mount { told: endpoint, served, maker: Box::new(maker) });
         self
     }
 
@@ -94,18 +99,19 @@ impl Api {
     /// An operation id or a method and path mounted twice, a path parameter that is not documented or not there, a tag without
     /// a description, two schemas of one name, a reference to no schema.
     pub fn build(mut self) -> Result<Arc<Mounted>, MountFaults> {
-        let endpoints: Vec<_> = self.mounts.iter().map(|(endpoint, _)| endpoint.clone()).collect();
+        let endpoints: Vec<&Endpoint> = self.mounts.iter().map(|mount| &mount.told).collect();
         self.faults.extend(contradictions(&endpoints, &self.tags));
         let document = openapi::assemble(&endpoints, &self.tags, &mut self.faults);
-        let json = document.to_json().map_err(|e| MountFaults(vec![e.to_string()]))?;
+        let openapi = document.to_json().map_err(|e| MountFaults(vec![e.to_string()]))?.into();
+        let endpoints = self.mounts.iter().map(|mount| mount.served.clone()).collect();
         if !self.faults.is_empty() {
             return Err(MountFaults(self.faults));
         }
         let mut resources: BTreeMap<_, (String, Vec<_>)> = BTreeMap::new();
-        for (endpoint, maker) in self.mounts {
-            let path = endpoint.path.to_string();
+        for Mount { served, maker, .. } in self.mounts {
+            let path = served.path.to_string();
             let (_, routes) = resources.entry(precedence(&path)).or_insert_with(|| (path, Vec::new()));
-            routes.push((endpoint.method.clone(), maker));
+            routes.push((served.method.clone(), maker));
         }
         let mut scopes: Vec<(String, Vec<Resource>)> = Vec::new();
         for (path, routes) in resources.into_values() {
@@ -115,21 +121,18 @@ impl Api {
                 _ => scopes.push((fixed.to_owned(), vec![(rest.to_owned(), routes)])),
             }
         }
-        Ok(Arc::new(Mounted { resources: scopes, endpoints, openapi: document, json: json.into() }))
+        Ok(Arc::new(Mounted { resources: scopes, endpoints, openapi }))
     }
 }
 
 impl Mounted {
-    /// Every endpoint, in the order of mounting.
+    /// Every endpoint, in the order of mounting, without the shapes and examples of its bodies.
     pub fn endpoints(&self) -> &[Arc<Endpoint>] {
         &self.endpoints
     }
-    /// The OpenAPI document.
-    pub fn openapi(&self) -> &OpenApi {
-        &self.openapi
-    }
-    pub(super) fn openapi_json(&self) -> Bytes {
-        self.json.clone()
+    /// The OpenAPI document, as JSON.
+    pub fn openapi(&self) -> Bytes {
+        self.openapi.clone()
     }
 
     /// Adds every route to an application.
@@ -206,7 +209,7 @@ fn precedence(path: &str) -> Vec<(u8, String)> {
         .collect()
 }
 
-fn contradictions(endpoints: &[Arc<Endpoint>], tags: &BTreeMap<String, String>) -> Vec<String> {
+fn contradictions(endpoints: &[&Endpoint], tags: &BTreeMap<String, String>) -> Vec<String> {
     let mut faults = Vec::new();
     let (mut ids, mut routes, mut spellings) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
     for endpoint in endpoints {

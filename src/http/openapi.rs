@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
-    sync::Arc,
 };
 
 use actix_web::http::Method;
@@ -34,11 +33,7 @@ const ABOUT: &str = "A headless IT service management server: records of ITIL pr
     `If-Match`.\n\n";
 
 /// Builds the document; what is wrong with the mounts is added to `faults`.
-pub(super) fn assemble(
-    endpoints: &[Arc<Endpoint>],
-    tags: &BTreeMap<String, String>,
-    faults: &mut Vec<String>,
-) -> OpenApi {
+pub(super) fn assemble(endpoints: &[&Endpoint], tags: &BTreeMap<String, String>, faults: &mut Vec<String>) -> OpenApi {
     let mut components = Components::default();
     let mut paths = Paths::new();
     faults.extend(components.add(&schema::<Problem>()).err());
@@ -157,7 +152,7 @@ fn header(about: &str) -> Header {
     header
 }
 
-fn operation(endpoint: &Endpoint, endpoints: &[Arc<Endpoint>]) -> Operation {
+fn operation(endpoint: &Endpoint, endpoints: &[&Endpoint]) -> Operation {
     let mut responses = ResponsesBuilder::new();
     let is_replayed = endpoint.parameters.iter().any(|p| p.name == IDEMPOTENCY_KEY);
     for answer in &endpoint.responses {

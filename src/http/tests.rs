@@ -247,8 +247,7 @@ async fn the_document_says_what_the_router_does() {
         let operation = &document["paths"][&path][endpoint.method.as_str().to_lowercase()];
         assert_eq!(operation["operationId"], endpoint.id.as_ref(), "{path}");
     }
-    let again = api().build().unwrap().openapi().to_pretty_json().unwrap();
-    assert_eq!(parts.api.openapi().to_pretty_json().unwrap(), again);
+    assert_eq!(parts.api.openapi(), api().build().unwrap().openapi());
 }
 
 #[actix_web::test]

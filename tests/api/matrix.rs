@@ -103,7 +103,7 @@ impl Scene {
         others.insert(("auth", "{id}"), own);
         others.insert(("users", "{token_id}"), theirs);
         others.insert(("decisions", "{id}"), decision);
-        let document = serde_json::to_value(server.parts.api.openapi()).unwrap();
+        let document = serde_json::from_slice(&server.parts.api.openapi()).unwrap();
         Scene { server, narrow, records, others, document }
     }
 
