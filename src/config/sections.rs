@@ -41,7 +41,7 @@ pub struct Server {
 pub struct Database {
     /// A file, `sqlite://…` or `postgres://…`.
     pub url: DatabaseUrl,
-    /// Connections that read.
+    /// Connections that read; on SQLite at most two for each core.
     pub readers: u32,
     /// Connections that write on PostgreSQL; SQLite always has one.
     pub writers: u32,

@@ -53,10 +53,15 @@ pub struct Database {
 }
 
 impl Database {
-    /// Opens a pool of `readers` connections. It connects when first used, so that a store that is away does not keep the
+    /// Opens a pool of `readers` connections, on SQLite at most two for each core. It connects when first used, so that a store that is away does not keep the
     /// server from starting.
     pub fn open(url: &str, readers: u32) -> Result<Self> {
         let engine = Engine::of(url)?;
+        let readers = match engine {
+            // It reads in this process: more would only take memory.
+            Engine::Sqlite => readers.min(2 * cores()),
+            Engine::Postgres => readers,
+        };
         let pool = |most: u32| {
             r2d2::Pool::builder()
                 .max_size(most)
@@ -190,6 +195,10 @@ impl Database {
         }
         away()
     }
+}
+
+fn cores() -> u32 {
+    thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX / 2))
 }
 
 fn away() -> Error {
