@@ -18,16 +18,12 @@ use super::{
 use crate::{
     auth::caller::Caller,
     clock::Moment,
-    db::{
-        AnyConnection, Backend, Condition,
-        backend::search::{self, Newest, Tier},
-        sql::among,
-    },
+    db::{AnyConnection, Backend, Condition, backend::search, sql::among},
     error::{Error, Result},
     id::RecordId,
     schema::record,
 };
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
 use diesel::prelude::*;
 use serde_json::Value;
@@ -218,7 +214,8 @@ impl<'a> List<'a> {
     /// thousand, because a tier is no key that an index could find.
     fn ranked_page(&self, connection: &mut AnyConnection, cursor: Option<Cursor>, limit: i64) -> Result<Page> {
         let most = if cursor.is_some() { BEST } else { limit + 1 };
-        let ids = self.best(connection, most)?;
+        let q = self.q.as_deref().unwrap_or_default();
+        let ids = search::best(connection, q, &self.condition(connection)?, most)?;
         let limit = usize::try_from(limit).unwrap_or(0);
         let at = |c: &Cursor| ids.iter().position(|(id, _)| id.as_str() == c.id).ok_or_else(cursor::refused);
         let (start, end) = match &cursor {
@@ -234,24 +231,6 @@ impl<'a> List<'a> {
         let next = if end < ids.len() { edge(shown.last(), Towards::Next)? } else { None };
         let previous = if start > 0 { edge(shown.first(), Towards::Previous)? } else { None };
         Ok(Page { records: self.show(connection, shown)?, next, previous, total: None })
-    }
-
-    fn best(&self, connection: &mut AnyConnection, most: i64) -> Result<Vec<(RecordId, i32)>> {
-        let (q, engine) = (self.q.as_deref().unwrap_or_default(), connection.engine());
-        let mut best: Vec<(RecordId, i32)> = Vec::new();
-        let mut known: HashSet<RecordId> = HashSet::new();
-        for tier in Tier::ALL {
-            let lacking = most - best.len() as i64;
-            if lacking <= 0 {
-                break;
-            }
-            // Some of the tiers before may be in this one, too, but fewer than are left out for them.
-            let newest = Newest::new(engine, q, tier, self.condition(connection)?, most);
-            let found: Vec<(RecordId, i32)> = newest.load(connection)?;
-            let new = found.into_iter().filter(|(id, _)| known.insert(*id));
-            best.extend(new.take(usize::try_from(lacking).unwrap_or(0)));
-        }
-        Ok(best)
     }
 
     fn keys_of(&self, record: &Document) -> Result<Vec<Key>> {

@@ -295,7 +295,10 @@ impl AnyConnection {
                 Sql::new(format!("{column} IN (SELECT value FROM json_each(")).bind(Bind::Text(json)).sql("))")
             }
             Engine::Postgres => {
-                Sql::new(format!("{column} = ANY(string_to_array(")).bind(Bind::Text(words)).sql(", ','))")
+                // In a sub-select the list is taken apart once, not with each row.
+                Sql::new(format!("{column} = ANY((SELECT string_to_array("))
+                    .bind(Bind::Text(words))
+                    .sql(", ','))::text[])")
             }
         }
     }
