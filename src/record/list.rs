@@ -23,7 +23,7 @@ use crate::{
     id::RecordId,
     schema::record,
 };
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use diesel::prelude::*;
 use serde_json::Value;
@@ -116,8 +116,17 @@ impl<'a> List<'a> {
         Ok(List { kernel, caller, kind, filter, catalogue, q, sort, ranked, binding })
     }
 
-    /// The page that was asked for.
+    /// The page that was asked for. Outside of a transaction a record may change between the statements; then the page is read again as
+    /// of one moment.
     pub fn page(&self, connection: &mut AnyConnection, asked: &Asked) -> Result<Page> {
+        let page = match self.page_unless_changed(connection, asked)? {
+            None => connection.at_one_moment(|connection| self.page_unless_changed(connection, asked))?,
+            page => page,
+        };
+        page.ok_or_else(|| Error::internal("a record changed within a moment"))
+    }
+
+    fn page_unless_changed(&self, connection: &mut AnyConnection, asked: &Asked) -> Result<Option<Page>> {
         let limit = i64::from(limit::parse(asked.limit.as_deref())?);
         let cursor = match &asked.cursor {
             Some(text) => Some(Cursor::decode(text, &self.binding, if self.ranked { 0 } else { self.sort.len() })?),
@@ -128,7 +137,7 @@ impl<'a> List<'a> {
             true => self.ranked_page(connection, cursor, limit)?,
             false => self.sorted_page(connection, cursor, limit)?,
         };
-        Ok(Page { total, ..page })
+        Ok(page.map(|page| Page { total, ..page }))
     }
 
     /// Up to `limit` records after `last` in the list's order: for exports, which read page by page.
@@ -173,7 +182,7 @@ impl<'a> List<'a> {
         Ok(condition)
     }
 
-    fn sorted_page(&self, connection: &mut AnyConnection, cursor: Option<Cursor>, limit: i64) -> Result<Page> {
+    fn sorted_page(&self, connection: &mut AnyConnection, cursor: Option<Cursor>, limit: i64) -> Result<Option<Page>> {
         let backwards = cursor.as_ref().is_some_and(|c| c.towards == Towards::Previous);
         let mut query = self.query(connection)?;
         if let Some(cursor) = &cursor {
@@ -187,7 +196,7 @@ impl<'a> List<'a> {
         if backwards {
             found.reverse();
         }
-        let records = self.show(connection, &found)?;
+        let Some(records) = self.show(connection, &found)? else { return Ok(None) };
         let (has_next, has_previous) = if backwards { (true, more) } else { (more, cursor.is_some()) };
         let edge = |record: Option<&Document>, towards| match record {
             Some(record) => {
@@ -198,21 +207,25 @@ impl<'a> List<'a> {
         };
         let next = if has_next { edge(records.last(), Towards::Next)? } else { None };
         let previous = if has_previous { edge(records.first(), Towards::Previous)? } else { None };
-        Ok(Page { next, previous, records, total: None })
+        Ok(Some(Page { next, previous, records, total: None }))
     }
 
-    /// The records of one kind with their details; of all kinds as headers.
-    fn show(&self, connection: &mut AnyConnection, found: &[(RecordId, i32)]) -> Result<Vec<Document>> {
-        if let Some(kind) = self.kind {
-            return render::present(self.kernel, connection, kind, found);
-        }
-        let ids: Vec<RecordId> = found.iter().map(|(id, _)| *id).collect();
-        render_headers(self.kernel, &in_order(Header::find_all(connection, &ids)?, &ids))
+    /// The records of one kind with their details; of all kinds as headers. Nothing when one is no longer there in the version that was
+    /// found, which is the one that the caller may see.
+    fn show(&self, connection: &mut AnyConnection, found: &[(RecordId, i32)]) -> Result<Option<Vec<Document>>> {
+        let shown = match self.kind {
+            Some(kind) => render::present(self.kernel, connection, kind, found)?,
+            None => {
+                let ids: Vec<RecordId> = found.iter().map(|(id, _)| *id).collect();
+                render_headers(self.kernel, &in_order(Header::find_all(connection, &ids)?, found))?
+            }
+        };
+        Ok((shown.len() == found.len()).then_some(shown))
     }
 
     /// The best fits first: tier by tier, each no further than is needed. A page after the first is cut out of the best
     /// thousand, because a tier is no key that an index could find.
-    fn ranked_page(&self, connection: &mut AnyConnection, cursor: Option<Cursor>, limit: i64) -> Result<Page> {
+    fn ranked_page(&self, connection: &mut AnyConnection, cursor: Option<Cursor>, limit: i64) -> Result<Option<Page>> {
         let most = if cursor.is_some() { BEST } else { limit + 1 };
         let q = self.q.as_deref().unwrap_or_default();
         let ids = search::best(connection, q, &self.condition(connection)?, most)?;
@@ -230,7 +243,7 @@ impl<'a> List<'a> {
         };
         let next = if end < ids.len() { edge(shown.last(), Towards::Next)? } else { None };
         let previous = if start > 0 { edge(shown.first(), Towards::Previous)? } else { None };
-        Ok(Page { records: self.show(connection, shown)?, next, previous, total: None })
+        Ok(self.show(connection, shown)?.map(|records| Page { records, next, previous, total: None }))
     }
 
     fn keys_of(&self, record: &Document) -> Result<Vec<Key>> {
@@ -291,9 +304,10 @@ fn records_in<'a>(filter: &'a mut Filter, catalogue: &Catalogue, found: &mut Vec
     }
 }
 
-fn in_order(headers: Vec<Header>, ids: &[RecordId]) -> Vec<Header> {
-    let mut by_id: std::collections::HashMap<RecordId, Header> = headers.into_iter().map(|h| (h.id, h)).collect();
-    ids.iter().filter_map(|id| by_id.remove(id)).collect()
+fn in_order(headers: Vec<Header>, found: &[(RecordId, i32)]) -> Vec<Header> {
+    let mut by_version: HashMap<(RecordId, i32), Header> =
+        headers.into_iter().map(|h| ((h.id, h.version), h)).collect();
+    found.iter().filter_map(|record| by_version.remove(record)).collect()
 }
 
 /// Headers of any kinds, with what their kinds do not use left out.
