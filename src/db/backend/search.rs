@@ -75,7 +75,7 @@ pub fn best(
     let [heading, .., completed] = &words;
     let better = &words[..words.len() - 1];
     let mut newest = |words, reach| -> QueryResult<Vec<Fit>> {
-        Newest { engine, reach, words, better: better, condition, most }.load(connection)
+        Newest { engine, reach, words, better, condition, most }.load(connection)
     };
     let shown = |fits: Vec<Fit>| fits.into_iter().map(|fit| (fit.id, fit.version)).collect();
     if engine == Engine::Postgres {
