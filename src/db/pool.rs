@@ -137,6 +137,18 @@ impl Database {
         self.on_reader(Database::read_here, work).await
     }
 
+    /// Reads on a reader thread, for work that finds out by itself whether what it read goes together. On PostgreSQL each statement is
+    /// by itself, since to open and end a transaction are two more ways there and back; on SQLite all of it is as of one moment.
+    pub async fn read_loosely<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        match self.engine {
+            Engine::Sqlite => self.on_reader(Database::read_here, work).await,
+            Engine::Postgres => self.on_reader(Database::read_directly, work).await,
+        }
+    }
+
     fn read_directly<T, W: FnOnce(&mut AnyConnection) -> Result<T>>(&self, work: W) -> Result<T> {
         self.take(&self.connections)?.run(work)
     }
