@@ -7,7 +7,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use diesel::{
@@ -33,6 +33,8 @@ const CONNECTING: Duration = Duration::from_millis(1_500);
 const DEADLINE: Duration = Duration::from_secs(30);
 /// How often a store that is away is looked for.
 const LOOK: Duration = Duration::from_millis(250);
+/// How long a connection that answered is taken to be there still: to ask each time would be another way to the store and back.
+const TRUSTED: Duration = Duration::from_secs(1);
 /// How many reads may wait before new ones are turned away.
 const QUEUE: usize = 10_000;
 
@@ -106,13 +108,13 @@ impl Database {
 
     /// Reads on this thread, all of it as of one moment.
     pub fn read_here<T, W: FnOnce(&mut AnyConnection) -> Result<T>>(&self, work: W) -> Result<T> {
-        self.take(&self.connections)?.connection.snapshot(work)
+        self.take(&self.connections)?.run(|connection| connection.snapshot(work))
     }
 
     /// Runs a short statement, committed by itself, on a connection that is kept for such: for who holds a connection already
     /// and needs another, so that nobody who holds one waits for the rest of the pool.
     pub fn apart<T>(&self, work: impl FnOnce(&mut AnyConnection) -> Result<T>) -> Result<T> {
-        work(&mut self.take(&self.apart)?.connection)
+        self.take(&self.apart)?.run(work)
     }
 
     fn take(&self, pool: &r2d2::Pool<Opener>) -> Result<r2d2::PooledConnection<Opener>> {
@@ -140,8 +142,20 @@ impl Database {
         self.on_reader(Database::read_here, work).await
     }
 
+    /// Reads on a reader thread, for work that finds out by itself whether what it read goes together. On PostgreSQL each statement is
+    /// by itself, since to open and end a transaction are two more ways there and back; on SQLite all of it is as of one moment.
+    pub async fn read_loosely<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        match self.engine {
+            Engine::Sqlite => self.on_reader(Database::read_here, work).await,
+            Engine::Postgres => self.on_reader(Database::read_directly, work).await,
+        }
+    }
+
     fn read_directly<T, W: FnOnce(&mut AnyConnection) -> Result<T>>(&self, work: W) -> Result<T> {
-        work(&mut self.take(&self.connections)?.connection)
+        self.take(&self.connections)?.run(work)
     }
 
     async fn on_reader<T: Send + 'static, W: FnOnce(&mut AnyConnection) -> Result<T> + Send + 'static>(
@@ -214,6 +228,16 @@ struct Opener {
 struct Pooled {
     connection: AnyConnection,
     reads: u32,
+    /// When it last did what was asked of it; nothing when it must be tried first.
+    answered: Option<Instant>,
+}
+
+impl Pooled {
+    fn run<T>(&mut self, work: impl FnOnce(&mut AnyConnection) -> Result<T>) -> Result<T> {
+        let outcome = work(&mut self.connection);
+        self.answered = outcome.is_ok().then(Instant::now);
+        outcome
+    }
 }
 
 impl ManageConnection for Opener {
@@ -223,11 +247,14 @@ impl ManageConnection for Opener {
     fn connect(&self) -> std::result::Result<Pooled, r2d2::Error> {
         let mut connection = AnyConnection::open(&self.url).map_err(r2d2::Error::ConnectionError)?;
         connection.hurry().map_err(r2d2::Error::QueryError)?;
-        Ok(Pooled { connection, reads: 0 })
+        Ok(Pooled { connection, reads: 0, answered: Some(Instant::now()) })
     }
 
     fn is_valid(&self, pooled: &mut Pooled) -> std::result::Result<(), r2d2::Error> {
-        pooled.connection.batch_execute("SELECT 1").map_err(r2d2::Error::QueryError)
+        match pooled.answered {
+            Some(at) if at.elapsed() < TRUSTED => Ok(()),
+            _ => pooled.connection.batch_execute("SELECT 1").map_err(r2d2::Error::QueryError),
+        }
     }
 
     fn has_broken(&self, pooled: &mut Pooled) -> bool {

@@ -129,6 +129,14 @@ impl Call {
         self.service.database.read_one(self.as_caller(work)).await
     }
 
+    /// Reads what finds out by itself whether it goes together.
+    pub async fn read_loosely<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Reading<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.service.database.read_loosely(self.as_caller(work)).await
+    }
+
     /// Work on a connection, in the caller's name.
     fn as_caller<T, W: FnOnce(&mut Reading<'_>) -> Result<T>>(
         &self,

@@ -20,14 +20,14 @@ use crate::{
     clock::Moment,
     db::{
         AnyConnection, Backend, Engine,
-        backend::search::{self, Newest, Tier},
+        backend::search,
         sql::{Bind, Sql, among},
     },
     error::{Error, Result},
     id::RecordId,
     schema::record,
 };
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use diesel::{prelude::*, sql_types::Bool};
 use serde_json::Value;
@@ -120,8 +120,17 @@ impl<'a> List<'a> {
         Ok(List { kernel, caller, kind, filter, catalogue, q, sort, ranked, binding })
     }
 
-    /// The page that was asked for.
+    /// The page that was asked for. Outside of a transaction a record may change between the statements; then the page is read again as
+    /// of one moment.
     pub fn page(&self, connection: &mut AnyConnection, asked: &Asked) -> Result<Page> {
+        let page = match self.page_unless_changed(connection, asked)? {
+            None => connection.at_one_moment(|connection| self.page_unless_changed(connection, asked))?,
+            page => page,
+        };
+        page.ok_or_else(|| Error::internal("a record changed within a moment"))
+    }
+
+    fn page_unless_changed(&self, connection: &mut AnyConnection, asked: &Asked) -> Result<Option<Page>> {
         let limit = i64::from(limit::parse(asked.limit.as_deref())?);
         let cursor = match &asked.cursor {
             Some(text) => Some(Cursor::decode(text, &self.binding, if self.ranked { 0 } else { self.sort.len() })?),
@@ -132,7 +141,7 @@ impl<'a> List<'a> {
             true => self.ranked_page(connection, cursor, limit)?,
             false => self.sorted_page(connection, cursor, limit)?,
         };
-        Ok(Page { total, ..page })
+        Ok(page.map(|page| Page { total, ..page }))
     }
 
     /// Up to `limit` records after `last` in the list's order: for exports, which read page by page.
@@ -172,7 +181,7 @@ impl<'a> List<'a> {
         Ok(Sql::all([Some(of_kind), sees, fits].into_iter().flatten()))
     }
 
-    fn sorted_page(&self, connection: &mut AnyConnection, cursor: Option<Cursor>, limit: i64) -> Result<Page> {
+    fn sorted_page(&self, connection: &mut AnyConnection, cursor: Option<Cursor>, limit: i64) -> Result<Option<Page>> {
         let backwards = cursor.as_ref().is_some_and(|c| c.towards == Towards::Previous);
         let mut query = self.query(connection)?;
         if let Some(cursor) = &cursor {
@@ -186,7 +195,7 @@ impl<'a> List<'a> {
         if backwards {
             found.reverse();
         }
-        let records = self.show(connection, &found)?;
+        let Some(records) = self.show(connection, &found)? else { return Ok(None) };
         let (has_next, has_previous) = if backwards { (true, more) } else { (more, cursor.is_some()) };
         let edge = |record: Option<&Document>, towards| match record {
             Some(record) => {
@@ -197,23 +206,28 @@ impl<'a> List<'a> {
         };
         let next = if has_next { edge(records.last(), Towards::Next)? } else { None };
         let previous = if has_previous { edge(records.first(), Towards::Previous)? } else { None };
-        Ok(Page { next, previous, records, total: None })
+        Ok(Some(Page { next, previous, records, total: None }))
     }
 
-    /// The records of one kind with their details; of all kinds as headers.
-    fn show(&self, connection: &mut AnyConnection, found: &[(RecordId, i32)]) -> Result<Vec<Document>> {
-        if let Some(kind) = self.kind {
-            return render::present(self.kernel, connection, kind, found);
-        }
-        let ids: Vec<RecordId> = found.iter().map(|(id, _)| *id).collect();
-        render_headers(self.kernel, &in_order(Header::find_all(connection, &ids)?, &ids))
+    /// The records of one kind with their details; of all kinds as headers. Nothing when one is no longer there in the version that was
+    /// found, which is the one that the caller may see.
+    fn show(&self, connection: &mut AnyConnection, found: &[(RecordId, i32)]) -> Result<Option<Vec<Document>>> {
+        let shown = match self.kind {
+            Some(kind) => render::present(self.kernel, connection, kind, found)?,
+            None => {
+                let ids: Vec<RecordId> = found.iter().map(|(id, _)| *id).collect();
+                render_headers(self.kernel, &in_order(Header::find_all(connection, &ids)?, found))?
+            }
+        };
+        Ok((shown.len() == found.len()).then_some(shown))
     }
 
     /// The best fits first: tier by tier, each no further than is needed. A page after the first is cut out of the best
     /// thousand, because a tier is no key that an index could find.
-    fn ranked_page(&self, connection: &mut AnyConnection, cursor: Option<Cursor>, limit: i64) -> Result<Page> {
+    fn ranked_page(&self, connection: &mut AnyConnection, cursor: Option<Cursor>, limit: i64) -> Result<Option<Page>> {
         let most = if cursor.is_some() { BEST } else { limit + 1 };
-        let ids = self.best(connection, most)?;
+        let q = self.q.as_deref().unwrap_or_default();
+        let ids = search::best(connection, q, &self.condition(connection.engine())?, most)?;
         let limit = usize::try_from(limit).unwrap_or(0);
         let at = |c: &Cursor| ids.iter().position(|(id, _)| id.as_str() == c.id).ok_or_else(cursor::refused);
         let (start, end) = match &cursor {
@@ -228,25 +242,7 @@ impl<'a> List<'a> {
         };
         let next = if end < ids.len() { edge(shown.last(), Towards::Next)? } else { None };
         let previous = if start > 0 { edge(shown.first(), Towards::Previous)? } else { None };
-        Ok(Page { records: self.show(connection, shown)?, next, previous, total: None })
-    }
-
-    fn best(&self, connection: &mut AnyConnection, most: i64) -> Result<Vec<(RecordId, i32)>> {
-        let (q, engine) = (self.q.as_deref().unwrap_or_default(), connection.engine());
-        let mut best: Vec<(RecordId, i32)> = Vec::new();
-        let mut known: HashSet<RecordId> = HashSet::new();
-        for tier in Tier::ALL {
-            let lacking = most - best.len() as i64;
-            if lacking <= 0 {
-                break;
-            }
-            // Some of the tiers before may be in this one, too, but fewer than are left out for them.
-            let newest = Newest::new(engine, q, tier, Box::new(self.condition(engine)?), most);
-            let found: Vec<(RecordId, i32)> = newest.load(connection)?;
-            let new = found.into_iter().filter(|(id, _)| known.insert(*id));
-            best.extend(new.take(usize::try_from(lacking).unwrap_or(0)));
-        }
-        Ok(best)
+        Ok(self.show(connection, shown)?.map(|records| Page { records, next, previous, total: None }))
     }
 
     fn keys_of(&self, record: &Document) -> Result<Vec<Key>> {
@@ -307,9 +303,10 @@ fn records_in<'a>(filter: &'a mut Filter, catalogue: &Catalogue, found: &mut Vec
     }
 }
 
-fn in_order(headers: Vec<Header>, ids: &[RecordId]) -> Vec<Header> {
-    let mut by_id: std::collections::HashMap<RecordId, Header> = headers.into_iter().map(|h| (h.id, h)).collect();
-    ids.iter().filter_map(|id| by_id.remove(id)).collect()
+fn in_order(headers: Vec<Header>, found: &[(RecordId, i32)]) -> Vec<Header> {
+    let mut by_version: HashMap<(RecordId, i32), Header> =
+        headers.into_iter().map(|h| ((h.id, h.version), h)).collect();
+    found.iter().filter_map(|record| by_version.remove(record)).collect()
 }
 
 /// Headers of any kinds, with what their kinds do not use left out.

@@ -312,8 +312,10 @@ impl AnyConnection {
                 Sql::new(format!("{column} IN (SELECT value FROM json_each(")).bind(Bind::Text(json)).sql("))")
             }
             Engine::Postgres => {
-                let all = Bind::Text(words.join(","));
-                Sql::new(format!("{column} = ANY(string_to_array(")).bind(all).sql(", ','))")
+                // In a sub-select the list is taken apart once, not with each row.
+                Sql::new(format!("{column} = ANY((SELECT string_to_array("))
+                    .bind(Bind::Text(words.join(",")))
+                    .sql(", ','))::text[])")
             }
         }
     }

@@ -3,24 +3,23 @@
 //! A search has four tiers, each newest first: all words stand in number or title; they stand anywhere; then the same two where
 //! the last of them is the beginning of a word. Statistical ranks (BM25, `ts_rank`) would have to weigh every record that fits; a tier is read from its newest end and no further than the page goes.
 
+use std::collections::HashSet;
+
 use diesel::{
-    QueryResult, RunQueryDsl,
+    QueryResult, Queryable, RunQueryDsl,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
     sql_types::{BigInt, Bool, Integer, Text},
 };
 
 use super::{AnyConnection, Engine, MultiBackend};
 use crate::{
-    db::{
-        Condition,
-        sql::{Bind, Sql},
-    },
-    schema::record,
+    db::sql::{Bind, Sql},
+    id::RecordId,
 };
 
 /// How closely a record fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tier {
+enum Tier {
     /// Number or title have all words.
     Heading,
     /// Number, title, description and comments have all words.
@@ -33,47 +32,120 @@ pub enum Tier {
 
 impl Tier {
     /// The best first; the last one holds all of them.
-    pub const ALL: [Tier; 4] = [Tier::Heading, Tier::Anywhere, Tier::HeadingCompleted, Tier::Completed];
+    const ALL: [Tier; 4] = [Tier::Heading, Tier::Anywhere, Tier::HeadingCompleted, Tier::Completed];
 }
 
-/// Ids and versions of records in a tier that fulfil a condition, newest first.
-pub struct Newest {
+/// How far back is looked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// At all records.
+    All,
+    /// At the newest alone (PostgreSQL), by a statement that is the same for all words.
+    Recent,
+}
+
+/// Begins a search among the newest.
+const RECENT: &str = "SELECT record.id, record.version, 0 \
+    FROM (SELECT record_id, position, document FROM record_text ORDER BY position DESC LIMIT 500) AS recent \
+    JOIN record ON record.id = recent.record_id WHERE recent.document @@ (SELECT to_tsquery('simple', ";
+
+/// A record that fits.
+#[derive(Queryable)]
+struct Fit {
+    id: RecordId,
+    version: i32,
+    /// Its best tier. Only PostgreSQL tells it, where it is asked for all records.
+    tier: i32,
+}
+
+/// Ids and versions of up to `most` records that fulfil a condition: tier by tier, each newest first and no further than is needed.
+pub fn best(
+    connection: &mut AnyConnection,
+    q: &str,
+    condition: &Sql<Bool>,
+    most: i64,
+) -> QueryResult<Vec<(RecordId, i32)>> {
+    let engine = connection.engine();
+    let words = Tier::ALL.map(|tier| query(engine, q, tier));
+    let enough = usize::try_from(most).unwrap_or(0);
+    let [heading, .., completed] = &words;
+    let better = &words[..words.len() - 1];
+    let mut newest = |words, reach| -> QueryResult<Vec<Fit>> {
+        Newest { engine, reach, words, better, condition, most }.load(connection)
+    };
+    let shown = |fits: Vec<Fit>| fits.into_iter().map(|fit| (fit.id, fit.version)).collect();
+    if engine == Engine::Postgres {
+        // To plan a search costs more than to run it. Enough records with common words are found without, and all with rare ones at once.
+        let recent = newest(heading, Reach::Recent)?;
+        if recent.len() >= enough {
+            return Ok(shown(recent));
+        }
+        let mut all = newest(completed, Reach::All)?;
+        if all.len() < enough {
+            all.sort_by_key(|fit| fit.tier);
+            return Ok(shown(all));
+        }
+    }
+    let (mut best, mut known) = (Vec::new(), HashSet::new());
+    for words in &words {
+        if best.len() >= enough {
+            break;
+        }
+        // Some of the tiers before may be in this one, too, but fewer than are left out for them.
+        best.extend(newest(words, Reach::All)?.into_iter().filter(|fit| known.insert(fit.id)));
+    }
+    best.truncate(enough);
+    Ok(shown(best))
+}
+
+/// Records in a tier that fulfil a condition, newest first.
+struct Newest<'a> {
     engine: Engine,
-    words: String,
-    condition: Condition<record::table>,
+    reach: Reach,
+    /// Of the tier.
+    words: &'a String,
+    /// Of all that are better than the last.
+    better: &'a [String],
+    condition: &'a Sql<Bool>,
     most: i64,
 }
 
-impl Newest {
-    /// At most so many of them.
-    pub fn new(engine: Engine, q: &str, tier: Tier, condition: Condition<record::table>, most: i64) -> Self {
-        Newest { engine, words: query(engine, q, tier), condition, most }
-    }
-}
-
-impl QueryFragment<MultiBackend> for Newest {
+impl QueryFragment<MultiBackend> for Newest<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
-        let order = match self.engine {
-            Engine::Sqlite => {
+        let order = match (self.engine, self.reach) {
+            (Engine::Sqlite, _) => {
                 // `CROSS` keeps the order of the tables: the index of words leads.
                 out.push_sql(
-                    "SELECT record.id, record.version FROM record_index \
+                    "SELECT record.id, record.version, 0 FROM record_index \
                      CROSS JOIN record_text ON record_text.position = record_index.rowid \
                      CROSS JOIN record ON record.id = record_text.record_id WHERE record_index MATCH ",
                 );
-                out.push_bind_param::<Text, _>(&self.words)?;
+                out.push_bind_param::<Text, _>(self.words)?;
                 "record_index.rowid"
             }
-            Engine::Postgres => {
+            (Engine::Postgres, Reach::All) => {
                 // Planned for these words each time: by how common they are, either index may be the better one.
                 out.unsafe_to_cache_prepared();
+                out.push_sql("SELECT record.id, record.version, CASE");
+                for (n, words) in self.better.iter().enumerate() {
+                    out.push_sql(" WHEN record_text.document @@ to_tsquery('simple', ");
+                    out.push_bind_param::<Text, _>(words)?;
+                    out.push_sql(&format!(") THEN {n}"));
+                }
                 out.push_sql(
-                    "SELECT record.id, record.version FROM record_text \
-                     JOIN record ON record.id = record_text.record_id WHERE record_text.document @@ to_tsquery('simple', ",
+                    " ELSE 3 END FROM record_text JOIN record ON record.id = record_text.record_id \
+                     WHERE record_text.document @@ to_tsquery('simple', ",
                 );
-                out.push_bind_param::<Text, _>(&self.words)?;
+                out.push_bind_param::<Text, _>(self.words)?;
                 out.push_sql(")");
                 "record_text.position"
+            }
+            (Engine::Postgres, Reach::Recent) => {
+                // The words are read once, not with each record.
+                out.push_sql(RECENT);
+                out.push_bind_param::<Text, _>(self.words)?;
+                out.push_sql("))");
+                "recent.position"
             }
         };
         out.push_sql(" AND ");
@@ -85,16 +157,16 @@ impl QueryFragment<MultiBackend> for Newest {
     }
 }
 
-impl QueryId for Newest {
+impl QueryId for Newest<'_> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-impl Query for Newest {
-    type SqlType = (Text, Integer);
+impl Query for Newest<'_> {
+    type SqlType = (Text, Integer, Integer);
 }
 
-impl RunQueryDsl<AnyConnection> for Newest {}
+impl RunQueryDsl<AnyConnection> for Newest<'_> {}
 
 /// The condition that a record is in the widest tier.
 pub fn fits(engine: Engine, q: &str) -> Sql<Bool> {

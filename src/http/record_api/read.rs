@@ -234,7 +234,7 @@ async fn list_records(kind: Option<&'static Kind>, call: Call, request: HttpRequ
         return export::respond(kind, call, &request, asked, view, format).await;
     }
     let (body, page) = call
-        .read(move |reading| {
+        .read_loosely(move |reading| {
             let list =
                 List::new(reading.kernel, reading.connection, &reading.cause.caller, kind, &asked, reading.cause.at)?;
             let mut page = list.page(reading.connection, &asked)?;

@@ -247,6 +247,13 @@ async fn search_finds_words_where_they_stand() {
         assert_eq!(found("xylophone").await, ids(&[&title, &text]), "{}: a title counts more", kind.name);
         assert_eq!(found("XYLOPHONE%20squeaks").await, ids(&[&title]));
         assert_eq!(found("xylo").await, ids(&[&title, &text]), "the beginning of the last word");
+        // A page that more records fit than it has room for.
+        for q in ["xylophone", "xylo"] {
+            let first = page(&server, kind, &format!("limit=1&q={q}"), None).await;
+            assert_eq!(items(&first)[0]["id"], title.field("id"), "{q}");
+            let second = page(&server, kind, &format!("limit=1&q={q}"), Some(&first.field("next_cursor"))).await;
+            assert_eq!(items(&second)[0]["id"], text.field("id"), "{q}");
+        }
         assert_eq!(found("xylophone%20squ").await, ids(&[&title]));
         assert_eq!(found("xylo%20squeaks").await, Vec::<String>::new(), "the beginning of another word");
         for q in ["marimba", "mail.example.com", "ann@mail.exa", "example"] {
