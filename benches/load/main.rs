@@ -1,6 +1,7 @@
 //! How fast the server is: over real HTTP on loopback, against what the machine could do at best, in the same run.
 //!
-//! Two things are compared with. A *static answer* of the same size from the same server is what HTTP alone costs. The *floor*
+//! Two things are compared with. A *static answer* of the same size from the same server, to a caller who is known and counted as
+//! everywhere in the API, is what HTTP alone costs. The *floor*
 //! of a write is bare SQL that inserts the same rows with the same durability, one commit each and in groups of the size that
 //! the concurrency allows.
 //!

@@ -55,8 +55,8 @@ pub struct Database {
 }
 
 impl Database {
-    /// Opens a pool of `readers` connections, on SQLite at most two for each core. It connects when first used, so that a store that is away does not keep the
-    /// server from starting.
+    /// Opens a pool of `readers` connections, on SQLite at most two for each core. It connects when first used, so that a store
+    /// that is away does not keep the server from starting.
     pub fn open(url: &str, readers: u32) -> Result<Self> {
         let engine = Engine::of(url)?;
         let readers = match engine {

@@ -6,14 +6,17 @@
 use std::marker::PhantomData;
 
 use diesel::{
-    AppearsOnTable, Expression, QueryResult, SelectableExpression,
+    AppearsOnTable, Expression, PgConnection, QueryResult, RunQueryDsl, SelectableExpression, SqliteConnection,
     expression::{TypedExpressionType, ValidGrouping, is_aggregate},
-    query_builder::{AstPass, QueryFragment, QueryId},
+    pg::Pg,
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
+    query_dsl::LoadQuery,
     sql_types::{BigInt, Bool, Double, Text, Timestamp},
+    sqlite::Sqlite,
 };
 
 use super::{AnyConnection, Backend, Engine};
-use crate::clock::Moment;
+use crate::{clock::Moment, on_either};
 
 /// A value that is bound, never written into the SQL.
 #[derive(Clone, Debug)]
@@ -68,7 +71,7 @@ impl<T> Sql<T> {
 
     /// Followed by other SQL.
     #[must_use]
-    pub fn then(mut self, other: Self) -> Self {
+    pub fn then<U>(mut self, other: Sql<U>) -> Self {
         for part in other.parts {
             match part {
                 Part::Text(text) => self = self.sql(text),
@@ -109,21 +112,62 @@ impl<T: TypedExpressionType> Expression for Sql<T> {
     type SqlType = T;
 }
 
-impl<T> QueryFragment<Backend> for Sql<T> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Backend>) -> QueryResult<()> {
-        self.parts.iter().try_for_each(|part| match part {
-            Part::Text(text) => {
-                out.push_sql(text);
-                Ok(())
+/// Made for each database by itself, too: a statement that goes there directly need not be made for both first.
+macro_rules! fragment {
+    ($backend:ty) => {
+        impl<T> QueryFragment<$backend> for Sql<T> {
+            fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, $backend>) -> QueryResult<()> {
+                self.parts.iter().try_for_each(|part| match part {
+                    Part::Text(text) => {
+                        out.push_sql(text);
+                        Ok(())
+                    }
+                    Part::Bind(Bind::Text(value)) => out.push_bind_param::<Text, _>(value),
+                    Part::Bind(Bind::Integer(value)) => out.push_bind_param::<BigInt, _>(value),
+                    Part::Bind(Bind::Number(value)) => out.push_bind_param::<Double, _>(value),
+                    Part::Bind(Bind::Boolean(value)) => out.push_bind_param::<Bool, _>(value),
+                    Part::Bind(Bind::Time(value)) => out.push_bind_param::<Timestamp, _>(value),
+                })
             }
-            Part::Bind(Bind::Text(value)) => out.push_bind_param::<Text, _>(value),
-            Part::Bind(Bind::Integer(value)) => out.push_bind_param::<BigInt, _>(value),
-            Part::Bind(Bind::Number(value)) => out.push_bind_param::<Double, _>(value),
-            Part::Bind(Bind::Boolean(value)) => out.push_bind_param::<Bool, _>(value),
-            Part::Bind(Bind::Time(value)) => out.push_bind_param::<Timestamp, _>(value),
-        })
+        }
+    };
+}
+fragment!(Backend);
+fragment!(Sqlite);
+fragment!(Pg);
+
+/// A whole query, whose rows are of the SQL type `T`.
+pub struct Rows<T>(pub Sql<T>);
+
+impl<T> Rows<T> {
+    /// Runs it.
+    pub fn load<R>(&self, connection: &mut AnyConnection) -> QueryResult<Vec<R>>
+    where
+        for<'a, 'q> &'a Self: LoadQuery<'q, SqliteConnection, R> + LoadQuery<'q, PgConnection, R>,
+    {
+        on_either!(connection, c => RunQueryDsl::load(self, c))
     }
 }
+
+impl<T, D: diesel::backend::Backend> QueryFragment<D> for Rows<T>
+where
+    Sql<T>: QueryFragment<D>,
+{
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, D>) -> QueryResult<()> {
+        self.0.walk_ast(out)
+    }
+}
+
+impl<T> QueryId for Rows<T> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<T> Query for Rows<T> {
+    type SqlType = T;
+}
+
+impl<T, C> RunQueryDsl<C> for Rows<T> {}
 
 impl<T> QueryId for Sql<T> {
     type QueryId = ();

@@ -21,7 +21,7 @@ use crate::{
     db::{
         AnyConnection, Backend, Engine,
         backend::search,
-        sql::{Bind, Sql, among},
+        sql::{Bind, Rows, Sql, among},
     },
     error::{Error, Result},
     id::RecordId,
@@ -29,7 +29,10 @@ use crate::{
 };
 use std::{collections::HashMap, sync::Arc};
 
-use diesel::{prelude::*, sql_types::Bool};
+use diesel::{
+    prelude::*,
+    sql_types::{Bool, Integer, Text},
+};
 use serde_json::Value;
 
 /// What a caller asks of a list, as they wrote it.
@@ -156,11 +159,13 @@ impl<'a> List<'a> {
 
     /// Everything but order and place.
     fn query(&self, connection: &AnyConnection) -> Result<Query> {
-        let query = record::table.into_boxed::<Backend>().filter(self.condition(connection.engine())?);
-        Ok(match &self.q {
-            Some(q) => query.filter(search::fits(connection.engine(), q)),
-            None => query,
-        })
+        Ok(record::table.into_boxed::<Backend>().filter(self.narrowed(connection.engine())?))
+    }
+
+    /// The same as a condition.
+    fn narrowed(&self, engine: Engine) -> Result<Sql<Bool>> {
+        let words = self.q.as_ref().map(|q| search::fits(engine, q));
+        Ok(Sql::all([Some(self.condition(engine)?), words].into_iter().flatten()))
     }
 
     /// Everything but words, order and place.
@@ -183,13 +188,15 @@ impl<'a> List<'a> {
 
     fn sorted_page(&self, connection: &mut AnyConnection, cursor: Option<Cursor>, limit: i64) -> Result<Option<Page>> {
         let backwards = cursor.as_ref().is_some_and(|c| c.towards == Towards::Previous);
-        let mut query = self.query(connection)?;
-        if let Some(cursor) = &cursor {
-            query = query.filter(compile::after(&self.sort, &cursor.keys, &cursor.id, backwards)?);
-        }
-        let order = compile::order_by(&self.sort, backwards);
-        let mut found: Vec<(RecordId, i32)> =
-            query.order(order).limit(limit + 1).select((record::id, record::version)).load(connection)?;
+        let beyond = cursor.as_ref().map(|c| compile::after(&self.sort, &c.keys, &c.id, backwards)).transpose()?;
+        let conditions = [Some(self.narrowed(connection.engine())?), beyond];
+        let query = Sql::<(Text, Integer)>::new("SELECT record.id, record.version FROM record WHERE ")
+            .then(Sql::all(conditions.into_iter().flatten()))
+            .sql(" ORDER BY ")
+            .then(compile::order_by(&self.sort, backwards))
+            .sql(" LIMIT ")
+            .bind(Bind::Integer(limit + 1));
+        let mut found: Vec<(RecordId, i32)> = Rows(query).load(connection)?;
         let more = found.len() as i64 > limit;
         found.truncate(usize::try_from(limit).unwrap_or(0));
         if backwards {

@@ -8,7 +8,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use diesel::{dsl::exists, prelude::*, sql_types::Bool};
+use diesel::{
+    dsl::exists,
+    prelude::*,
+    sql_types::{Bool, Text},
+};
 
 use super::{
     header::{Header, Place},
@@ -19,7 +23,7 @@ use crate::{
     auth::caller::{Caller, Sees},
     db::{
         AnyConnection, Backend, Engine,
-        sql::{self, Bind, Sql},
+        sql::{self, Bind, Rows, Sql},
     },
     error::Result,
     id::{OrganisationId, RecordId, TeamId},
@@ -106,17 +110,21 @@ pub fn told_of(
     let are = [("record.id", ids), ("record.number", numbers)];
     let are = are.into_iter().filter(|(_, words)| !words.is_empty());
     let are = Sql::any(are.map(|(column, words)| sql::among(engine, column, words)));
-    let query = seen(engine, kernel, caller).filter(are);
-    let rows: Vec<(String, String)> = query.select((record::id, record::number)).load(connection)?;
+    let conditions = [Some(are), condition(engine, caller, &kinds(kernel))];
+    let query = Sql::<(Text, Text)>::new("SELECT record.id, record.number FROM record WHERE ");
+    let rows: Vec<(String, String)> = Rows(query.then(Sql::all(conditions.into_iter().flatten()))).load(connection)?;
     Ok(rows.into_iter().flat_map(|(id, number)| [id, number]).collect())
 }
 
 /// All records that the caller sees.
 fn seen<'a>(engine: Engine, kernel: &Kernel, caller: &Caller) -> record::BoxedQuery<'a, Backend> {
-    let kinds: Vec<&Kind> = kernel.practices().iter().map(|p| p.kind()).collect();
     let all = record::table.into_boxed();
-    match condition(engine, caller, &kinds) {
+    match condition(engine, caller, &kinds(kernel)) {
         Some(sees) => all.filter(sees),
         None => all,
     }
+}
+
+fn kinds(kernel: &Kernel) -> Vec<&'static Kind> {
+    kernel.practices().iter().map(|p| p.kind()).collect()
 }
