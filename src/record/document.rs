@@ -8,6 +8,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use bytes::Bytes;
+use bytestring::ByteString;
 use foldhash::fast::FixedState;
 use serde::{
     Serialize,
@@ -23,7 +25,7 @@ const NULL: &str = "null";
 /// The text of a record, as everybody sees it who sees everything.
 #[derive(Debug, Default)]
 pub struct Text {
-    json: String,
+    json: ByteString,
     names: Arc<Names>,
     /// Where the value of each name begins and ends.
     values: Vec<(u32, u32)>,
@@ -73,7 +75,7 @@ impl<'a> Writer<'a> {
         self.json.push(b'}');
         self.json.shrink_to_fit();
         self.values.shrink_to_fit();
-        let json = String::from_utf8(self.json).map_err(Error::internal)?;
+        let json = ByteString::try_from(self.json).map_err(Error::internal)?;
         Ok(Text { json, names: Names::shared(&self.names), values: self.values })
     }
 
@@ -162,13 +164,16 @@ impl Document {
 
     /// The JSON text of a member.
     pub fn get(&self, name: &str) -> Option<&str> {
-        let over = self.over.iter().find(|(member, _)| *member == name).map(|(_, json)| &**json);
-        over.or_else(|| self.text.names.places.get(name).map(|n| self.text.value(*n)))
+        self.lying_over(name).or_else(|| self.text.names.places.get(name).map(|n| self.text.value(*n)))
+    }
+
+    fn lying_over(&self, name: &str) -> Option<&str> {
+        self.over.iter().find(|(member, _)| *member == name).map(|(_, json)| &**json)
     }
 
     /// The content of a member that is a text without escapes, as ids, names of kinds and numbers of records are.
     pub fn word(&self, name: &str) -> Option<&str> {
-        self.get(name)?.strip_prefix('"')?.strip_suffix('"')
+        word(self.get(name)?)
     }
 
     /// Puts JSON text into a member, at the end where there is none of this name.
@@ -186,8 +191,8 @@ impl Document {
 
     /// All members with their JSON text, in order.
     fn members(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let over = |name: &str| self.over.iter().find(|(member, _)| *member == name).map(|(_, json)| &**json);
-        let value = move |(n, name): (usize, &&'static str)| (*name, over(name).unwrap_or_else(|| self.text.value(n)));
+        let value =
+            |(n, name): (usize, &&'static str)| (*name, self.lying_over(name).unwrap_or_else(|| self.text.value(n)));
         let beneath = self.text.names.all.iter().enumerate().map(value);
         let added = self.over.iter().filter(|(name, _)| !self.text.names.contains(name));
         beneath.chain(added.map(|(name, json)| (*name, &**json)))
@@ -218,14 +223,25 @@ impl Document {
         Ok(())
     }
 
+    /// The object, or what is picked of it: without a copy where all of it is wanted and nothing lies over it.
+    ///
+    /// # Errors
+    /// A member is no JSON.
+    pub fn bytes(&self, picked: Option<&Fields>) -> Result<Bytes> {
+        if picked.is_none() && self.over.is_empty() {
+            return Ok(self.text.json.as_bytes().clone());
+        }
+        let mut json = Vec::with_capacity(self.size());
+        self.write(picked, &mut json)?;
+        Ok(json.into())
+    }
+
     /// The whole object.
     ///
     /// # Errors
     /// A member is no JSON.
     pub fn text(&self) -> Result<String> {
-        let mut json = Vec::new();
-        self.write(None, &mut json)?;
-        String::from_utf8(json).map_err(Error::internal)
+        String::from_utf8(self.bytes(None)?.into()).map_err(Error::internal)
     }
 
     /// The object as a tree of values, for what works with single fields; or what is picked of it.
@@ -233,15 +249,42 @@ impl Document {
     /// # Errors
     /// A member is no JSON.
     pub fn object(&self, picked: Option<&Fields>) -> Result<Map<String, Value>> {
-        let mut json = Vec::new();
-        self.write(picked, &mut json)?;
-        serde_json::from_slice(&json).map_err(Error::internal)
+        serde_json::from_slice(&self.bytes(picked)?).map_err(Error::internal)
     }
 }
 
-type Member<'a> = (&'static str, std::borrow::Cow<'a, str>);
+/// One member that is looked for in many documents, most of which have the same names.
+pub struct Member {
+    /// What it is called.
+    pub name: &'static str,
+    names: Arc<Names>,
+    place: Option<usize>,
+}
 
-fn write_object<'a>(members: impl Iterator<Item = Result<Member<'a>>>, out: &mut Vec<u8>) -> Result<()> {
+impl Member {
+    /// The member called `name`.
+    pub fn new(name: &'static str) -> Self {
+        Member { name, names: Arc::default(), place: None }
+    }
+
+    /// Its [`word`](Document::word) in a document.
+    pub fn word<'a>(&mut self, document: &'a Document) -> Option<&'a str> {
+        let names = &document.text.names;
+        if !Arc::ptr_eq(&self.names, names) {
+            (self.names, self.place) = (names.clone(), names.places.get(self.name).copied());
+        }
+        let beneath = || Some(document.text.value(self.place?));
+        word(document.lying_over(self.name).or_else(beneath)?)
+    }
+}
+
+fn word(json: &str) -> Option<&str> {
+    json.strip_prefix('"')?.strip_suffix('"')
+}
+
+type Written<'a> = (&'static str, std::borrow::Cow<'a, str>);
+
+fn write_object<'a>(members: impl Iterator<Item = Result<Written<'a>>>, out: &mut Vec<u8>) -> Result<()> {
     out.push(b'{');
     for (n, member) in members.enumerate() {
         let (name, json) = member?;
@@ -256,7 +299,7 @@ fn write_object<'a>(members: impl Iterator<Item = Result<Member<'a>>>, out: &mut
 }
 
 /// What is wanted of a member; nothing when none of it is.
-fn pick<'a>(wanted: &Fields, name: &'static str, json: &'a str) -> Result<Option<Member<'a>>> {
+fn pick<'a>(wanted: &Fields, name: &'static str, json: &'a str) -> Result<Option<Written<'a>>> {
     Ok(match wanted.branch(name) {
         None => None,
         Some(branch) if branch.is_whole() => Some((name, json.into())),
@@ -405,11 +448,21 @@ mod tests {
     fn members_are_read_covered_and_added() {
         let mut document = apple();
         assert_eq!((document.word("id"), document.word("parts"), document.word("nothing")), (Some("a-1"), None, None));
+        let mut id = Member::new("id");
+        assert_eq!(
+            (id.word(&document), id.word(&document), Member::new("parts").word(&document)),
+            (Some("a-1"), Some("a-1"), None)
+        );
+        let other = Document::from(Writer::new(&[], &[]).end().unwrap());
+        assert_eq!(
+            (id.word(&other), id.word(&document), Member::new("nothing").word(&document)),
+            (None, Some("a-1"), None)
+        );
         document.set("more", "true".into());
         document.set("parts", "{\"a\":1}".into());
         document.set("parts", "{\"a\":2}".into());
         document.empty("id");
-        assert_eq!((document.word("id"), document.get("parts")), (None, Some("{\"a\":2}")));
+        assert_eq!((document.word("id"), id.word(&document), document.get("parts")), (None, None, Some("{\"a\":2}")));
         let expected = "{\"id\":null,\"words\":\"say \\\"x\\\"\\n\",\"parts\":{\"a\":2},\"none\":null,\"more\":true}";
         assert_eq!(json(&document, None), expected);
     }

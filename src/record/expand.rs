@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
-    document::Document,
+    document::{Document, Member},
     face::{Face, faces},
     kind::{Field, HEADER, Holds},
     mention, render,
@@ -16,7 +16,8 @@ use crate::error::Result;
 pub fn embed(reading: &mut Reading<'_>, names: &[String], records: &mut [Document]) -> Result<()> {
     for name in names {
         let Some(field) = reference(reading, name) else { continue };
-        let ids: Vec<Option<&str>> = records.iter().map(|record| record.word(field.name)).collect();
+        let mut id = Member::new(field.name);
+        let ids: Vec<Option<&str>> = records.iter().map(|record| id.word(record)).collect();
         let found = if let Holds::Record(of) = field.holds {
             self::records(reading, of, &ids)?
         } else {

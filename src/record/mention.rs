@@ -4,9 +4,13 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::{document::Document, kernel::Kernel, visibility};
+use super::{
+    document::{Document, Member},
+    kernel::Kernel,
+    visibility,
+};
 use crate::{
     auth::caller::{Caller, Sees},
     db::AnyConnection,
@@ -61,46 +65,27 @@ pub fn hide(
     Ok(())
 }
 
-/// A record in a form in which its members can be looked at and emptied.
-pub trait Referring {
-    /// The content of a member that is a text.
-    fn word(&self, name: &str) -> Option<&str>;
-    /// Makes a member `null`.
-    fn empty(&mut self, name: &'static str);
-}
-
-impl Referring for Document {
-    fn word(&self, name: &str) -> Option<&str> {
-        Document::word(self, name)
-    }
-    fn empty(&mut self, name: &'static str) {
-        Document::empty(self, name);
-    }
-}
-
-impl Referring for Map<String, Value> {
-    fn word(&self, name: &str) -> Option<&str> {
-        self.get(name)?.as_str()
-    }
-    fn empty(&mut self, name: &'static str) {
-        self.insert(name.to_owned(), Value::Null);
-    }
-}
-
 /// Empties the references of records to others that are hidden from the caller.
 pub fn hide_references(
     kernel: &Kernel,
     connection: &mut AnyConnection,
     caller: &Caller,
-    records: &mut [impl Referring],
+    records: &mut [Document],
 ) -> Result<()> {
     if caller.sees == Sees::All {
         return Ok(());
     }
+    let (mut kind, mut fields) = (Member::new("kind"), Vec::new());
     let mut mentioned: Vec<(usize, &'static str, String)> = Vec::new();
+    let mut of_kind = "";
     for (n, record) in records.iter().enumerate() {
-        let fields = kernel.references(record.word("kind").unwrap_or_default());
-        mentioned.extend(fields.iter().filter_map(|field| Some((n, *field, record.word(field)?.to_owned()))));
+        let this_kind = kind.word(record).unwrap_or_default();
+        if this_kind != of_kind {
+            fields = kernel.references(this_kind).iter().map(|field| Member::new(field)).collect();
+            of_kind = this_kind;
+        }
+        let words = fields.iter_mut().filter_map(|field| Some((n, field.name, field.word(record)?.to_owned())));
+        mentioned.extend(words);
     }
     let words = mentioned.iter().map(|(_, _, word)| word.clone()).collect();
     let seen = visibility::told_of(kernel, connection, caller, words)?;

@@ -343,7 +343,7 @@ async fn get_record(
 /// A record, and its tag; without the record when the caller has it.
 struct Shown {
     tag: String,
-    body: Option<Vec<u8>>,
+    body: Option<web::Bytes>,
 }
 
 /// Nothing, when the record has changed while it was read.
@@ -362,8 +362,7 @@ fn show_one(
     let mut records = render::present(reading.kernel, reading.connection, kind, &[(place.id, place.version)])?;
     view.apply(reading, &mut records)?;
     let Some(record) = records.first() else { return Ok(None) };
-    let mut body = Vec::with_capacity(2048);
-    record.write(view.fields.as_ref(), &mut body)?;
+    let body = record.bytes(view.fields.as_ref())?;
     if view.expand.is_empty() {
         return Ok(Some(Shown { tag, body: Some(body) }));
     }
