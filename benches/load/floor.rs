@@ -145,10 +145,7 @@ impl Floor {
                     }));
                 }
             }
-            let of_statement = sql.matches('?').count();
-            for values in values.chunks(of_statement) {
-                insert(&mut self.connection, n, sql, values);
-            }
+            insert(&mut self.connection, n, sql, &values);
         }
         let sql = format!("UPDATE audit_chain SET last_seq = CAST(? AS BIGINT) WHERE id = {}", self.chain);
         execute::<CHAIN>(&mut self.connection, &sql, &some(self.last.to_string()));
@@ -156,8 +153,7 @@ impl Floor {
     }
 }
 
-/// What the model has in a table, and the statement that inserts it. PostgreSQL gets all rows of a transaction with one
-/// statement, because each is a round trip; for SQLite, which is in this process, one row each is no slower.
+/// What the model has in a table, and the statement that inserts it for all records of a transaction.
 fn rows(connection: &mut AnyConnection, table: &str, owner: &str, model: &str, batch: usize) -> Rows {
     let engine = connection.engine();
     let columns = bare::columns(connection, table);
@@ -186,11 +182,8 @@ fn rows(connection: &mut AnyConnection, table: &str, owner: &str, model: &str, b
         Engine::Postgres => format!("CAST(? AS {kind})"),
     };
     let places = format!("({})", columns.iter().map(place).collect::<Vec<_>>().join(", "));
-    let at_once = match engine {
-        Engine::Sqlite => 1,
-        Engine::Postgres => rows.len() * batch,
-    };
-    let sql = format!("INSERT INTO {table} ({}) VALUES {}", names.join(", "), vec![places; at_once].join(", "));
+    let places = vec![places; rows.len() * batch].join(", ");
+    let sql = format!("INSERT INTO {table} ({}) VALUES {places}", names.join(", "));
     Rows { sql, rows }
 }
 

@@ -22,7 +22,7 @@ pub struct Subject {
 /// Different requests in a scenario, at most.
 const MOST: usize = 10_000;
 /// Records that a run of transitions leads through their states.
-const LED: usize = 500;
+const LED: usize = 2_000;
 /// People of the company.
 const PEOPLE: [&str; 6] = ["tomasz.wrona", "ben.hartley", "priya.raman", "kenji.mori", "grace.mbeki", "mei.tan"];
 /// Words of the company's incidents: rare ones and such as stand in every twentieth.

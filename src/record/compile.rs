@@ -131,37 +131,46 @@ fn fragment(open: String, bind: Option<Bind>, close: String) -> Sql<Bool> {
 
 /// The records after the one with these keys and this id, in this order. `backwards` turns the order round.
 ///
-/// `a > x OR (a = x AND (b > y OR …))`, led by `a >= x` so that an index finds the place at once.
+/// Neighbouring keys of one direction are compared as a row, in which an index finds its place: `(a, b) > (x, y)`. Where the
+/// direction changes, `a > x OR (a = x AND b < y)`, led by `a >= x` so that an index finds the first.
 pub fn after(sort: &[SortKey], keys: &[Key], id: &str, backwards: bool) -> Result<Sql<Bool>> {
     let id_key = SortKey { field: "id".to_owned(), descending: id_descends(sort) };
     let id_value = Key::Text(id.to_owned());
     let columns: Vec<(&SortKey, &Key)> = sort.iter().zip(keys).chain([(&id_key, &id_value)]).collect();
     let mut condition: Option<Sql<Bool>> = None;
-    for (key, value) in columns.into_iter().rev() {
-        let beyond = if key.descending == backwards { ">" } else { "<" };
-        let strict = against(&key.field, beyond, value)?;
+    for row in columns.chunk_by(|(a, _), (b, _)| a.descending == b.descending).rev() {
+        let beyond = if row.iter().all(|(key, _)| key.descending == backwards) { ">" } else { "<" };
+        let strict = against(row, beyond)?;
         condition = Some(match condition {
             None => strict,
             Some(rest) => {
-                let equal = against(&key.field, "=", value)?;
-                let from_here = against(&key.field, &format!("{beyond}="), value)?;
-                Sql::all([from_here, Sql::any([strict, Sql::all([equal, rest])])])
+                let from_here = against(row, &format!("{beyond}="))?;
+                Sql::all([from_here, Sql::any([strict, Sql::all([against(row, "=")?, rest])])])
             }
         });
     }
     condition.ok_or_else(cursor::refused)
 }
 
-fn against(field: &str, op: &str, value: &Key) -> Result<Sql<Bool>> {
+fn against(row: &[(&SortKey, &Key)], op: &str) -> Result<Sql<Bool>> {
+    let columns: Vec<String> = row.iter().map(|(key, _)| format!("record.{}", key.field)).collect();
+    let open = Sql::new(format!("({}) {op} (", columns.join(", ")));
+    let values = row.iter().enumerate().try_fold(open, |sql, (n, (key, value))| {
+        let sql = if n > 0 { sql.sql(", ") } else { sql };
+        bound(&key.field, value).map(|value| sql.bind(value))
+    });
+    Ok(values?.sql(")"))
+}
+
+fn bound(field: &str, value: &Key) -> Result<Bind> {
     let is_time = matches!(field, "opened_at" | "updated_at");
     let is_number = field == "priority";
-    let bind = match value {
-        Key::Text(text) if !is_time && !is_number => Bind::Text(text.clone()),
-        Key::Integer(n) if is_number => Bind::Integer(*n),
-        Key::Time(at) if is_time => Bind::Time(*at),
-        Key::Text(_) | Key::Integer(_) | Key::Time(_) => return Err(cursor::refused()),
-    };
-    Ok(fragment(format!("record.{field} {op} "), Some(bind), String::new()))
+    match value {
+        Key::Text(text) if !is_time && !is_number => Ok(Bind::Text(text.clone())),
+        Key::Integer(n) if is_number => Ok(Bind::Integer(*n)),
+        Key::Time(at) if is_time => Ok(Bind::Time(*at)),
+        Key::Text(_) | Key::Integer(_) | Key::Time(_) => Err(cursor::refused()),
+    }
 }
 
 /// The `ORDER BY` of a sort. The names in it were checked against the sortable fields.

@@ -16,7 +16,7 @@ use super::document::Text;
 use crate::id::RecordId;
 
 /// How many bytes lie here at most, in two halves.
-const ROOM: usize = 32 << 20;
+const ROOM: usize = 24 << 20;
 
 /// What one node keeps.
 #[derive(Default)]

@@ -133,7 +133,7 @@ impl AnyConnection {
     /// Keeps what a group of writes touches in memory, rather than writing it twice.
     pub fn make_room(&mut self) -> QueryResult<()> {
         match self {
-            AnyConnection::Sqlite(c) => c.batch_execute("PRAGMA cache_size = -16000"),
+            AnyConnection::Sqlite(c) => c.batch_execute("PRAGMA cache_size = -8000"),
             AnyConnection::Postgres(_) => Ok(()),
         }
     }

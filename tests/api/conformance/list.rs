@@ -302,3 +302,28 @@ async fn search_finds_words_where_they_stand() {
         assert_eq!(items(&back), items(&first));
     }
 }
+
+/// PostgreSQL answers the statements of a list as of different moments, and what has changed in between is read again.
+#[actix_web::test]
+async fn a_page_is_whole_while_its_records_change() {
+    const RECORDS: usize = 5;
+    let server = Server::start().await;
+    let kind = kinds()[0];
+    let mut paths = Vec::new();
+    for _ in 0..RECORDS {
+        paths.push(one(kind, &create(&server, kind).await));
+    }
+    let change = async {
+        for n in 0..100 {
+            let title = json!({"title": format!("Change {n}")});
+            server.patch(&paths[n % RECORDS], title).by(Admin).header("if-match", "*").expect(200).await;
+        }
+    };
+    let read = async {
+        for _ in 0..200 {
+            let shown = items(&page(&server, kind, "limit=5", None).await);
+            assert_eq!(shown.len(), RECORDS);
+        }
+    };
+    tokio::join!(change, read);
+}
