@@ -1,35 +1,57 @@
-//! Hashing off the threads that answer requests, a few at a time.
+//! Hashing off the threads that answer requests, a few at a time, and with less of the processor than they get.
 //!
-//! **Invariant:** never more than `slots` hashes run at once, even when their requests are gone: the slot is freed by the
-//! hash, not by who waits for it.
+//! **Invariant:** never more than `slots` hashes run at once, even when their requests are gone: there are as many threads.
 
-use std::sync::Arc;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread,
+};
 
-use tokio::sync::Semaphore;
+use thread_priority::{ThreadPriority, ThreadPriorityValue, set_current_thread_priority};
+use tokio::sync::{Semaphore, oneshot};
 
 use super::password::{self, Verdict};
 use crate::error::{Code, Error, Result};
 
+/// A job for a thread that hashes.
+type Job = Box<dyn FnOnce() + Send>;
+
+/// Of 99; a nice value of 9 on Unix, with which a thread gets about an eighth of what others get that want the processor, too.
+const PRIORITY: u8 = 25;
+
 /// The way to hash and verify passwords in a server. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Hasher {
-    running: Arc<Semaphore>,
+    jobs: flume::Sender<Job>,
     admitted: Arc<Semaphore>,
 }
 
 impl Hasher {
-    /// `slots` hashes at once (as many as cores) and `waiting` more in line; who comes then is asked to come again.
-    pub fn new(slots: usize, waiting: usize) -> Self {
+    /// `slots` hashes at once and `waiting` more in line; who comes then is asked to come again.
+    ///
+    /// # Errors
+    /// When the threads can't be started.
+    pub fn new(slots: usize, waiting: usize) -> Result<Self> {
         let slots = slots.max(1);
-        Hasher { running: Arc::new(Semaphore::new(slots)), admitted: Arc::new(Semaphore::new(slots + waiting)) }
+        let (jobs, line) = flume::unbounded::<Job>();
+        for n in 0..slots {
+            let line = line.clone();
+            let serve = move || {
+                stand_back();
+                line.iter().for_each(|job| job());
+            };
+            thread::Builder::new().name(format!("hasher-{n}")).spawn(serve).map_err(Error::internal)?;
+        }
+        Ok(Hasher { jobs, admitted: Arc::new(Semaphore::new(slots + waiting)) })
     }
 
-    /// [`password::hash`] on a thread that may block. [`Code::TooManyRequests`] when the line is full.
+    /// [`password::hash`] on a thread of its own. [`Code::TooManyRequests`] when the line is full.
     pub async fn hash(&self, password: String) -> Result<String> {
         self.run(move || password::hash(&password)).await
     }
 
-    /// [`password::verify`] on a thread that may block. [`Code::TooManyRequests`] when the line is full.
+    /// [`password::verify`] on a thread of its own. [`Code::TooManyRequests`] when the line is full.
     pub async fn verify(&self, password: String, stored: Option<String>) -> Result<Verdict> {
         self.run(move || password::verify(&password, stored.as_deref())).await
     }
@@ -38,14 +60,23 @@ impl Hasher {
         let place = self.admitted.clone().try_acquire_owned().map_err(|_| {
             Error::new(Code::TooManyRequests, "Too many passwords are being checked at the moment.").retry_after(1)
         })?;
-        let slot = self.running.clone().acquire_owned().await.map_err(Error::internal)?;
-        tokio::task::spawn_blocking(move || {
-            let outcome = work();
-            drop((slot, place));
-            outcome
-        })
-        .await
-        .map_err(Error::internal)?
+        let (reply, answer) = oneshot::channel();
+        let job = move || {
+            let outcome = catch_unwind(AssertUnwindSafe(work));
+            drop(place);
+            // Whoever asked may be gone.
+            let _ = reply.send(outcome.unwrap_or_else(|_| Err(Error::internal("hashing panicked"))));
+        };
+        self.jobs.send(Box::new(job)).map_err(|_| Error::internal("nobody hashes"))?;
+        answer.await.map_err(Error::internal)?
+    }
+}
+
+/// Leaves the processor to threads that answer requests, for which a hash is very long.
+fn stand_back() {
+    let priority = ThreadPriorityValue::try_from(PRIORITY).map(ThreadPriority::Crossplatform);
+    if let Some(e) = priority.map(set_current_thread_priority).ok().and_then(std::result::Result::err) {
+        tracing::debug!(cause = ?e, "hashing has the priority of everything else");
     }
 }
 
@@ -62,7 +93,7 @@ mod tests {
     fn slots_bound_what_runs_and_the_line_turns_away() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let hasher = Hasher::new(1, 1);
+            let hasher = Hasher::new(1, 1).unwrap();
             let (release, gate) = mpsc::channel::<()>();
             let running = Arc::new(AtomicUsize::new(0));
             let most = Arc::new(AtomicUsize::new(0));
@@ -102,7 +133,7 @@ mod tests {
     fn a_cancelled_request_keeps_its_slot_until_the_hash_ends() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let hasher = Hasher::new(1, 0);
+            let hasher = Hasher::new(1, 0).unwrap();
             let (release, gate) = mpsc::channel::<()>();
             let (started, start) = mpsc::channel::<()>();
             let request = tokio::spawn({

@@ -102,7 +102,7 @@ pub fn parts_with(assembly: &Assembly, api: Arc<Mounted>) -> Result<Parts> {
     let identity = web::Data::new(Identity {
         gate: Arc::new(Gate::new(assembly.mint.clone())),
         mint: assembly.mint.clone(),
-        hasher: Hasher::new(slots, slots * WAITING_PER_SLOT),
+        hasher: Hasher::new(slots, slots * WAITING_PER_SLOT)?,
     });
     let attachments = web::Data::new(assembly.config.attachments.clone());
     let studio = web::Data::new(Studio { policies: assembly.policies.clone(), runner: Runner::start(SCRIPT_THREADS)? });

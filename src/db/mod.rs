@@ -6,6 +6,7 @@
 
 #[expect(missing_docs, reason = "the derive writes items of its own")]
 pub mod backend;
+mod checkpoint;
 pub mod epoch;
 pub mod json;
 pub mod migrate;

@@ -17,7 +17,7 @@ use std::{
 
 use tokio::sync::{oneshot, watch};
 
-use super::{AnyConnection, Database, Engine};
+use super::{AnyConnection, Database, Engine, checkpoint};
 use crate::{
     error::{Code, Error, Result},
     id::RecordId,
@@ -167,7 +167,10 @@ impl<D: Deferred> Writer<D> {
     pub fn start(database: &Database, threads: usize, batch: usize) -> Result<Self> {
         let (queue, jobs) = flume::bounded(QUEUE);
         let commits = Arc::new(watch::Sender::new(0));
-        let threads = if database.engine() == Engine::Sqlite { 1 } else { threads.max(1) };
+        let (threads, hints) = match database.engine() {
+            Engine::Sqlite => (1, Some(checkpoint::start(database)?)),
+            Engine::Postgres => (threads.max(1), None),
+        };
         let handles = (0..threads)
             .map(|n| {
                 let desk = Desk {
@@ -175,6 +178,7 @@ impl<D: Deferred> Writer<D> {
                     jobs: jobs.clone(),
                     batch: batch.max(1),
                     commits: commits.clone(),
+                    hints: hints.clone(),
                 };
                 thread::Builder::new().name(format!("writer-{n}")).stack_size(STACK).spawn(move || desk.serve())
             })
@@ -248,6 +252,8 @@ struct Desk<D: Deferred> {
     jobs: flume::Receiver<Box<dyn Job<D>>>,
     batch: usize,
     commits: Arc<watch::Sender<u64>>,
+    /// Whom to tell that there is something to be moved out of the log.
+    hints: Option<flume::Sender<()>>,
 }
 
 impl<D: Deferred> Desk<D> {
@@ -279,6 +285,10 @@ impl<D: Deferred> Desk<D> {
             }
         };
         self.commits.send_modify(|n| *n = n.wrapping_add(1));
+        if let Some(hints) = &self.hints {
+            // Where one waits already, this is told by it.
+            let _ = hints.try_send(());
+        }
         for (job, verdict) in jobs.into_iter().zip(verdicts) {
             job.answer(verdict);
         }

@@ -112,7 +112,7 @@ impl House {
         let identity = web::Data::new(Identity {
             gate: Arc::new(Gate::new(mint.clone())),
             mint: mint.clone(),
-            hasher: Hasher::new(2, 8),
+            hasher: Hasher::new(2, 8).unwrap(),
         });
         let mut api = Api::new();
         auth_api::mount(&mut api);

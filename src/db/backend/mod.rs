@@ -130,10 +130,19 @@ impl AnyConnection {
         }
     }
 
-    /// Keeps what a group of writes touches in memory, rather than writing it twice.
+    /// For who writes: keeps what a group of writes touches in memory, rather than writing it twice, and leaves it to
+    /// [`checkpoint`](Self::checkpoint) to move what was logged, up to 32 MiB.
     pub fn make_room(&mut self) -> QueryResult<()> {
         match self {
-            AnyConnection::Sqlite(c) => c.batch_execute("PRAGMA cache_size = -8000"),
+            AnyConnection::Sqlite(c) => c.batch_execute("PRAGMA cache_size = -8000; PRAGMA wal_autocheckpoint = 8000;"),
+            AnyConnection::Postgres(_) => Ok(()),
+        }
+    }
+
+    /// Moves what was logged into the database, without making anybody wait. PostgreSQL does so by itself.
+    pub fn checkpoint(&mut self) -> QueryResult<()> {
+        match self {
+            AnyConnection::Sqlite(c) => c.batch_execute("PRAGMA wal_checkpoint(PASSIVE)"),
             AnyConnection::Postgres(_) => Ok(()),
         }
     }
