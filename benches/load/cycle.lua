@@ -1,8 +1,10 @@
 -- Sends the requests of a file one after the other, again and again. A line is: method, path, header, value, body, with tabs
--- between them. Arguments: the file, the token.
+-- between them. Arguments: the file, the token, and how many milliseconds each connection waits before a request.
 local requests, at = {}, 0
 
 function init(arguments)
+    local pause = tonumber(arguments[3])
+    if pause > 0 then delay = function() return pause end end
     for line in io.lines(arguments[1]) do
         local method, path, header, value, body = line:match("^([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t(.*)$")
         local headers = { ["authorization"] = "Bearer " .. arguments[2] }

@@ -229,18 +229,23 @@ fn deep_paging(store: &Store, server: &Server, options: &Options) -> Option<f64>
     median(ratios)
 }
 
-/// Two hundred logins at once, over and over, while eight connections read.
+/// Two hundred people sign in, each again after the second that a refusal asks them to wait, while eight connections read, each
+/// two hundred times a second at most.
 fn login_storm(server: &Server, subject: &Subject, options: &Options) -> Option<f64> {
     if !wanted(options, "login storm") {
         return None;
     }
     let reads = wrk::file(&options.folder, "read", &subject.read());
     let logins = wrk::file(&options.folder, "login", &subject.login());
-    let read = || wrk::run(&server.address, &server.token, &reads, 8, options.seconds).p99 as f64;
+    // A machine that is busy already makes everybody wait for a slice of time (milliseconds) with every thread that comes.
+    let read = || wrk::run_slowly(&server.address, &server.token, &reads, 8, options.seconds, 5).p99 as f64;
     let ratio = |_| {
         let calm = read();
         let stormy = std::thread::scope(|scope| {
-            let storm = scope.spawn(|| wrk::run(&server.address, &server.token, &logins, 200, options.seconds + 2));
+            let storm = scope.spawn(|| {
+                let seconds = options.seconds + 2;
+                wrk::run_slowly(&server.address, &server.token, &logins, 200, seconds, 1_000)
+            });
             std::thread::sleep(Duration::from_secs(1));
             let stormy = read();
             storm.join().unwrap();

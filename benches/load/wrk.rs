@@ -40,8 +40,13 @@ pub fn file(folder: &Path, name: &str, requests: &[Request]) -> PathBuf {
     path
 }
 
-/// Sends the requests of a file over so many connections for so long.
+/// Sends the requests of a file over so many connections for so long, as fast as they are answered.
 pub fn run(address: &str, token: &str, requests: &Path, connections: usize, seconds: u64) -> Run {
+    run_slowly(address, token, requests, connections, seconds, 0)
+}
+
+/// The same, where each connection waits so many milliseconds before a request.
+pub fn run_slowly(address: &str, token: &str, requests: &Path, connections: usize, seconds: u64, pause: u64) -> Run {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/load/cycle.lua");
     let output = Command::new("wrk")
         .args(["-t1", &format!("-c{connections}"), &format!("-d{seconds}s"), "--timeout", "30s", "-s"])
@@ -49,6 +54,7 @@ pub fn run(address: &str, token: &str, requests: &Path, connections: usize, seco
         .args([&format!("http://{address}"), "--"])
         .arg(requests)
         .arg(token)
+        .arg(pause.to_string())
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
