@@ -1,9 +1,8 @@
 //! How fast the server is: over real HTTP on loopback, against what the machine could do at best, in the same run.
 //!
 //! Two things are compared with. A *static answer* of the same size from the same server, to a caller who is known and counted as
-//! everywhere in the API, is what HTTP alone costs. The *floor*
-//! of a write is bare SQL that inserts the same rows with the same durability, one commit each and in groups of the size that
-//! the concurrency allows.
+//! everywhere in the API, is what HTTP alone costs. The *floor* of a write is bare SQL that inserts the same rows with the same
+//! durability, one commit each and in groups of the size that the concurrency allows.
 //!
 //! `cargo bench` measures SQLite; `tests/postgres --durable --run cargo bench` both databases.
 
