@@ -17,7 +17,7 @@ use crate::error::{Code, Error, Result};
 /// A job for a thread that hashes.
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Of 99; a nice value of 9 on Unix, with which a thread gets about an eighth of what others get that want the processor, too.
+/// Of 99; a nice value of 9 on Linux, with which a thread gets about an eighth of what others get that want the processor, too.
 const PRIORITY: u8 = 25;
 
 /// The way to hash and verify passwords in a server. Cheap to clone.
@@ -62,9 +62,12 @@ impl Hasher {
         })?;
         let (reply, answer) = oneshot::channel();
         let job = move || {
+            // Whoever asked may be gone while others were served.
+            if reply.is_closed() {
+                return drop(place);
+            }
             let outcome = catch_unwind(AssertUnwindSafe(work));
             drop(place);
-            // Whoever asked may be gone.
             let _ = reply.send(outcome.unwrap_or_else(|_| Err(Error::internal("hashing panicked"))));
         };
         self.jobs.send(Box::new(job)).map_err(|_| Error::internal("nobody hashes"))?;

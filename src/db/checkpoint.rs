@@ -1,7 +1,7 @@
 //! Moves what SQLite has logged into its file, beside the writer, so that no write waits for it.
 //!
 //! The writer would do it by itself with every thousandth page, in the middle of a request: in a database of gigabytes the pages lie
-//! everywhere. It still does where this falls behind, which keeps the log from growing without end.
+//! everywhere. It still does where this falls behind. Neither waits for readers, so the log grows while there is no moment without one.
 
 use std::{thread, time::Duration};
 

@@ -27,6 +27,8 @@ type Reading = Box<dyn FnOnce() + Send>;
 const STACK: usize = 16 * 1024 * 1024;
 /// Connections that are kept for short statements apart from other work.
 const APART: u32 = 8;
+/// Connections for threads that are no reader's and read here.
+const OTHERS: u32 = 4;
 /// How long a connection is waited for.
 const CONNECTING: Duration = Duration::from_millis(1_500);
 /// How long who asks waits for the store, when nothing else is said.
@@ -73,7 +75,7 @@ impl Database {
                 .error_handler(Box::new(r2d2::LoggingErrorHandler))
                 .build_unchecked(Opener { url: url.into() })
         };
-        let (connections, apart) = (pool(readers.max(1)), pool(APART));
+        let (connections, apart) = (pool(readers.max(1) + OTHERS), pool(APART));
         let (sender, jobs) = flume::bounded::<Reading>(QUEUE);
         for n in 0..readers.max(1) {
             let jobs = jobs.clone();
@@ -119,7 +121,15 @@ impl Database {
 
     fn take(&self, pool: &r2d2::Pool<Opener>) -> Result<r2d2::PooledConnection<Opener>> {
         self.is_here()?;
-        pool.get().map_err(|e| Error { source: Some(Box::new(e)), ..self.lost() })
+        pool.get().map_err(|e| {
+            let is_busy = pool.state().connections >= pool.max_size();
+            let error = if is_busy {
+                Error::new(Code::Unavailable, "Too many reads are waiting.").retry_after(1)
+            } else {
+                self.lost()
+            };
+            Error { source: Some(Box::new(e)), ..error }
+        })
     }
 
     /// Reads a row or two by their keys, each statement by itself. On SQLite that takes less time than handing it to another

@@ -211,6 +211,14 @@ fn precedence(path: &str) -> Vec<(u8, String)> {
 
 fn contradictions(endpoints: &[&Endpoint], tags: &BTreeMap<String, String>) -> Vec<String> {
     let mut faults = Vec::new();
+    // A request that is within a scope is looked for in no other one.
+    let scopes: BTreeSet<&str> =
+        endpoints.iter().map(|endpoint| &endpoint.path[..fixed_part(&endpoint.path)]).collect();
+    for (outer, inner) in scopes.iter().flat_map(|outer| scopes.iter().map(move |inner| (outer, inner))) {
+        if inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/')) {
+            faults.push(format!("`{inner}` lies within `{outer}`, and would never be found"));
+        }
+    }
     let (mut ids, mut routes, mut spellings) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
     for endpoint in endpoints {
         let (method, path) = (&endpoint.method, &endpoint.path);

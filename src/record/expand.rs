@@ -41,10 +41,13 @@ fn reference(reading: &Reading<'_>, name: &str) -> Option<&'static Field> {
 /// Those that the caller sees and may read, and of what they refer to in turn only what the caller sees.
 fn records(reading: &mut Reading<'_>, of: &str, ids: &[Option<&str>]) -> Result<Vec<Face>> {
     let (kernel, connection, caller) = (reading.kernel, &mut *reading.connection, &reading.cause.caller);
-    let seen =
-        visibility::among(kernel, connection, caller, ids.iter().flatten().filter_map(|id| id.parse().ok()).collect())?;
-    let seen: Vec<_> = seen.into_values().map(|header| (header.id, header.version)).collect();
-    let mut shown = render::present(kernel, connection, kernel.practice(of)?.kind(), &seen)?;
+    let wanted = ids.iter().flatten().filter_map(|id| id.parse().ok()).collect();
+    // What may be seen is shown in the version in which it may.
+    let mut shown = connection.at_one_moment(|connection| {
+        let seen = visibility::among(kernel, connection, caller, wanted)?;
+        let seen: Vec<_> = seen.into_values().map(|header| (header.id, header.version)).collect();
+        render::present(kernel, connection, kernel.practice(of)?.kind(), &seen)
+    })?;
     mention::hide_references(kernel, connection, caller, &mut shown)?;
     let mut faces: HashMap<&str, Arc<str>> = HashMap::new();
     for record in &shown {

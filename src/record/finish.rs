@@ -46,7 +46,7 @@ pub fn write<P: Practice>(desk: &mut Desk<'_, '_>, mut draft: Draft<P::Details>)
 
 /// What came of a write, without what is hidden from its writer.
 fn as_seen(desk: &mut Desk<'_, '_>, mut outcome: Outcome) -> Result<Outcome> {
-    let fields = desk.kernel.references(outcome.record.get("kind").and_then(Value::as_str).unwrap_or_default());
+    let fields = desk.kernel.references(outcome.record.get("kind").and_then(Value::as_str).unwrap_or_default())?;
     let said = outcome.record.iter_mut().filter(|(name, _)| fields.contains(&name.as_str()));
     let mentions = said.map(|(_, value)| Mention::Record(value)).collect();
     mention::hide(desk.kernel, desk.unit.reference(), &desk.cause.caller, mentions)?;

@@ -94,7 +94,8 @@ pub fn of_record(
         })
     });
     let mut entries = entries.collect::<Result<Vec<_>>>()?;
-    let mentions = entries.iter_mut().flat_map(|entry| mentions(kernel, kind, entry)).collect();
+    let fields = kernel.references(kind.name)?;
+    let mentions = entries.iter_mut().flat_map(|entry| mentions(fields, entry)).collect();
     mention::hide(kernel, connection, caller, mentions)?;
     for entry in &mut entries {
         entry.changes.retain(|change| change.from != change.to);
@@ -103,10 +104,8 @@ pub fn of_record(
 }
 
 /// Where an entry speaks of other records.
-fn mentions<'a>(kernel: &Kernel, kind: &Kind, entry: &'a mut HistoryEntry) -> Vec<Mention<'a>> {
-    let speaks = |change: &&mut FieldChange| {
-        change.field == link::BESIDE || kernel.references(kind.name).contains(&change.field.as_str())
-    };
+fn mentions<'a>(fields: &[&str], entry: &'a mut HistoryEntry) -> Vec<Mention<'a>> {
+    let speaks = |change: &&mut FieldChange| change.field == link::BESIDE || fields.contains(&change.field.as_str());
     let sides = entry.changes.iter_mut().filter(speaks).flat_map(|change| [&mut change.from, &mut change.to]);
     sides.map(Mention::Record).chain([Mention::Via(&mut entry.via)]).collect()
 }

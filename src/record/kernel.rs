@@ -72,8 +72,9 @@ impl Kernel {
     }
 
     /// The fields of a kind that refer to records which may be hidden; those of public kinds never are.
-    pub fn references(&self, kind: &str) -> &[&'static str] {
-        self.references.get(kind).map_or(&[], Vec::as_slice)
+    pub fn references(&self, kind: &str) -> Result<&[&'static str]> {
+        let known = self.references.get(kind).map(Vec::as_slice);
+        known.ok_or_else(|| Error::not_found(format!("kind of record `{kind}`")))
     }
 
     /// Whom to ask for decisions.

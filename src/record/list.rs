@@ -126,9 +126,15 @@ impl<'a> List<'a> {
     /// The page that was asked for. Outside of a transaction a record may change between the statements; then the page is read again as
     /// of one moment.
     pub fn page(&self, connection: &mut AnyConnection, asked: &Asked) -> Result<Page> {
-        let page = match self.page_unless_changed(connection, asked)? {
-            None => connection.at_one_moment(|connection| self.page_unless_changed(connection, asked))?,
-            page => page,
+        let at_one_moment =
+            |connection: &mut AnyConnection| connection.at_one_moment(|c| self.page_unless_changed(c, asked));
+        let page = match asked.count {
+            // A number of records and the records themselves must fit together.
+            true => at_one_moment(connection)?,
+            false => match self.page_unless_changed(connection, asked)? {
+                None => at_one_moment(connection)?,
+                page => page,
+            },
         };
         page.ok_or_else(|| Error::internal("a record changed within a moment"))
     }

@@ -77,12 +77,12 @@ pub fn hide_references(
     }
     let (mut kind, mut fields) = (Member::new("kind"), Vec::new());
     let mut mentioned: Vec<(usize, &'static str, String)> = Vec::new();
-    let mut of_kind = "";
+    let mut of_kind = None;
     for (n, record) in records.iter().enumerate() {
         let this_kind = kind.word(record).unwrap_or_default();
-        if this_kind != of_kind {
-            fields = kernel.references(this_kind).iter().map(|field| Member::new(field)).collect();
-            of_kind = this_kind;
+        if of_kind != Some(this_kind) {
+            fields = kernel.references(this_kind)?.iter().map(|field| Member::new(field)).collect();
+            of_kind = Some(this_kind);
         }
         let words = fields.iter_mut().filter_map(|field| Some((n, field.name, field.word(record)?.to_owned())));
         mentioned.extend(words);

@@ -131,10 +131,14 @@ impl AnyConnection {
     }
 
     /// For who writes: keeps what a group of writes touches in memory, rather than writing it twice, and leaves it to
-    /// [`checkpoint`](Self::checkpoint) to move what was logged, up to 32 MiB.
+    /// [`checkpoint`](Self::checkpoint) to move what was logged, until that is 32 MiB. The log begins anew when all of it was moved
+    /// and nobody reads in it; what it had grown to by then, beyond 64 MiB, is given back.
     pub fn make_room(&mut self) -> QueryResult<()> {
         match self {
-            AnyConnection::Sqlite(c) => c.batch_execute("PRAGMA cache_size = -8000; PRAGMA wal_autocheckpoint = 8000;"),
+            AnyConnection::Sqlite(c) => c.batch_execute(
+                "PRAGMA cache_size = -8000; PRAGMA wal_autocheckpoint = 8000; \
+                 PRAGMA journal_size_limit = 67108864;",
+            ),
             AnyConnection::Postgres(_) => Ok(()),
         }
     }
@@ -304,8 +308,8 @@ impl AnyConnection {
         }
     }
 
-    /// The condition that a column holds one of these words, in which there are no commas.
-    pub fn is_listed(engine: Engine, column: &str, words: &[&str]) -> Sql<Bool> {
+    /// The condition that a column holds one of these words, which are letters, digits, `-` and `_`.
+    pub(in crate::db) fn is_listed(engine: Engine, column: &str, words: &[&str]) -> Sql<Bool> {
         let text = |word: &str| Bind::Text(word.to_owned());
         match engine {
             // A table of a list costs more than most queries; a few values have places of their own, as many as a power of two, so

@@ -44,7 +44,9 @@ enum Reach {
     Recent,
 }
 
-/// Begins a search among the newest.
+/// How many are the newest.
+const NEWEST: usize = 500;
+/// Begins a search among them.
 const RECENT: &str = "SELECT record.id, record.version, 0 \
     FROM (SELECT record_id, position, document FROM record_text ORDER BY position DESC LIMIT 500) AS recent \
     JOIN record ON record.id = recent.record_id WHERE recent.document @@ (SELECT to_tsquery('simple', ";
@@ -76,9 +78,11 @@ pub fn best(
     let shown = |fits: Vec<Fit>| fits.into_iter().map(|fit| (fit.id, fit.version)).collect();
     if engine == Engine::Postgres {
         // To plan a search costs more than to run it. Enough records with common words are found without, and all with rare ones at once.
-        let recent = newest(heading, Reach::Recent)?;
-        if recent.len() >= enough {
-            return Ok(shown(recent));
+        if enough <= NEWEST {
+            let recent = newest(heading, Reach::Recent)?;
+            if recent.len() >= enough {
+                return Ok(shown(recent));
+            }
         }
         let mut all = newest(completed, Reach::All)?;
         if all.len() < enough {
