@@ -10,7 +10,6 @@ use utoipa::ToSchema;
 use super::{
     audit::AuditRow,
     journal,
-    kernel::Kernel,
     kind::Kind,
     link,
     mention::{self, Mention},
