@@ -84,6 +84,10 @@ pub fn best(
                 return Ok(shown(recent));
             }
         }
+        let best = newest(heading, Reach::All)?;
+        if best.len() >= enough {
+            return Ok(shown(best));
+        }
         let mut all = newest(completed, Reach::All)?;
         if all.len() < enough {
             all.sort_by_key(|fit| fit.tier);
