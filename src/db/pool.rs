@@ -123,11 +123,7 @@ impl Database {
         self.is_here()?;
         pool.get().map_err(|e| {
             let is_busy = pool.state().connections >= pool.max_size();
-            let error = if is_busy {
-                Error::new(Code::Unavailable, "Too many reads are waiting.").retry_after(1)
-            } else {
-                self.lost()
-            };
+            let error = if is_busy { busy() } else { self.lost() };
             Error { source: Some(Box::new(e)), ..error }
         })
     }
@@ -184,9 +180,7 @@ impl Database {
             let outcome = catch_unwind(AssertUnwindSafe(|| read(&database, work)));
             let _ = reply.send(outcome.unwrap_or_else(|_| Err(Error::internal("a read panicked"))));
         };
-        self.readers
-            .try_send(Box::new(job))
-            .map_err(|_| Error::new(Code::Unavailable, "Too many reads are waiting.").retry_after(1))?;
+        self.readers.try_send(Box::new(job)).map_err(|_| busy())?;
         self.in_time(answer).await
     }
 
@@ -223,6 +217,10 @@ impl Database {
 
 fn cores() -> u32 {
     thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX / 2))
+}
+
+fn busy() -> Error {
+    Error::new(Code::Unavailable, "Too many reads are waiting.").retry_after(1)
 }
 
 fn away() -> Error {

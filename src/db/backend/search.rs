@@ -70,32 +70,30 @@ pub fn best(
     let engine = connection.engine();
     let words = Tier::ALL.map(|tier| query(engine, q, tier));
     let enough = usize::try_from(most).unwrap_or(0);
-    let [heading, .., completed] = &words;
-    let better = &words[..words.len() - 1];
+    let [better @ .., completed] = &words;
+    let [heading, others @ ..] = &words;
     let mut newest = |words, reach| -> QueryResult<Vec<Fit>> {
         Newest { engine, reach, words, better, condition, most }.load(connection)
     };
     let shown = |fits: Vec<Fit>| fits.into_iter().map(|fit| (fit.id, fit.version)).collect();
-    if engine == Engine::Postgres {
-        // To plan a search costs more than to run it. Enough records with common words are found without, and all with rare ones at once.
-        if enough <= NEWEST {
-            let recent = newest(heading, Reach::Recent)?;
-            if recent.len() >= enough {
-                return Ok(shown(recent));
-            }
+    // To plan a search costs PostgreSQL more than to run it. Enough records with common words are found without.
+    if engine == Engine::Postgres && enough <= NEWEST {
+        let recent = newest(heading, Reach::Recent)?;
+        if recent.len() >= enough {
+            return Ok(shown(recent));
         }
-        let best = newest(heading, Reach::All)?;
-        if best.len() >= enough {
-            return Ok(shown(best));
-        }
+    }
+    let mut best = newest(heading, Reach::All)?;
+    // All records with rare words are found at once.
+    if engine == Engine::Postgres && best.len() < enough {
         let mut all = newest(completed, Reach::All)?;
         if all.len() < enough {
             all.sort_by_key(|fit| fit.tier);
             return Ok(shown(all));
         }
     }
-    let (mut best, mut known) = (Vec::new(), HashSet::new());
-    for words in &words {
+    let mut known: HashSet<RecordId> = best.iter().map(|fit| fit.id).collect();
+    for words in others {
         if best.len() >= enough {
             break;
         }
