@@ -12,7 +12,7 @@ use crate::{
     auth::caller::Caller,
     clock::Clock,
     config::Attachments,
-    db::{Database, writer::Writer},
+    db::{Database, Engine, writer::Writer},
     error::Result,
     record::{
         cause::{Cause, Policies, Via},
@@ -40,6 +40,8 @@ pub struct Jobs {
 
 /// How often timers are looked at.
 const TIMERS: Duration = Duration::from_secs(1);
+/// How often the planner of PostgreSQL is told what has grown.
+const SIZES: Duration = Duration::from_secs(5);
 /// How often what is old is forgotten.
 const RETENTION: Duration = Duration::from_secs(600);
 
@@ -48,7 +50,8 @@ impl Jobs {
     pub async fn run(self) {
         let timers = repeat(TIMERS, "timers", || self.fire_timers());
         let retention = repeat(RETENTION, "retention", || self.forget_old());
-        futures_util::future::join(timers, retention).await;
+        let sizes = repeat(SIZES, "sizes", || self.learn_sizes());
+        futures_util::future::join3(timers, retention, sizes).await;
     }
 
     /// Fires the timers that are due; gives how many.
@@ -59,6 +62,14 @@ impl Jobs {
     /// Forgets what need not be kept; gives how many rows.
     pub async fn forget_old(&self) -> Result<usize> {
         retention::forget(self).await
+    }
+
+    /// Lets the planner of PostgreSQL know what has grown. That of SQLite needs to know less often: with what is forgotten.
+    async fn learn_sizes(&self) -> Result<usize> {
+        if self.database.engine() == Engine::Postgres {
+            self.writer.run(|unit| Ok(unit.connection()?.learn_sizes()?)).await?;
+        }
+        Ok(0)
     }
 
     fn cause(&self, via: Via) -> Cause {

@@ -432,3 +432,22 @@ async fn lists_and_searches_are_answered_by_indexes() {
         golden::holds("tests/api/golden/plans_sqlite.txt", &plans.text);
     }
 }
+
+#[actix_web::test]
+#[expect(clippy::disallowed_methods, reason = "what a database knows of its tables has no table of ours")]
+async fn a_table_that_has_doubled_is_known_to_have() {
+    let server = Server::start().await;
+    let mut connection = AnyConnection::open(&server.url()).unwrap();
+    let settings = |n: std::ops::Range<i32>| n.map(|n| format!("('grown {n}', '')")).collect::<Vec<_>>().join(", ");
+    for (rows, known) in [(0..200, 200), (200..250, 200), (250..600, 600)] {
+        let AnyConnection::Postgres(c) = &mut connection else { return };
+        c.batch_execute(&format!("INSERT INTO setting (name, value) VALUES {}", settings(rows))).unwrap();
+        c.batch_execute("SELECT pg_stat_force_next_flush()").unwrap();
+        connection.learn_sizes().unwrap();
+        let AnyConnection::Postgres(c) = &mut connection else { return };
+        let counted =
+            diesel::dsl::sql::<Integer>("(SELECT reltuples::int FROM pg_class WHERE oid = 'setting'::regclass)");
+        let counted: i32 = diesel::select(counted).get_result(c).unwrap();
+        assert_eq!(counted / 100 * 100, known);
+    }
+}
