@@ -434,7 +434,6 @@ async fn lists_and_searches_are_answered_by_indexes() {
 }
 
 #[actix_web::test]
-#[expect(clippy::disallowed_methods, reason = "what a database knows of its tables has no table of ours")]
 async fn a_table_that_has_doubled_is_known_to_have() {
     let server = Server::start().await;
     let mut connection = AnyConnection::open(&server.url()).unwrap();
