@@ -20,7 +20,7 @@ use crate::{
     db::{AnyConnection, Database, migrate, writer::Writer},
     error::{Error, Result},
     http::authenticate::kind_actions,
-    id::{OrganisationId, UserId},
+    id::{OrganisationId, RowId, UserId},
     jobs::Jobs,
     policy::{library::Library, live::Policies, runner::on_ample_stack, store},
     practice,
@@ -89,11 +89,13 @@ impl Assembly {
     pub fn jobs(&self) -> Jobs {
         Jobs {
             kernel: self.kernel.clone(),
+            policies: self.policies.clone(),
             database: self.database.clone(),
             writer: self.writer.clone(),
             clock: self.clock.clone(),
             server: self.server.clone(),
             attachments: self.config.attachments.clone(),
+            node: RowId::new(),
         }
     }
 

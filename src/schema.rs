@@ -415,6 +415,40 @@ diesel::table! {
         error -> Nullable<Text>,
         operations -> BigInt,
         microseconds -> BigInt,
+        place -> Integer,
+    }
+}
+
+diesel::table! {
+    job (id) {
+        id -> Text,
+        kind -> Text,
+        state -> Text,
+        asked -> Text,
+        done -> BigInt,
+        total -> BigInt,
+        progress -> Text,
+        error -> Nullable<Text>,
+        stop_asked -> Bool,
+        node -> Nullable<Text>,
+        beat_at -> Nullable<Timestamp>,
+        created_by -> Text,
+        created_at -> Timestamp,
+        started_at -> Nullable<Timestamp>,
+        ended_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    back_test_difference (job_id, seq) {
+        job_id -> Text,
+        seq -> BigInt,
+        decision_id -> Text,
+        at -> Timestamp,
+        record_id -> Text,
+        fields -> Text,
+        why_before -> Text,
+        why_after -> Text,
     }
 }
 
@@ -503,6 +537,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     lookup_table,
     lookup_table_version,
     decision,
+    job,
+    back_test_difference,
     incident,
     interaction,
     service,

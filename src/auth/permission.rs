@@ -32,6 +32,8 @@ const SERVER: &[(&str, &str)] = &[
     ("custom_field.read", "Read the definitions of custom fields."),
     ("decision.read", "Read why a policy decided as it did."),
     ("directory.read", "Read users, teams, organisations, roles and permissions."),
+    ("job.manage", "Stop long work, and go on with it."),
+    ("job.read", "Follow long work, such as back-tests of policies."),
     ("lookup_table.read", "Read the tables that policies look things up in."),
     ("lookup_table.write", "Change the tables that policies look things up in."),
     ("organisation.manage", "Add, change, move and deactivate organisations."),
@@ -213,6 +215,7 @@ pub const SHIPPED: &[ShippedRole] = &[
         each_kind: &["read"],
         permissions: &[
             "policy.*",
+            "job.*",
             "lookup_table.*",
             "decision.read",
             "custom_field.*",
@@ -226,7 +229,14 @@ pub const SHIPPED: &[ShippedRole] = &[
         description: "Reads records with their history, and policies, and changes nothing.",
         view: View::All,
         each_kind: &["read"],
-        permissions: &["policy.read", "decision.read", "lookup_table.read", "custom_field.read", "directory.read"],
+        permissions: &[
+            "policy.read",
+            "job.read",
+            "decision.read",
+            "lookup_table.read",
+            "custom_field.read",
+            "directory.read",
+        ],
     },
     ShippedRole {
         name: "integration",

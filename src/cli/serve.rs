@@ -20,7 +20,7 @@ use crate::{
         auth_api,
         authenticate::{Bearer, Identity},
         desk::Service,
-        directory_api, docs,
+        directory_api, docs, job_api,
         limit::Limiter,
         mount::{Api, Mounted},
         policy_api::{self, Studio},
@@ -48,6 +48,7 @@ pub fn endpoints() -> Api {
     let mut api = Api::new();
     record_api::mount(&mut api, practice::ALL);
     policy_api::mount(&mut api);
+    job_api::mount(&mut api);
     auth_api::mount(&mut api);
     directory_api::mount(&mut api);
     probe::mount(&mut api);

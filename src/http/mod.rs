@@ -24,6 +24,7 @@ mod gate;
 mod house;
 pub mod idempotency;
 pub mod interaction_api;
+pub mod job_api;
 pub mod limit;
 pub mod middleware;
 pub mod mount;
@@ -36,6 +37,7 @@ pub mod record_api;
 pub mod request_id;
 pub mod schema;
 pub mod server;
+pub mod sheet;
 pub mod shutdown;
 pub mod stream;
 #[cfg(test)]

@@ -1,10 +1,11 @@
-//! What the server does by itself: timers that are due, and forgetting what need not be kept.
+//! What the server does by itself: timers that are due, jobs that wait, and forgetting what need not be kept.
 //!
-//! Every node runs these. Timers are locked by the database while they fire, and forgetting twice is forgetting once, so
-//! nodes need not know of each other.
+//! Every node runs these. Timers are locked by the database while they fire, a job's row names the node that works on it, and
+//! forgetting twice is forgetting once, so nodes need not know of each other.
 
 mod retention;
 mod timers;
+mod work;
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,6 +15,8 @@ use crate::{
     config::Attachments,
     db::{Database, Engine, writer::Writer},
     error::Result,
+    id::RowId,
+    policy,
     record::{
         cause::{Cause, Policies, Via},
         kernel::Kernel,
@@ -26,6 +29,8 @@ use crate::{
 pub struct Jobs {
     /// The practices and policies.
     pub kernel: Arc<Kernel>,
+    /// The policies that are live.
+    pub policies: Arc<policy::live::Policies>,
     /// For reading.
     pub database: Database,
     /// For writing.
@@ -36,10 +41,14 @@ pub struct Jobs {
     pub server: Arc<Caller>,
     /// Where attachments are kept.
     pub attachments: Attachments,
+    /// By what the others know this process.
+    pub node: RowId,
 }
 
 /// How often timers are looked at.
 const TIMERS: Duration = Duration::from_secs(1);
+/// How often jobs are looked for.
+const WORK: Duration = Duration::from_millis(500);
 /// How often the planner of PostgreSQL is told what has grown.
 const SIZES: Duration = Duration::from_secs(5);
 /// How often what is old is forgotten.
@@ -51,7 +60,8 @@ impl Jobs {
         let timers = repeat(TIMERS, "timers", || self.fire_timers());
         let retention = repeat(RETENTION, "retention", || self.forget_old());
         let sizes = repeat(SIZES, "sizes", || self.learn_sizes());
-        futures_util::future::join3(timers, retention, sizes).await;
+        let work = repeat(WORK, "work", || self.work_off());
+        futures_util::future::join4(timers, retention, sizes, work).await;
     }
 
     /// Fires the timers that are due; gives how many.
@@ -62,6 +72,21 @@ impl Jobs {
     /// Forgets what need not be kept; gives how many rows.
     pub async fn forget_old(&self) -> Result<usize> {
         retention::forget(self).await
+    }
+
+    /// Works on the jobs that wait; gives how many.
+    pub async fn work_off(&self) -> Result<usize> {
+        work::work_off(self).await
+    }
+
+    fn stage(&self) -> policy::back_test::run::Stage {
+        policy::back_test::run::Stage {
+            policies: self.policies.clone(),
+            database: self.database.clone(),
+            writer: self.writer.clone(),
+            clock: self.clock.clone(),
+            pace: Default::default(),
+        }
     }
 
     /// Lets the planner of PostgreSQL know what has grown. That of SQLite needs to know less often: with what is forgotten.
@@ -76,7 +101,7 @@ impl Jobs {
         Cause {
             caller: self.server.clone(),
             via,
-            request_id: crate::id::RowId::new().to_string(),
+            request_id: RowId::new().to_string(),
             reason: String::new(),
             at: self.clock.now(),
             policies: Policies::Decide,

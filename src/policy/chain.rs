@@ -1,7 +1,7 @@
 //! Several policies answer one decision.
 //!
 //! **Invariant:** a policy that fails never decides: its last good version does, or the decision's fallback.
-//! **Invariant:** every run is in the verdict's log entries, those that failed included.
+//! **Invariant:** every run is in the verdict, those that failed included.
 
 use std::{
     collections::BTreeMap,
@@ -12,13 +12,13 @@ use std::{
 };
 
 use chrono::TimeDelta;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     decision::{DECISIONS, Decision, Effect, Fallback, Mode, Placed},
     evaluate::{Evaluation, Input, evaluate},
     host::Host,
-    log::{LogEntry, PolicyRef},
     program::Program,
 };
 use crate::clock::Moment;
@@ -37,6 +37,42 @@ pub struct Version {
     pub program: Arc<Program>,
 }
 
+impl Version {
+    fn named(&self, id: &str, name: &str, mode: &str) -> PolicyRef {
+        PolicyRef {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            version: self.number,
+            sha256: self.program.sha256().to_owned(),
+            mode: mode.to_owned(),
+        }
+    }
+}
+
+/// Which version of which policy ran, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PolicyRef {
+    /// The id of the policy.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The number of the version.
+    pub version: i64,
+    /// The SHA-256 of the source, in hexadecimal.
+    pub sha256: String,
+    /// `live`, `last_good` when the live version failed or its breaker is open, `candidate` in a rehearsal of another version.
+    pub mode: String,
+}
+
+/// One run of one policy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// Which version of which policy.
+    pub policy: Arc<PolicyRef>,
+    /// What came of it.
+    pub evaluation: Evaluation,
+}
+
 /// An active policy. Keep it (in its `Arc`) from one bundle to the next while its version stays: the breaker is in it.
 pub struct ActivePolicy {
     /// Its id.
@@ -47,13 +83,36 @@ pub struct ActivePolicy {
     pub active: Version,
     /// The version before, if there is one that ran well.
     pub last_good: Option<Version>,
+    as_active: Arc<PolicyRef>,
+    as_last_good: Option<Arc<PolicyRef>>,
     breaker: Breaker,
 }
 
 impl ActivePolicy {
     /// A policy as published now: its breaker is closed.
     pub fn new(id: impl Into<String>, name: impl Into<String>, active: Version, last_good: Option<Version>) -> Self {
-        ActivePolicy { id: id.into(), name: name.into(), active, last_good, breaker: Breaker::default() }
+        let (id, name) = (id.into(), name.into());
+        let named = |version: &Version, mode| Arc::new(version.named(&id, &name, mode));
+        ActivePolicy {
+            as_active: named(&active, "live"),
+            as_last_good: last_good.as_ref().map(|version| named(version, "last_good")),
+            id,
+            name,
+            active,
+            last_good,
+            breaker: Breaker::default(),
+        }
+    }
+    /// A version that is tried and has no other to fall back to; its runs are told to be of this mode.
+    pub fn tried(id: impl Into<String>, name: impl Into<String>, version: Version, mode: &str) -> Self {
+        let policy = ActivePolicy::new(id, name, version, None);
+        let as_active = PolicyRef { mode: mode.to_owned(), ..PolicyRef::clone(&policy.as_active) };
+        let breaker = Breaker { is_fixed: true, ..Breaker::default() };
+        ActivePolicy { as_active: Arc::new(as_active), breaker, ..policy }
+    }
+    /// Whether its runs are told to be of this mode.
+    pub fn is_in_mode(&self, mode: &str) -> bool {
+        self.as_active.mode == mode
     }
     /// Whether errors opened the breaker: the last good version answers until something is published.
     pub fn breaker_is_open(&self) -> bool {
@@ -68,7 +127,9 @@ impl ActivePolicy {
             name: self.name.clone(),
             active: self.active.clone(),
             last_good: self.last_good.clone(),
-            breaker: Breaker { open, errors: Mutex::default() },
+            as_active: self.as_active.clone(),
+            as_last_good: self.as_last_good.clone(),
+            breaker: Breaker { open, errors: Mutex::default(), is_fixed: true },
         }
     }
 }
@@ -78,10 +139,15 @@ impl ActivePolicy {
 struct Breaker {
     open: AtomicBool,
     errors: Mutex<Vec<Moment>>,
+    /// In a rehearsal it stays as it is.
+    is_fixed: bool,
 }
 
 impl Breaker {
     fn count_error(&self, now: Moment) {
+        if self.is_fixed {
+            return;
+        }
         let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
         errors.retain(|at| now.since(*at).abs() <= WINDOW);
         errors.push(now);
@@ -114,6 +180,17 @@ impl Bundle {
     pub fn rehearsal(&self, decision: Decision) -> Bundle {
         Bundle::new(self.policies(decision).iter().map(|policy| Arc::new(policy.rehearsal())))
     }
+    /// The policies of a decision for a rehearsal, with this one in place of the policy of its id, or last where there is none.
+    pub fn rehearsal_with(&self, candidate: ActivePolicy) -> Bundle {
+        let decision = candidate.active.program.decision();
+        let mut policies = self.rehearsal(decision).policies.remove(&decision).unwrap_or_default();
+        let candidate = Arc::new(candidate);
+        match policies.iter_mut().find(|policy| policy.id == candidate.id) {
+            Some(place) => *place = candidate,
+            None => policies.push(candidate),
+        }
+        Bundle::new(policies)
+    }
     /// Every policy, by decision.
     pub fn all(&self) -> impl Iterator<Item = &Arc<ActivePolicy>> {
         DECISIONS.iter().flat_map(|d| self.policies(d.decision))
@@ -121,14 +198,14 @@ impl Bundle {
 }
 
 /// What the policies of a decision came to.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
     /// What was said, in order.
     pub effects: Vec<Placed>,
     /// What the caller must do because a policy failed and had no good version.
     pub fallback: Option<Fallback>,
-    /// One entry for each run.
-    pub entries: Vec<LogEntry>,
+    /// Every run, in order.
+    pub runs: Vec<Run>,
 }
 
 impl Verdict {
@@ -147,11 +224,11 @@ impl Verdict {
 /// Asks the policies of a decision. The thread needs a stack of `runner::STACK`.
 pub fn decide(bundle: &Bundle, decision: Decision, input: &Input, host: &Arc<dyn Host>) -> Verdict {
     let spec = decision.spec();
-    let mut verdict = Verdict { effects: Vec::new(), fallback: None, entries: Vec::new() };
+    let mut verdict = Verdict { effects: Vec::new(), fallback: None, runs: Vec::new() };
     for policy in bundle.policies(decision) {
-        match ask(policy, spec.fallback, input, host, &mut verdict.entries) {
-            Some(evaluation) => verdict.effects.extend(evaluation.effects),
-            None => {
+        match ask(policy, spec.fallback, input, host, &mut verdict.runs) {
+            true => verdict.effects.extend(verdict.runs.last().iter().flat_map(|run| run.evaluation.effects.clone())),
+            false => {
                 verdict.fallback = Some(spec.fallback);
                 if spec.fallback == Fallback::Refuse {
                     verdict.effects.push(refusal(policy));
@@ -171,49 +248,28 @@ fn refusal(policy: &ActivePolicy) -> Placed {
     Placed { effect: Effect::Refuse { field: String::new(), text }, line: 0, column: 0 }
 }
 
-/// Runs the active version and, where it fails, the last good one; nothing when both fail.
-fn ask(
-    policy: &ActivePolicy,
-    fallback: Fallback,
-    input: &Input,
-    host: &Arc<dyn Host>,
-    entries: &mut Vec<LogEntry>,
-) -> Option<Evaluation> {
+/// Runs the active version and, where it fails, the last good one; false when both fail.
+fn ask(policy: &ActivePolicy, fallback: Fallback, input: &Input, host: &Arc<dyn Host>, runs: &mut Vec<Run>) -> bool {
     if !policy.breaker_is_open() || policy.last_good.is_none() {
-        let evaluation = run(policy, &policy.active, "live", input, host, entries);
-        if !evaluation.failed() {
-            return Some(evaluation);
+        let evaluation = evaluate(&policy.active.program, input, host);
+        let (failed, error) = (evaluation.failed(), evaluation.error.clone());
+        runs.push(Run { policy: Arc::clone(&policy.as_active), evaluation });
+        if !failed {
+            return true;
         }
         policy.breaker.count_error(input.now);
-        tracing::warn!(policy = policy.name, version = policy.active.number, error = ?evaluation.error, "a policy failed");
+        tracing::warn!(policy = policy.name, version = policy.active.number, ?error, "a policy failed");
         if fallback == Fallback::Refuse {
             // What was meant to be checked was not. The last good version may not know of it: it answers only once the
             // breaker says that the live one fails for everybody.
-            return None;
+            return false;
         }
     }
-    let last_good = policy.last_good.as_ref()?;
-    Some(run(policy, last_good, "last_good", input, host, entries)).filter(|e| !e.failed())
-}
-
-fn run(
-    policy: &ActivePolicy,
-    version: &Version,
-    mode: &str,
-    input: &Input,
-    host: &Arc<dyn Host>,
-    entries: &mut Vec<LogEntry>,
-) -> Evaluation {
+    let Some((version, of)) = policy.last_good.as_ref().zip(policy.as_last_good.as_ref()) else { return false };
     let evaluation = evaluate(&version.program, input, host);
-    let of = PolicyRef {
-        id: policy.id.clone(),
-        name: policy.name.clone(),
-        version: version.number,
-        sha256: version.program.sha256().to_owned(),
-        mode: mode.to_owned(),
-    };
-    entries.push(LogEntry::new(version.program.decision(), of, input, evaluation.clone()));
-    evaluation
+    let failed = evaluation.failed();
+    runs.push(Run { policy: Arc::clone(of), evaluation });
+    !failed
 }
 
 #[cfg(test)]
@@ -252,7 +308,7 @@ mod tests {
                 policy(Decision::Routing, "assign(\"b\")", None),
             ]);
             let verdict = asked(&bundle, Decision::Routing);
-            assert_eq!((gists(&verdict), verdict.entries.len()), (vec!["notify boss".to_owned(), "a".to_owned()], 3));
+            assert_eq!((gists(&verdict), verdict.runs.len()), (vec!["notify boss".to_owned(), "a".to_owned()], 3));
         })
         .unwrap();
     }
@@ -297,13 +353,13 @@ mod tests {
             let bundle = Bundle::new([Arc::clone(&failing)]);
             let guard = policy(Decision::Guard, "1 + \"\" - true", Some("allow()"));
             let refused = asked(&Bundle::new([guard]), Decision::Guard);
-            assert_eq!((refused.refusals().count(), refused.entries.len()), (1, 1), "an unchecked step");
+            assert_eq!((refused.refusals().count(), refused.runs.len()), (1, 1), "an unchecked step");
             for n in 1..=ERRORS {
                 assert!(!failing.breaker_is_open(), "before error {n}");
-                assert_eq!(asked(&bundle, Decision::Routing).entries.len(), 2);
+                assert_eq!(asked(&bundle, Decision::Routing).runs.len(), 2);
             }
             assert!(failing.breaker_is_open());
-            assert_eq!(asked(&bundle, Decision::Routing).entries.len(), 1);
+            assert_eq!(asked(&bundle, Decision::Routing).runs.len(), 1);
         })
         .unwrap();
     }

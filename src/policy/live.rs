@@ -11,16 +11,17 @@ use std::{
 
 use arc_swap::ArcSwap;
 use diesel::prelude::*;
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 use super::{
-    chain::{self, ActivePolicy, Bundle, Verdict, Version},
-    decision::{Decision, Effect as Said, Fallback, priority_of},
+    chain::{self, ActivePolicy, Bundle, PolicyRef, Run, Verdict, Version},
+    decision::{Decision, Effect as Said, Fallback},
     evaluate::Evaluation,
-    facts::FactSchema,
+    facts::{FactSchema, Facts},
     gather,
     host::{Host, Offline},
-    log::{LogEntry, PolicyRef},
+    log::{LogEntry, LoggedInput},
+    outcome,
     program::compile,
     store::{PolicyRow, TableRow},
     table::Table,
@@ -36,9 +37,6 @@ use crate::{
     },
     schema::{team, user_account},
 };
-
-/// Where records go when no routing policy could be asked.
-const DEFAULT_TEAM: &str = "service-desk";
 
 /// The policies that are live on this node.
 pub struct Policies {
@@ -89,6 +87,13 @@ impl Policies {
     /// Who answers what a script looks up.
     pub fn host(&self, live: &Live) -> Arc<dyn Host> {
         Arc::new(LiveHost { tables: live.tables.clone(), teams: live.teams.clone(), database: self.database.clone() })
+    }
+
+    /// The same with other tables.
+    pub fn host_with(&self, live: &Live, tables: impl IntoIterator<Item = Table>) -> Arc<dyn Host> {
+        let tables = tables.into_iter().map(|table| (table.name().to_owned(), Arc::new(table)));
+        let (tables, teams) = (Arc::new(tables.collect()), live.teams.clone());
+        Arc::new(LiveHost { tables, teams, database: self.database.clone() })
     }
 }
 
@@ -167,8 +172,10 @@ impl Decide for Policies {
         let rehearsal = question.rehearsal.then(|| live.bundle.rehearsal(decision));
         let bundle = rehearsal.as_ref().unwrap_or(&live.bundle);
         let verdict = chain::decide(bundle, decision, &input, &self.host(&live));
-        let log = verdict.entries.iter().map(|entry| row(entry, question)).collect::<Result<Vec<_>>>()?;
-        Ok(Answer { effects: effects(connection, &live, decision, &verdict, question.record)?, log })
+        let logged = LoggedInput::of(&input)?;
+        let log =
+            (0..).zip(&verdict.runs).map(|(place, run)| row(place, run, &logged, question)).collect::<Result<_>>()?;
+        Ok(Answer { effects: effects(connection, &live, decision, &verdict, &input.record)?, log })
     }
 
     fn expire(&self) {
@@ -182,24 +189,15 @@ pub fn effects(
     live: &Live,
     decision: Decision,
     verdict: &Verdict,
-    record: &Map<String, Json>,
+    record: &Facts,
 ) -> Result<Vec<Effect>> {
     Ok(match decision {
-        Decision::Priority => priority(verdict, record),
+        Decision::Priority => {
+            i32::try_from(outcome::priority(verdict, record)).map(Effect::Priority).into_iter().collect()
+        }
         Decision::Routing => routing(connection, live, verdict)?,
         Decision::Guard => refusals(verdict),
     })
-}
-
-/// The priority that the policies come to; the matrix of impact and urgency where they come to none.
-fn priority(verdict: &Verdict, record: &Map<String, Json>) -> Vec<Effect> {
-    let level = |name: &str| record.get(name).and_then(Json::as_i64);
-    // impact + urgency - 1, at most 4: the shipped matrix.
-    let matrix = || (level("impact").unwrap_or(3) + level("urgency").unwrap_or(3) - 1).clamp(1, 4);
-    let priority = priority_of(verdict.said(), None).unwrap_or_else(|| {
-        priority_of(verdict.said(), Some(level("priority").unwrap_or_else(matrix))).unwrap_or_else(matrix)
-    });
-    i32::try_from(priority).map(Effect::Priority).into_iter().collect()
 }
 
 fn routing(connection: &mut AnyConnection, live: &Live, verdict: &Verdict) -> Result<Vec<Effect>> {
@@ -218,7 +216,7 @@ fn routing(connection: &mut AnyConnection, live: &Live, verdict: &Verdict) -> Re
         }
     }
     if verdict.fallback == Some(Fallback::DefaultQueue) {
-        effects.extend(live.teams.get(DEFAULT_TEAM).copied().map(Effect::Team));
+        effects.extend(live.teams.get(outcome::DEFAULT_TEAM).copied().map(Effect::Team));
         effects.push(Effect::Notify("administrators".to_owned()));
     }
     Ok(effects)
@@ -230,9 +228,8 @@ fn user_id(connection: &mut AnyConnection, name: &str) -> Result<Option<UserId>>
 }
 
 fn refusals(verdict: &Verdict) -> Vec<Effect> {
-    let refuses =
-        |e: &&LogEntry| e.evaluation.failed() || e.evaluation.said().any(|s| matches!(s, Said::Refuse { .. }));
-    let policies: Vec<&str> = verdict.entries.iter().filter(refuses).map(|e| e.policy.name.as_str()).collect();
+    let refuses = |r: &&Run| r.evaluation.failed() || r.evaluation.said().any(|s| matches!(s, Said::Refuse { .. }));
+    let policies: Vec<&str> = verdict.runs.iter().filter(refuses).map(|r| r.policy.name.as_str()).collect();
     let policy = format!("policy {}", policies.join(", "));
     let refusals = verdict.refusals().map(|(field, text)| Effect::Refuse {
         field: field.to_owned(),
@@ -242,9 +239,9 @@ fn refusals(verdict: &Verdict) -> Vec<Effect> {
     refusals.collect()
 }
 
-/// An entry as a row of the decision log.
-fn row(entry: &LogEntry, question: &Question<'_>) -> Result<DecisionRow> {
-    let (cause, run) = (question.cause, &entry.evaluation);
+/// A run as a row of the decision log, in its place among those of one decision.
+fn row(place: i32, run: &Run, input: &LoggedInput, question: &Question<'_>) -> Result<DecisionRow> {
+    let (cause, Run { policy, evaluation: run }) = (question.cause, run);
     let told = json!({
         "request": cause.request_id, "actor": cause.caller.user, "via": cause.via.as_text(), "depth": cause.depth,
     });
@@ -256,12 +253,12 @@ fn row(entry: &LogEntry, question: &Question<'_>) -> Result<DecisionRow> {
         record_version: 0,
         kind: question.decision.to_owned(),
         cause: JsonText::of(&told)?,
-        policy_id: entry.policy.id.parse().ok(),
-        policy_version: i32::try_from(entry.policy.version).ok(),
-        policy_sha256: entry.policy.sha256.clone(),
-        mode: entry.policy.mode.clone(),
-        input: JsonText::of(&entry.input)?,
-        input_sha256: entry.input_sha256.clone(),
+        policy_id: policy.id.parse().ok(),
+        policy_version: i32::try_from(policy.version).ok(),
+        policy_sha256: policy.sha256.clone(),
+        mode: policy.mode.clone(),
+        input: input.text.clone(),
+        input_sha256: input.sha256.clone(),
         host_calls: JsonText::of(&run.host_calls)?,
         result: JsonText::of(&run.effects)?,
         applied: JsonText::empty_list(),
@@ -271,6 +268,7 @@ fn row(entry: &LogEntry, question: &Question<'_>) -> Result<DecisionRow> {
         error: run.error.as_ref().map(JsonText::of).transpose()?,
         operations: i64::try_from(run.operations).unwrap_or(i64::MAX),
         microseconds: i64::try_from(run.microseconds).unwrap_or(i64::MAX),
+        place,
     })
 }
 
@@ -281,27 +279,27 @@ fn row(entry: &LogEntry, question: &Question<'_>) -> Result<DecisionRow> {
 /// A row that this server never wrote.
 pub fn entry(row: &DecisionRow, policy: String, number: String) -> Result<LogEntry> {
     let strange = || Error::internal(format!("decision {} can't be read", row.id));
+    let policy = PolicyRef {
+        id: row.policy_id.map(|id| id.to_string()).unwrap_or_default(),
+        name: policy,
+        version: row.policy_version.unwrap_or_default().into(),
+        sha256: row.policy_sha256.clone(),
+        mode: row.mode.clone(),
+    };
+    let evaluation = Evaluation {
+        outcome: serde_json::from_value(Json::from(row.outcome.as_str())).map_err(Error::internal)?,
+        effects: row.result.read()?,
+        rules: row.rules.read()?,
+        host_calls: row.host_calls.read()?,
+        operations: row.operations.unsigned_abs(),
+        microseconds: row.microseconds.unsigned_abs(),
+        error: row.error.as_ref().map(JsonText::read).transpose()?,
+    };
     Ok(LogEntry {
         decision: Decision::named(&row.kind).ok_or_else(strange)?,
-        policy: PolicyRef {
-            id: row.policy_id.map(|id| id.to_string()).unwrap_or_default(),
-            name: policy,
-            version: row.policy_version.unwrap_or_default().into(),
-            sha256: row.policy_sha256.clone(),
-            mode: row.mode.clone(),
-        },
         record: Some(number),
         input: row.input.read()?,
-        input_sha256: row.input_sha256.clone(),
-        evaluation: Evaluation {
-            outcome: serde_json::from_value(Json::from(row.outcome.as_str())).map_err(Error::internal)?,
-            effects: row.result.read()?,
-            rules: row.rules.read()?,
-            host_calls: row.host_calls.read()?,
-            operations: row.operations.unsigned_abs(),
-            microseconds: row.microseconds.unsigned_abs(),
-            error: row.error.as_ref().map(JsonText::read).transpose()?,
-        },
+        run: Run { policy: Arc::new(policy), evaluation },
     })
 }
 

@@ -2,67 +2,55 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
-use utoipa::ToSchema;
 
 use super::{
+    chain::{PolicyRef, Run},
     decision::{Decision, Effect, Placed, priority_of},
     evaluate::{Evaluation, Input, Outcome, evaluate},
     facts::FactSchema,
     host::{Host, Recorded},
     program::Program,
 };
-use crate::error::{Code, Error, Result};
+use crate::{
+    db::JsonText,
+    error::{Code, Error, Result},
+};
 
-/// Which version of which policy ran, and how.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct PolicyRef {
-    /// The id of the policy.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// The number of the version.
-    pub version: i64,
-    /// The SHA-256 of the source, in hexadecimal.
+/// What a decision was made on, as the log keeps it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoggedInput {
+    /// Its JSON; see [`Input::from_json`].
+    pub text: JsonText,
+    /// The SHA-256 of that text, in hexadecimal.
     pub sha256: String,
-    /// `live`, or `last_good` when the live version failed or its breaker is open.
-    pub mode: String,
 }
 
-/// One run, as far as the engine knows it. Who caused it, and what was carried out, is added by who writes the log.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+impl LoggedInput {
+    /// Of an input.
+    ///
+    /// # Errors
+    /// None: facts are text, numbers and times.
+    pub fn of(input: &Input) -> Result<LoggedInput> {
+        let text = JsonText::of(input)?;
+        let sha256 = hex::encode(Sha256::digest(text.as_str().as_bytes()));
+        Ok(LoggedInput { text, sha256 })
+    }
+}
+
+/// A decision that was logged: enough to explain it and to make it again.
+#[derive(Clone, Debug, PartialEq)]
 pub struct LogEntry {
     /// The decision.
     pub decision: Decision,
-    /// The policy.
-    pub policy: PolicyRef,
-    /// The number of the record, for sentences.
+    /// The number of the record, for sentences; a record that was being made had none yet.
     pub record: Option<String>,
-    /// The input; see [`Input::from_json`].
+    /// What it was made on.
     pub input: Json,
-    /// The SHA-256 of the input's JSON text, in hexadecimal.
-    pub input_sha256: String,
-    /// What came of it.
-    #[serde(flatten)]
-    pub evaluation: Evaluation,
-}
-
-impl LogEntry {
-    /// Of a run on an input.
-    pub fn new(decision: Decision, policy: PolicyRef, input: &Input, evaluation: Evaluation) -> LogEntry {
-        // Facts are text, numbers and times: their JSON never fails.
-        let json = serde_json::to_value(input).unwrap_or_default();
-        let input_sha256 = hex::encode(Sha256::digest(json.to_string().as_bytes()));
-        // A record that is being made has no number yet.
-        let record = input.record.text("number").filter(|n| !n.is_empty()).map(str::to_owned);
-        LogEntry { decision, policy, record, input: json, input_sha256, evaluation }
-    }
-
-    fn version(&self) -> String {
-        format!("{} v{}", self.policy.name, self.policy.version)
-    }
+    /// Who decided, and what came of it.
+    pub run: Run,
 }
 
 /// What a decision came to, in words.
@@ -85,11 +73,16 @@ fn result(decision: Decision, effects: &[Placed]) -> String {
     }
 }
 
+fn version(policy: &PolicyRef) -> String {
+    format!("{} v{}", policy.name, policy.version)
+}
+
 /// Why a decision came out as it did, in a sentence: `INC0000012 went to service-desk because rule "Everything else"
 /// (line 24 of routing v3) fitted; "Gold services" (line 12) did not: incident.service?.criticality == "gold" was false.`
-pub fn explain(entry: &LogEntry) -> String {
-    let (run, name) = (&entry.evaluation, entry.version());
-    let record = entry.record.as_deref().unwrap_or("The record");
+/// `record` is the number of the record, which one that is being made has not yet.
+pub fn explain(decision: Decision, record: Option<&str>, run: &Run) -> String {
+    let (run, name) = (&run.evaluation, version(&run.policy));
+    let record = record.unwrap_or("The record");
     let reason = match (run.outcome, &run.error) {
         (Outcome::Error, Some(e)) => return format!("{record} was not decided by {name}, which failed: {e}."),
         (Outcome::Limit, Some(e)) => {
@@ -97,7 +90,7 @@ pub fn explain(entry: &LogEntry) -> String {
         }
         (Outcome::Passed, _) => format!("{record} was left to the next policy by {name}: no rule fitted"),
         (Outcome::Ok | Outcome::Error | Outcome::Limit, _) => {
-            format!("{record} {} because {}", result(entry.decision, &run.effects), fitted(run, &name))
+            format!("{record} {} because {}", result(decision, &run.effects), fitted(run, &name))
         }
     };
     let missed: Vec<String> = run
@@ -138,11 +131,14 @@ pub struct Replay {
 /// # Errors
 /// The program isn't the logged version, or the input doesn't fit the schema.
 pub fn replay(entry: &LogEntry, program: &Program, schema: &Arc<FactSchema>) -> Result<Replay> {
-    if program.sha256() != entry.policy.sha256 {
-        return Err(Error::new(Code::Conflict, format!("This is not the source that decided: {}.", entry.version())));
+    if program.sha256() != entry.run.policy.sha256 {
+        return Err(Error::new(
+            Code::Conflict,
+            format!("This is not the source that decided: {}.", version(&entry.run.policy)),
+        ));
     }
     let input = Input::from_json(&entry.input, schema)?;
-    let then = &entry.evaluation;
+    let then = &entry.run.evaluation;
     let host: Arc<dyn Host> = Arc::new(Recorded::new(&then.host_calls));
     let now = evaluate(program, &input, &host);
     let same = now.outcome == then.outcome
@@ -157,8 +153,10 @@ mod tests {
     use super::*;
     use crate::policy::{facts, functions::test_clock, library::Library, program::compile, runner::on_ample_stack};
 
+    /// As it is read back from what was written.
     fn log(entry: &LogEntry) -> LogEntry {
-        serde_json::from_str(&serde_json::to_string(entry).unwrap()).unwrap()
+        let evaluation = serde_json::from_value(serde_json::to_value(&entry.run.evaluation).unwrap()).unwrap();
+        LogEntry { run: Run { evaluation, ..entry.run.clone() }, ..entry.clone() }
     }
 
     fn decided(decision: Decision, category: &str) -> (Program, LogEntry) {
@@ -172,15 +170,16 @@ mod tests {
         builder.set("category", category).unwrap();
         let input = Input::new(builder.build(), test_clock()).transition(facts::transition().made_up());
         let evaluation = evaluate(&program, &input, &host);
-        let of = PolicyRef {
+        let policy = Arc::new(PolicyRef {
             id: "p".into(),
             name: decision.spec().name.into(),
             version: 3,
             sha256: program.sha256().into(),
             mode: "live".into(),
-        };
-        let entry = LogEntry::new(decision, of, &input, evaluation);
-        (program, entry)
+        });
+        let logged = LoggedInput::of(&input).unwrap().text.read().unwrap();
+        let record = Some("INC0000012".to_owned());
+        (program, LogEntry { decision, record, input: logged, run: Run { policy, evaluation } })
     }
 
     #[test]
@@ -190,8 +189,8 @@ mod tests {
                 for decision in [Decision::Priority, Decision::Routing, Decision::Guard] {
                     let (program, entry) = decided(decision, category);
                     let again = replay(&log(&entry), &program, &facts::incident()).unwrap();
-                    assert!(again.same, "{:?}\n{:?}", again.evaluation, entry.evaluation);
-                    assert_eq!(again.evaluation.host_calls, entry.evaluation.host_calls);
+                    assert!(again.same, "{:?}\n{:?}", again.evaluation, entry.run.evaluation);
+                    assert_eq!(again.evaluation.host_calls, entry.run.evaluation.host_calls);
                 }
             }
         })
@@ -204,7 +203,7 @@ mod tests {
             let (program, mut entry) = decided(Decision::Routing, "network");
             entry.input["record"]["category"] = "gardening".into();
             assert!(!replay(&entry, &program, &facts::incident()).unwrap().same);
-            entry.policy.sha256.clear();
+            Arc::make_mut(&mut entry.run.policy).sha256.clear();
             assert!(replay(&entry, &program, &facts::incident()).is_err());
         })
         .unwrap();
@@ -214,13 +213,14 @@ mod tests {
     fn a_sentence_says_why() {
         on_ample_stack(|| {
             let (_, entry) = decided(Decision::Routing, "gardening");
-            let sentence = explain(&entry);
+            let sentence = explain(entry.decision, entry.record.as_deref(), &entry.run);
             let start = "INC0000012 went to service-desk because rule \"Everything else\" (line ";
             assert!(sentence.starts_with(start), "{sentence}");
             assert!(sentence.contains("did not: is_critical(incident.service?.criticality) was false"), "{sentence}");
             let (_, entry) = decided(Decision::Priority, "gardening");
             let start = "INC0000012 got priority 3 because rule \"The matrix of impact and urgency\" (line ";
-            assert!(explain(&entry).starts_with(start), "{}", explain(&entry));
+            let sentence = explain(entry.decision, entry.record.as_deref(), &entry.run);
+            assert!(sentence.starts_with(start), "{sentence}");
         })
         .unwrap();
     }

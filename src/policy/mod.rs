@@ -10,6 +10,7 @@
 
 #[cfg(test)]
 mod attacks;
+pub mod back_test;
 pub mod chain;
 mod context;
 pub mod decision;
@@ -25,6 +26,7 @@ mod limits;
 pub mod live;
 pub mod log;
 pub mod offline;
+pub mod outcome;
 pub mod program;
 pub mod runner;
 #[cfg(test)]

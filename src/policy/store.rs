@@ -211,6 +211,11 @@ impl TableRow {
         Ok(lookup_table::table.filter(lookup_table::name.eq(name)).first(connection).optional()?)
     }
 
+    /// The table of that name, which must be there.
+    pub fn named(connection: &mut AnyConnection, name: &str) -> Result<TableRow> {
+        Self::find(connection, name)?.ok_or_else(|| Error::not_found("lookup table"))
+    }
+
     /// Its versions, newest first.
     pub fn versions(&self, connection: &mut AnyConnection) -> Result<Vec<TableVersionRow>> {
         let mine = lookup_table_version::table.filter(lookup_table_version::table_id.eq(self.id));

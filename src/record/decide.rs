@@ -101,6 +101,7 @@ pub struct DecisionRow {
     pub error: Option<JsonText>,
     pub operations: i64,
     pub microseconds: i64,
+    pub place: i32,
 }
 
 impl DecisionRow {

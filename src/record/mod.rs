@@ -19,6 +19,7 @@ pub mod header;
 pub mod held;
 pub mod history;
 pub mod input;
+pub mod job;
 pub mod journal;
 pub mod kernel;
 pub mod kind;

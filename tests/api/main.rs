@@ -4,6 +4,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "what a test does not look at may be anything")]
 
 mod attacks;
+mod back_test;
 mod conformance;
 mod custom_field;
 mod demo;

@@ -90,6 +90,9 @@ impl Scene {
         let field = json!({"kind": "incident", "name": "wing", "label": "Wing", "field_type": "text"});
         let field = server.post("/api/v1/custom-fields", field).by(Admin).expect(201).await;
         others.insert(("custom-fields", "{id}"), field.field("id"));
+        let back_tests = "/api/v1/policies/routing_incidents/versions/1/back-tests";
+        let job = server.post(back_tests, json!({})).by(Admin).expect(202).await.field("id");
+        others.extend(["jobs", "back-tests"].map(|collection| ((collection, "{id}"), job.clone())));
         let narrow = people::token_for(&server.assembly, Alex, "incident.read");
         people::token_for(&server.assembly, Rob, "incident.read");
         let (alex, rob) = (Alex.id(&server.assembly), Rob.id(&server.assembly));

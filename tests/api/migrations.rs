@@ -129,27 +129,33 @@ fn class(of: &str) -> &'static str {
 
 /// The tables that `CREATE TABLE` statements make.
 fn tables(database: &str) -> BTreeMap<String, Columns> {
-    let mut tables = BTreeMap::new();
+    let mut tables: BTreeMap<String, Columns> = BTreeMap::new();
     for statement in statements(database).into_iter().map(plain) {
+        let added = statement.strip_prefix("ALTER TABLE ").and_then(|rest| rest.split_once(" ADD COLUMN "));
+        if let Some((name, definition)) = added {
+            tables.get_mut(name).unwrap().extend(column(definition));
+        }
         let Some((name, body)) = statement.strip_prefix("CREATE TABLE ").and_then(|rest| rest.split_once(" (")) else {
             continue;
         };
         if OF_ONE.contains(&name) {
             continue;
         }
-        let mut columns = Columns::new();
-        for column in apart(body.trim_end_matches(')')) {
-            let mut words = column.split_whitespace();
-            let (Some(column_name), Some(type_name)) = (words.next(), words.next()) else { continue };
-            if ["PRIMARY", "UNIQUE", "FOREIGN", "CHECK", "CONSTRAINT"].contains(&column_name) {
-                continue;
-            }
-            let needed = column.contains("NOT NULL") || column.contains("PRIMARY KEY");
-            columns.insert(column_name.to_owned(), (class(type_name).to_owned(), !needed));
-        }
+        let columns = apart(body.trim_end_matches(')')).iter().filter_map(|part| column(part)).collect();
         tables.insert(name.to_owned(), columns);
     }
     tables
+}
+
+/// The name of a column and what it holds; nothing for a constraint.
+fn column(definition: &str) -> Option<(String, (String, bool))> {
+    let mut words = definition.split_whitespace();
+    let (name, type_name) = (words.next()?, words.next()?);
+    if ["PRIMARY", "UNIQUE", "FOREIGN", "CHECK", "CONSTRAINT"].contains(&name) {
+        return None;
+    }
+    let needed = definition.contains("NOT NULL") || definition.contains("PRIMARY KEY");
+    Some((name.to_owned(), (class(type_name).to_owned(), !needed)))
 }
 
 /// The parts between the commas that stand in no parentheses.

@@ -10,7 +10,7 @@ use crate::{
     error::{Code, Error, Result, did_you_mean},
     http::{
         endpoint::{in_query, short_text, yes_or_no},
-        parameter,
+        parameter, sheet,
     },
     id::{RowId, TeamId},
     record::query::{
@@ -179,29 +179,13 @@ pub fn respond<T: Serialize>(
     let mut response = HttpResponse::Ok();
     let links: Vec<String> = [("next", &next), ("prev", &previous)]
         .into_iter()
-        .filter_map(|(rel, cursor)| Some(link(path, query, rel, cursor.as_deref()?)))
+        .filter_map(|(rel, cursor)| Some(sheet::link(path, query, rel, cursor.as_deref()?)))
         .collect();
     if !links.is_empty() {
         response.insert_header((header::LINK, links.join(", ")));
     }
     let body: Value = json!({"items": found, "next_cursor": next, "previous_cursor": previous, "total": total});
     Ok(response.json(body))
-}
-
-fn link(path: &str, query: &[(String, String)], rel: &str, cursor: &str) -> String {
-    let others = query.iter().filter(|(n, _)| n != "cursor").map(|(n, v)| (n.as_str(), v.as_str()));
-    let pairs: Vec<String> =
-        others.chain([("cursor", cursor)]).map(|(n, v)| format!("{}={}", encoded(n), encoded(v))).collect();
-    format!("<{path}?{}>; rel=\"{rel}\"", pairs.join("&"))
-}
-
-fn encoded(text: &str) -> String {
-    text.bytes()
-        .map(|b| match b {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(b).to_string(),
-            _ => format!("%{b:02X}"),
-        })
-        .collect()
 }
 
 #[cfg(test)]

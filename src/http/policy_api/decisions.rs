@@ -19,10 +19,11 @@ use crate::{
     },
     id::{RecordId, RowId},
     policy::{
+        chain::PolicyRef,
         decision::Decision,
         evaluate::Evaluation,
         live,
-        log::{self, LogEntry, PolicyRef},
+        log::{self, LogEntry},
         program::compile,
         store::PolicyRow,
     },
@@ -125,13 +126,13 @@ async fn explain(call: Call, studio: web::Data<Studio>, id: web::Path<String>) -
                 at: row.at,
                 record_id: row.record_id,
                 record_version: row.record_version,
-                sentence: log::explain(&entry),
+                sentence: log::explain(entry.decision, entry.record.as_deref(), &entry.run),
                 record: entry.record,
                 decision: entry.decision,
-                policy: entry.policy,
+                policy: PolicyRef::clone(&entry.run.policy),
                 applied: row.applied.read()?,
                 discarded: row.discarded.read()?,
-                run: entry.evaluation,
+                run: entry.run.evaluation,
             })
         })
         .await?;
@@ -197,6 +198,6 @@ impl Bench {
             if e.code == Code::Invalid { Error::new(Code::Conflict, changed) } else { e }
         };
         let replay = log::replay(&entry, &program, live.schema()).map_err(misfit)?;
-        Ok(DecisionReplay { same: replay.same, then: entry.evaluation, now: replay.evaluation })
+        Ok(DecisionReplay { same: replay.same, then: entry.run.evaluation, now: replay.evaluation })
     }
 }

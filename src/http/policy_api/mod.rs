@@ -6,6 +6,8 @@
 //! **Invariant:** scripts run on the threads of the [`Runner`], never on a web worker, and hold no connection while they do.
 //! **Invariant:** every change is audited in its own transaction, and this node asks for what is live anew after it.
 
+mod back_test_page;
+mod back_tests;
 mod decisions;
 mod declare;
 mod gate;
@@ -75,6 +77,7 @@ pub fn mount(api: &mut Api) {
     vocabulary::mount(api);
     policies::mount(api);
     versions::mount(api);
+    back_tests::mount(api);
     simulate::mount(api);
     status::mount(api);
     tables::mount(api);

@@ -25,12 +25,12 @@ use crate::{
         schema,
     },
     policy::{
-        chain::{self, ActivePolicy, Bundle, Version},
+        chain::{self, ActivePolicy, Bundle, PolicyRef, Run, Version},
         decision::{Decision, Fallback},
         diagnostic::Severity,
         evaluate::Evaluation,
         live::{self, Live},
-        log::{LogEntry, PolicyRef, explain},
+        log::explain,
         program::compile,
         store::PolicyRow,
     },
@@ -201,20 +201,18 @@ async fn simulate_record(call: Call, studio: web::Data<Studio>, Body(asked): Bod
 impl Bench {
     fn simulate(&self, asked: &Simulation) -> Result<SimulationResult> {
         let live = self.live()?;
-        let (bundle, is_candidate) = self.bundle(&live, asked)?;
+        let bundle = self.bundle(&live, asked)?;
         let input = self.database.read_here(|c| rehearsal::input(self, c, &live, asked))?;
         // The connection is given back: a script's questions take one of their own.
-        let mut verdict = chain::decide(&bundle, asked.decision, &input, &self.policies.host(&live));
+        let verdict = chain::decide(&bundle, asked.decision, &input, &self.policies.host(&live));
         let given = serde_json::to_value(&input).map_err(Error::internal)?;
-        let record = given["record"].as_object().cloned().unwrap_or_default();
         let would = self.database.read_here(|c| {
-            let effects = live::effects(c, &live, asked.decision, &verdict, &record)?;
-            Written::of(c, &live, &effects, &record)
+            let effects = live::effects(c, &live, asked.decision, &verdict, &input.record)?;
+            Written::of(c, &live, &effects, given["record"].as_object().unwrap_or(&Map::new()))
         })?;
-        if is_candidate {
-            verdict.entries.iter_mut().for_each(|entry| entry.policy.mode = "candidate".to_owned());
-        }
-        let runs: Vec<SimulatedRun> = verdict.entries.into_iter().map(SimulatedRun::of).collect();
+        let number = input.record.text("number").filter(|n| !n.is_empty());
+        let runs: Vec<SimulatedRun> =
+            verdict.runs.into_iter().map(|run| SimulatedRun::of(asked.decision, number, run)).collect();
         let sentence = match runs.is_empty() {
             true => format!("No policy is live for {}.", asked.decision.spec().name),
             false => runs.iter().map(|r| r.sentence.as_str()).collect::<Vec<_>>().join(" "),
@@ -222,20 +220,20 @@ impl Bench {
         Ok(SimulationResult { sentence, runs, fallback: verdict.fallback, would, input: given })
     }
 
-    /// Which policies are asked, and whether they are a candidate.
-    fn bundle(&self, live: &Live, asked: &Simulation) -> Result<(Bundle, bool)> {
+    /// Which policies are asked.
+    fn bundle(&self, live: &Live, asked: &Simulation) -> Result<Bundle> {
         let (id, name, number, source) = match (&asked.source, &asked.policy) {
             (Some(source), _) => (String::new(), "unsaved source".to_owned(), 0, source.clone()),
             (None, Some(policy)) => self.stored(asked, policy)?,
             (None, None) if asked.version.is_some() => {
                 return Err(Error::invalid("/version", "required", "Name the `policy` whose version this is."));
             }
-            (None, None) => return Ok((live.bundle().rehearsal(asked.decision), false)),
+            (None, None) => return Ok(live.bundle().rehearsal(asked.decision)),
         };
         let program = compile(&source, asked.decision)
             .map_err(|problems| Error::invalid_all(problems.iter().map(problem).collect()))?;
         let version = Version { number, program: Arc::new(program) };
-        Ok((Bundle::new([Arc::new(ActivePolicy::new(id, name, version, None))]), true))
+        Ok(Bundle::new([Arc::new(ActivePolicy::tried(id, name, version, "candidate"))]))
     }
 
     /// Id, name, version and source of a stored version.
@@ -256,7 +254,8 @@ impl Bench {
 }
 
 impl SimulatedRun {
-    fn of(entry: LogEntry) -> Self {
-        SimulatedRun { sentence: explain(&entry), policy: entry.policy, run: entry.evaluation }
+    fn of(decision: Decision, number: Option<&str>, run: Run) -> Self {
+        let sentence = explain(decision, number, &run);
+        SimulatedRun { sentence, policy: PolicyRef::clone(&run.policy), run: run.evaluation }
     }
 }

@@ -13,8 +13,7 @@ use utoipa::openapi::{
 
 use super::{
     a,
-    read::{encoded, visible},
-    sheet::{self, Sheet, under},
+    read::visible,
     store_file::{Limits, Receiving, contents},
 };
 use crate::{
@@ -26,6 +25,7 @@ use crate::{
         mount::Api,
         parameter::{dry_run, idempotency_key, if_match, reason},
         schema::{Shape, inline, schema},
+        sheet::{self, Sheet, encoded, under},
         upload::Upload,
     },
     id::RowId,

@@ -3,11 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, http::Method, web};
 use serde_json::{Value, json};
 
-use super::{
-    a,
-    read::visible,
-    sheet::{self, Sheet, under},
-};
+use super::{a, read::visible};
 use crate::{
     error::{Code, Error, Result},
     http::{
@@ -15,6 +11,7 @@ use crate::{
         endpoint::{Access, Answer, Endpoint, in_path, uuid},
         mount::Api,
         schema::schema,
+        sheet::{self, Sheet, under},
     },
     id::RowId,
     record::{

@@ -221,7 +221,7 @@ fn cell(record: &Value, column: &str) -> Value {
 }
 
 /// A line of CSV. What a spreadsheet would take for a formula is led by an apostrophe.
-fn line(cells: impl Iterator<Item = Value>) -> Result<Bytes> {
+pub(in crate::http) fn line(cells: impl Iterator<Item = Value>) -> Result<Bytes> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     writer.write_record(cells.map(|cell| as_text(&cell))).map_err(Error::internal)?;
     writer.into_inner().map(Bytes::from).map_err(|e| Error::internal(e.to_string()))

@@ -5,11 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::{
-    a, practice_of,
-    read::visible,
-    sheet::{self, Sheet, under},
-};
+use super::{a, practice_of, read::visible};
 use crate::{
     error::{Code, Error, Result},
     http::{
@@ -19,6 +15,7 @@ use crate::{
         mount::Api,
         parameter::{dry_run, idempotency_key, if_match, reason},
         schema::schema,
+        sheet::{self, Sheet, under},
     },
     record::{
         journal::{self, COMMENT, JournalEntry, Note, TIME, WORK_NOTE},

@@ -11,12 +11,13 @@ mod links;
 mod property;
 mod read;
 pub mod shape;
-mod sheet;
 mod store_file;
 #[cfg(test)]
 mod tests;
 mod watchers;
 mod write;
+
+pub(super) use export::line as csv_line;
 
 use super::{custom_field_api, interaction_api, mount::Api, stream};
 use crate::record::{kernel::Kernel, kind::Kind, practice::AnyPractice};

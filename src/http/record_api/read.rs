@@ -10,7 +10,6 @@ use actix_web::{
     },
     web,
 };
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde_json::json;
 use utoipa::openapi::{ObjectBuilder, path::Parameter, schema::Type};
 
@@ -26,7 +25,7 @@ use crate::{
         endpoint::{Access, Answer, Content, Endpoint, in_query, patterned, short_text, text},
         entity_tag::{IfNoneMatch, etag, etag_of},
         mount::Api,
-        parameter, schema,
+        parameter, schema, sheet,
     },
     record::{
         document::Document,
@@ -265,13 +264,7 @@ fn page_body(page: &Page, picked: Option<&Fields>) -> Result<Vec<u8>> {
 }
 
 fn page_response(path: &str, query: &[(String, String)], body: Vec<u8>, page: &Page) -> HttpResponse {
-    let link = |rel: &str, cursor: &Option<String>| {
-        let cursor = cursor.as_deref()?;
-        let others = query.iter().filter(|(n, _)| n != "cursor").map(|(n, v)| (n.as_str(), v.as_str()));
-        let pairs: Vec<String> =
-            others.chain([("cursor", cursor)]).map(|(n, v)| format!("{}={}", encoded(n), encoded(v))).collect();
-        Some(format!("<{path}?{}>; rel=\"{rel}\"", pairs.join("&")))
-    };
+    let link = |rel: &str, cursor: &Option<String>| Some(sheet::link(path, query, rel, cursor.as_deref()?));
     let links: Vec<String> = [link("next", &page.next), link("prev", &page.previous)].into_iter().flatten().collect();
     let mut response = HttpResponse::Ok();
     if !links.is_empty() {
@@ -279,14 +272,6 @@ fn page_response(path: &str, query: &[(String, String)], body: Vec<u8>, page: &P
     }
     response.content_type(ContentType::json()).body(body)
 }
-
-/// Text as it may stand in a URL.
-pub(super) fn encoded(text: &str) -> PercentEncode<'_> {
-    utf8_percent_encode(text, RESERVED_IN_URLS)
-}
-
-/// All but what RFC 3986, 2.3 calls unreserved.
-const RESERVED_IN_URLS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 fn get(kind: &'static Kind) -> Endpoint {
     Endpoint {

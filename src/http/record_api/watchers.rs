@@ -3,11 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, http::Method, web};
 use serde_json::{Value, json};
 
-use super::{
-    a,
-    read::visible,
-    sheet::{self, Sheet, under},
-};
+use super::{a, read::visible};
 use crate::{
     error::{Code, Error, Result},
     http::{
@@ -16,6 +12,7 @@ use crate::{
         mount::Api,
         parameter::{dry_run, if_match, reason},
         schema::schema,
+        sheet::{self, Sheet, under},
     },
     id::{RecordId, UserId},
     record::{

@@ -146,6 +146,7 @@ impl Decide for ByFormula {
             error: None,
             operations: 0,
             microseconds: 0,
+            place: 0,
         };
         Ok(Answer { effects, log: vec![row] })
     }

@@ -165,6 +165,7 @@ fn decision(record_id: RecordId) -> DecisionRow {
         error: None,
         operations: 1,
         microseconds: 1,
+        place: 0,
     }
 }
 

@@ -1,9 +1,10 @@
-//! Pages of what stands beside a record: forward only, by the place of the last row.
+//! Pages of what has one order: forward only, by the place of the last row.
 
 use actix_web::{
     HttpResponse,
     http::{Method, header},
 };
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::json;
 use utoipa::openapi::{
@@ -12,15 +13,14 @@ use utoipa::openapi::{
     schema::{SchemaType, Type},
 };
 
-use super::read::encoded;
+use super::{
+    endpoint::{Access, Endpoint},
+    entity_tag::etag,
+    parameter,
+    schema::{Shape, named},
+};
 use crate::{
     error::{Code, Result},
-    http::{
-        endpoint::{Access, Endpoint},
-        entity_tag::etag,
-        parameter,
-        schema::{Shape, named},
-    },
     record::{
         kind::Kind,
         query::{
@@ -95,11 +95,7 @@ impl Sheet {
     pub fn respond<T: Serialize>(&self, cut: &Cut<T>, version: Option<i32>) -> HttpResponse {
         let mut response = HttpResponse::Ok();
         if let Some(cursor) = &cut.next {
-            let others = self.query.iter().filter(|(n, _)| n != "cursor").map(|(n, v)| (n.as_str(), v.as_str()));
-            let pairs = others.chain([("cursor", cursor.as_str())]);
-            let pairs: Vec<String> = pairs.map(|(n, v)| format!("{}={}", encoded(n), encoded(v))).collect();
-            let link = format!("<{}?{}>; rel=\"next\"", self.path, pairs.join("&"));
-            response.insert_header((header::LINK, link));
+            response.insert_header((header::LINK, link(&self.path, &self.query, "next", cursor)));
         }
         if let Some(version) = version {
             response.insert_header((header::ETAG, etag(version)));
@@ -144,3 +140,18 @@ pub(super) fn under(kind: &Kind, method: Method, rest: &str, id: String) -> Endp
         problems: vec![Code::NotFound],
     }
 }
+
+/// A link to another page of a list (RFC 8288): the same query with this cursor.
+pub(super) fn link(path: &str, query: &[(String, String)], rel: &str, cursor: &str) -> String {
+    let others = query.iter().filter(|(n, _)| n != "cursor").map(|(n, v)| (n.as_str(), v.as_str()));
+    let pairs = others.chain([("cursor", cursor)]).map(|(n, v)| format!("{}={}", encoded(n), encoded(v)));
+    format!("<{path}?{}>; rel=\"{rel}\"", pairs.collect::<Vec<_>>().join("&"))
+}
+
+/// Text as it may stand in a URL.
+pub(super) fn encoded(text: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(text, RESERVED_IN_URLS)
+}
+
+/// All but what RFC 3986, 2.3 calls unreserved.
+const RESERVED_IN_URLS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');

@@ -1,0 +1,85 @@
+//! Works on jobs: one at a time on each node, on a thread of its own.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
+
+use tokio::sync::oneshot;
+
+use super::Jobs;
+use crate::{
+    error::{Error, Result},
+    id::RowId,
+    policy::{
+        back_test::{self, run::Stage},
+        runner,
+    },
+    record::job::{JobRow, State, Told},
+};
+
+/// Tells the work that this node ends, when whoever waits for it is dropped.
+struct Ending(Arc<AtomicBool>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Works on all jobs that wait, one after the other; gives how many.
+pub(super) async fn work_off(jobs: &Jobs) -> Result<usize> {
+    let mut worked = 0;
+    loop {
+        let (node, now) = (jobs.node, jobs.clock.now());
+        let Some(job) = jobs.writer.run(move |unit| JobRow::take(unit.connection()?, node, now)).await? else {
+            return Ok(worked);
+        };
+        let ending = Ending(Arc::default());
+        let outcome = on_a_thread(jobs, job.clone(), ending.0.clone()).await;
+        end(jobs, job, outcome).await?;
+        worked += 1;
+    }
+}
+
+async fn on_a_thread(jobs: &Jobs, job: JobRow, ending: Arc<AtomicBool>) -> Result<Told> {
+    let (reply, answer) = oneshot::channel();
+    let (stage, node) = (jobs.stage(), jobs.node);
+    let work = move || {
+        let outcome = catch_unwind(AssertUnwindSafe(|| do_it(&stage, job, node, &ending)));
+        if ending.load(Ordering::Relaxed) {
+            // Nobody waits any more: the next node need not wait for this one's silence.
+            let given_back = stage.writer.run_blocking(move |unit| JobRow::release(unit.connection()?, node));
+            tracing::debug!(?given_back, "a job was given back");
+        }
+        let _ = reply.send(outcome.unwrap_or_else(|_| Err(Error::internal("a job panicked"))));
+    };
+    thread::Builder::new().name("job".to_owned()).stack_size(runner::STACK).spawn(work).map_err(Error::internal)?;
+    answer.await.map_err(Error::internal)?
+}
+
+/// What there is to be done for each kind of job.
+fn do_it(stage: &Stage, job: JobRow, node: RowId, ending: &AtomicBool) -> Result<Told> {
+    match job.kind.as_str() {
+        back_test::KIND => back_test::run::run(stage, job, node, ending),
+        other => Err(Error::internal(format!("nobody knows how to do the job `{other}`"))),
+    }
+}
+
+async fn end(jobs: &Jobs, job: JobRow, outcome: Result<Told>) -> Result<()> {
+    let (state, error) = match outcome {
+        Ok(Told::GoOn) => (State::Succeeded, None),
+        Ok(Told::Stop) => (State::Cancelled, None),
+        Ok(Told::Lost) => return Ok(()),
+        Err(error) => {
+            tracing::warn!(job = %job.id, %error, cause = ?error.source, "a job failed");
+            (State::Failed, Some(error.detail))
+        }
+    };
+    let (node, now) = (jobs.node, jobs.clock.now());
+    jobs.writer.run(move |unit| job.end(unit.connection()?, node, state, error.as_deref(), now)).await
+}

@@ -1,0 +1,110 @@
+//! What a back-test is asked for, with everything pinned that it depends on: whoever goes on with it later compares the same.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+
+use super::judge::Judge;
+use crate::{
+    clock::Moment,
+    db::AnyConnection,
+    error::{Code, Error, Result},
+    id::RowId,
+    policy::{
+        chain::{ActivePolicy, Bundle, Version},
+        decision::Decision,
+        live::{Live, Policies},
+        program::compile,
+        store::{PolicyRow, TableRow},
+    },
+};
+
+/// A version of a policy, or of a lookup table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pin {
+    /// Which.
+    pub id: RowId,
+    /// Its name.
+    pub name: String,
+    /// The number of the version.
+    pub version: i32,
+}
+
+/// What a back-test is asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Asked {
+    /// The decision.
+    pub decision: Decision,
+    /// The version that is rehearsed.
+    pub candidate: Pin,
+    /// What is live beside it and compared with it, in the order in which it is asked.
+    pub live: Vec<Pin>,
+    /// The lookup tables that both sides use.
+    pub tables: Vec<Pin>,
+    /// Decisions from this moment on.
+    pub from: Option<Moment>,
+    /// Decisions before this moment.
+    pub until: Option<Moment>,
+    /// Within how many minutes after its opening an incident of a priority is to be resolved; empty: nothing is forecast.
+    pub resolve_within: BTreeMap<i64, i64>,
+}
+
+impl Asked {
+    /// A rehearsal of a version beside what is live now.
+    ///
+    /// # Errors
+    /// No such version.
+    pub fn of(connection: &mut AnyConnection, policy: &PolicyRow, number: i32) -> Result<Asked> {
+        policy.version(connection, number)?;
+        let decision = policy.decision()?;
+        let pin = |id, name: &str, version| Pin { id, name: name.to_owned(), version };
+        let live = PolicyRow::all(connection)?.into_iter().filter(|row| row.enabled && row.decision == policy.decision);
+        let live = live.filter_map(|row| Some(pin(row.id, &row.name, row.active_version?))).collect();
+        let tables = TableRow::all(connection)?.iter().map(|row| pin(row.id, &row.name, row.version)).collect();
+        Ok(Asked {
+            decision,
+            candidate: pin(policy.id, &policy.name, number),
+            live,
+            tables,
+            from: None,
+            until: None,
+            resolve_within: BTreeMap::new(),
+        })
+    }
+
+    /// How long after its opening an incident of a priority is to be resolved.
+    pub fn target(&self, priority: i64) -> Option<TimeDelta> {
+        self.resolve_within.get(&priority).map(|minutes| TimeDelta::minutes(*minutes))
+    }
+
+    /// Both sides, compiled. Call it on a thread with an ample stack.
+    ///
+    /// # Errors
+    /// A version that does not compile or is not there any more.
+    pub fn judge(&self, connection: &mut AnyConnection, policies: &Policies, live: &Live) -> Result<Judge> {
+        let before = self.live.iter().map(|pin| self.compiled(connection, pin));
+        let before = before
+            .map(|made| made.map(|(pin, version)| ActivePolicy::tried(pin.id.to_string(), &pin.name, version, "live")));
+        let before = Bundle::new(before.collect::<Result<Vec<_>>>()?.into_iter().map(Arc::new));
+        let (pin, version) = self.compiled(connection, &self.candidate)?;
+        let after = before.rehearsal_with(ActivePolicy::tried(pin.id.to_string(), &pin.name, version, "candidate"));
+        let mut tables = Vec::new();
+        for pin in &self.tables {
+            let content = TableRow::named(connection, &pin.name)?.version(connection, pin.version)?.content;
+            tables.push(crate::policy::table::Table::from_json(&pin.name, &content.read()?)?);
+        }
+        let host = policies.host_with(live, tables);
+        Ok(Judge::new(self, before, after, host, live.schema().clone()))
+    }
+
+    fn compiled<'a>(&self, connection: &mut AnyConnection, pin: &'a Pin) -> Result<(&'a Pin, Version)> {
+        let stored = PolicyRow::find(connection, pin.id.as_str())?.version(connection, pin.version)?;
+        let broken = |_| {
+            let detail = format!("Version {} of `{}` does not compile.", pin.version, pin.name);
+            Error::new(Code::Conflict, detail)
+        };
+        let program = compile(&stored.source, self.decision).map_err(broken)?;
+        Ok((pin, Version { number: pin.version.into(), program: Arc::new(program) }))
+    }
+}

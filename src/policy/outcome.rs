@@ -1,0 +1,118 @@
+//! What a verdict comes to, field by field, in the words of scripts: what is compared when two versions are.
+
+use std::collections::BTreeMap;
+
+use super::{
+    chain::Verdict,
+    decision::{Decision, Effect, Fallback, priority_of},
+    facts::{Facts, Value},
+};
+
+/// Where records go when no routing policy could be asked.
+pub const DEFAULT_TEAM: &str = "service-desk";
+
+/// What a verdict comes to: `priority`, `team`, `assignee`, `notify`, `refused`. What is empty is nothing or nobody.
+pub type Outcome = BTreeMap<&'static str, String>;
+
+/// What a verdict on a record comes to.
+pub fn of(decision: Decision, verdict: &Verdict, record: &Facts) -> Outcome {
+    match decision {
+        Decision::Priority => BTreeMap::from([("priority", priority(verdict, record).to_string())]),
+        Decision::Routing => routing(verdict, record),
+        Decision::Guard => {
+            let mut fields: Vec<&str> = verdict.refusals().map(|(field, _)| field).collect();
+            fields.sort_unstable();
+            fields.dedup();
+            let said = if fields.iter().all(|field| field.is_empty()) { "the whole" } else { &fields.join(", ") };
+            BTreeMap::from([("refused", if fields.is_empty() { String::new() } else { said.to_owned() })])
+        }
+    }
+}
+
+/// The priority that the policies come to; the matrix of impact and urgency where they come to none.
+pub fn priority(verdict: &Verdict, record: &Facts) -> i64 {
+    let level = |name: &str| if let Some(Value::Int(level)) = record.get(name) { Some(*level) } else { None };
+    // impact + urgency - 1, at most 4: the shipped matrix.
+    let matrix = || (level("impact").unwrap_or(3) + level("urgency").unwrap_or(3) - 1).clamp(1, 4);
+    priority_of(verdict.said(), None).unwrap_or_else(|| {
+        priority_of(verdict.said(), Some(level("priority").unwrap_or_else(matrix))).unwrap_or_else(matrix)
+    })
+}
+
+fn routing(verdict: &Verdict, record: &Facts) -> Outcome {
+    let was = |field: &str| record.text(field).unwrap_or_default().to_owned();
+    let mut outcome = Outcome::from([("team", was("team")), ("assignee", was("assignee"))]);
+    let mut told = Vec::new();
+    for said in verdict.said() {
+        match said {
+            Effect::AssignTeam { team } => {
+                // Who has it is not asked to go along to another team.
+                if outcome.insert("team", team.clone()).as_ref() != Some(team) {
+                    outcome.insert("assignee", String::new());
+                }
+            }
+            Effect::AssignUser { user } => drop(outcome.insert("assignee", user.clone())),
+            Effect::Notify { who } => told.push(who.as_str()),
+            Effect::Priority { .. }
+            | Effect::AtLeast { .. }
+            | Effect::Raise { .. }
+            | Effect::Leave
+            | Effect::Refuse { .. }
+            | Effect::Allow => (),
+        }
+    }
+    if verdict.fallback == Some(Fallback::DefaultQueue) {
+        outcome.insert("team", DEFAULT_TEAM.to_owned());
+        told.push("administrators");
+    }
+    outcome.insert("notify", told.join(", "));
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{decision::Placed, facts};
+
+    fn verdict(effects: Vec<Effect>, fallback: Option<Fallback>) -> Verdict {
+        let placed = |effect| Placed { effect, line: 1, column: 1 };
+        Verdict { effects: effects.into_iter().map(placed).collect(), fallback, runs: Vec::new() }
+    }
+
+    fn record() -> Facts {
+        let mut record = Facts::builder(&facts::incident());
+        record.set("team", "network").unwrap().set("assignee", "ada").unwrap();
+        record.set("impact", 2).unwrap().set("urgency", 2).unwrap();
+        record.build()
+    }
+
+    #[test]
+    fn a_routing_comes_to_team_and_person() {
+        let team = |team: &str| Effect::AssignTeam { team: team.into() };
+        for (effects, fallback, expected) in [
+            (vec![], None, ["network", "ada", ""]),
+            (vec![Effect::Leave], None, ["network", "ada", ""]),
+            (vec![team("network")], None, ["network", "ada", ""]),
+            (vec![Effect::Notify { who: "boss".into() }, team("mail")], None, ["mail", "", "boss"]),
+            (vec![team("mail"), Effect::AssignUser { user: "bob".into() }], None, ["mail", "bob", ""]),
+            (vec![], Some(Fallback::DefaultQueue), ["service-desk", "ada", "administrators"]),
+        ] {
+            let outcome = of(Decision::Routing, &verdict(effects.clone(), fallback), &record());
+            assert_eq!([&outcome["team"], &outcome["assignee"], &outcome["notify"]], expected, "{effects:?}");
+        }
+    }
+
+    #[test]
+    fn a_priority_is_a_number_and_a_refusal_its_fields() {
+        let refuse = |field: &str| Effect::Refuse { field: field.into(), text: "no".into() };
+        for (decision, effects, field, expected) in [
+            (Decision::Priority, vec![], "priority", "3"),
+            (Decision::Priority, vec![Effect::Priority { priority: 1 }], "priority", "1"),
+            (Decision::Guard, vec![Effect::Allow], "refused", ""),
+            (Decision::Guard, vec![refuse("b"), refuse("a"), refuse("b")], "refused", "a, b"),
+            (Decision::Guard, vec![refuse("")], "refused", "the whole"),
+        ] {
+            assert_eq!(of(decision, &verdict(effects.clone(), None), &record())[field], expected, "{effects:?}");
+        }
+    }
+}
