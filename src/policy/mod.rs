@@ -13,6 +13,7 @@ mod attacks;
 pub mod back_test;
 pub mod chain;
 mod context;
+pub mod counterfactual;
 pub mod decision;
 pub mod diagnostic;
 mod engine;

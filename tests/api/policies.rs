@@ -151,3 +151,21 @@ async fn a_policy_that_failed_for_want_of_a_team_works_once_the_team_is_there() 
     let made = create(&server, json!({"title": "Printers"})).await;
     assert_eq!(made.field("team_id"), team.field("id"));
 }
+
+#[actix_web::test]
+async fn what_would_have_had_to_be_otherwise_is_found() {
+    let server = Server::start().await;
+    let source = "fn route(incident) { if incident.caller?.vip == true { assign(\"network\") } else { assign(\"service-desk\") } }";
+    publish(&server, "vips", "routing", source).await;
+    let made = create(&server, json!({"title": "Mail", "requester_id": Rita.id(&server.assembly)})).await;
+    let decision = decisions(&server, &made, "routing").await[0]["id"].as_str().unwrap().to_owned();
+    let path = format!("/api/v1/decisions/{decision}/counterfactual");
+    let found = server.post(&path, json!({})).by(Alex).expect(200).await.json();
+    assert_eq!(found["outcome"]["team"], "service-desk");
+    let expected = json!([{
+        "field": "caller.vip", "from": false, "to": true,
+        "outcome": {"team": "network", "assignee": "", "notify": ""},
+    }]);
+    assert_eq!((&found["changes"], &found["complete"]), (&expected, &json!(true)));
+    server.post(&path, json!({})).by(Bea).expect(404).await;
+}

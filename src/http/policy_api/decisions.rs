@@ -1,5 +1,7 @@
 //! Decisions that were made: why, and whether they would be made again.
 
+use std::sync::Arc;
+
 use actix_web::{HttpResponse, http::Method, web};
 use diesel::prelude::*;
 use serde::Serialize;
@@ -20,11 +22,12 @@ use crate::{
     id::{RecordId, RowId},
     policy::{
         chain::PolicyRef,
+        counterfactual::{self, Counterfactuals},
         decision::Decision,
         evaluate::Evaluation,
         live,
         log::{self, LogEntry},
-        program::compile,
+        program::{Program, compile},
         store::PolicyRow,
     },
     record::{decide::DecisionRow, header::Header, store},
@@ -73,7 +76,7 @@ struct DecisionReplay {
 }
 
 pub(super) fn mount(api: &mut Api) {
-    api.mount(explanation(), explain).mount(replay(), run_again);
+    api.mount(explanation(), explain).mount(replay(), run_again).mount(counterfactual(), find_counterfactuals);
 }
 
 fn decision_id() -> Parameter {
@@ -162,6 +165,34 @@ async fn run_again(call: Call, studio: web::Data<Studio>, id: web::Path<String>)
     Ok(HttpResponse::Ok().json(replayed))
 }
 
+fn counterfactual() -> Endpoint {
+    Endpoint {
+        method: Method::POST,
+        path: "/api/v1/decisions/{id}/counterfactual".into(),
+        id: "find_counterfactuals".into(),
+        tag: "Decision".into(),
+        access: Access::Permission("decision.read".into()),
+        summary: "What would have had to be otherwise".into(),
+        description: "The smallest change of a single field that changes what the version that decided comes to, found by running it: with the choices of each field, the literals of the script and their neighbours, the keys of the tables that it looked into, nothing at all, and other hours and days. Tables and teams are those of now. Nothing is stored.".into(),
+        parameters: vec![decision_id()],
+        request: None,
+        responses: vec![Answer::json(200, "What was found.", schema::schema::<Counterfactuals>(), json!({
+            "outcome": {"team": "service-desk", "assignee": "", "notify": ""},
+            "changes": [{
+                "field": "caller.vip", "from": false, "to": true,
+                "outcome": {"team": "vip-desk", "assignee": "", "notify": ""},
+            }],
+            "tried": 212, "complete": true,
+        }))],
+        problems: vec![Code::NotFound, Code::Conflict],
+    }
+}
+
+async fn find_counterfactuals(call: Call, studio: web::Data<Studio>, id: web::Path<String>) -> Result<HttpResponse> {
+    let found = studio.run(&call, move |bench| bench.counterfactuals(&id)).await?;
+    Ok(HttpResponse::Ok().json(found))
+}
+
 impl Bench {
     /// A decision on a record that the caller sees.
     fn logged(&self, connection: &mut AnyConnection, id: &str) -> Result<(DecisionRow, LogEntry)> {
@@ -180,8 +211,8 @@ impl Bench {
         Ok((row, entry))
     }
 
-    fn replay(&self, id: &str) -> Result<DecisionReplay> {
-        let live = self.live()?;
+    /// A decision with the version that made it, compiled.
+    fn logged_with_program(&self, id: &str) -> Result<(LogEntry, Program)> {
         let (source, entry) = self.database.read_here(|connection| {
             let (row, entry) = self.logged(connection, id)?;
             let (Some(policy), Some(version)) = (row.policy_id, row.policy_version) else {
@@ -190,14 +221,27 @@ impl Bench {
             let version = PolicyRow::find(connection, policy.as_str())?.version(connection, version)?;
             Ok((version.source, entry))
         })?;
-        let program = compile(&source, entry.decision)
-            .map_err(|_| Error::new(Code::Conflict, "The version that decided does not compile any more."))?;
-        // Fields that administrators have retired since are missing from the schema.
-        let misfit = |e: Error| {
-            let changed = format!("The fields have changed since: {}", e.detail);
-            if e.code == Code::Invalid { Error::new(Code::Conflict, changed) } else { e }
-        };
+        let broken = |_| Error::new(Code::Conflict, "The version that decided does not compile any more.");
+        let program = compile(&source, entry.decision).map_err(broken)?;
+        Ok((entry, program))
+    }
+
+    fn replay(&self, id: &str) -> Result<DecisionReplay> {
+        let (live, (entry, program)) = (self.live()?, self.logged_with_program(id)?);
         let replay = log::replay(&entry, &program, live.schema()).map_err(misfit)?;
         Ok(DecisionReplay { same: replay.same, then: entry.run.evaluation, now: replay.evaluation })
     }
+
+    fn counterfactuals(&self, id: &str) -> Result<Counterfactuals> {
+        let (live, (entry, program)) = (self.live()?, self.logged_with_program(id)?);
+        let (program, looked_up) = (Arc::new(program), &entry.run.evaluation.host_calls);
+        let host = self.policies.host(&live);
+        counterfactual::search(&program, &entry.input, looked_up, live.schema(), &host).map_err(misfit)
+    }
+}
+
+/// Fields that administrators have retired since are missing from the schema.
+fn misfit(e: Error) -> Error {
+    let changed = format!("The fields have changed since: {}", e.detail);
+    if e.code == Code::Invalid { Error::new(Code::Conflict, changed) } else { e }
 }
