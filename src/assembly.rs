@@ -95,6 +95,7 @@ impl Assembly {
             clock: self.clock.clone(),
             server: self.server.clone(),
             attachments: self.config.attachments.clone(),
+            rules: self.config.policy.clone(),
             node: RowId::new(),
         }
     }

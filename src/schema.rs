@@ -365,6 +365,20 @@ diesel::table! {
         state -> Text,
         created_at -> Timestamp,
         published_at -> Nullable<Timestamp>,
+        publish_at -> Nullable<Timestamp>,
+        publish_by -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    policy_review (id) {
+        id -> Text,
+        policy_id -> Text,
+        number -> Integer,
+        reviewer_id -> Text,
+        approves -> Bool,
+        comment -> Text,
+        created_at -> Timestamp,
     }
 }
 
@@ -423,6 +437,7 @@ diesel::table! {
     job (id) {
         id -> Text,
         kind -> Text,
+        subject -> Text,
         state -> Text,
         asked -> Text,
         done -> BigInt,
@@ -534,6 +549,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     setting,
     policy,
     policy_version,
+    policy_review,
     lookup_table,
     lookup_table_version,
     decision,

@@ -37,6 +37,7 @@ const SERVER: &[(&str, &str)] = &[
     ("lookup_table.read", "Read the tables that policies look things up in."),
     ("lookup_table.write", "Change the tables that policies look things up in."),
     ("organisation.manage", "Add, change, move and deactivate organisations."),
+    ("policy.approve", "Approve versions of policies that others wrote, or give them back."),
     ("policy.publish", "Publish policies and roll them back."),
     ("policy.read", "Read policies and their versions, run their tests, and rehearse them on records."),
     ("policy.write", "Write policies and drafts of versions, and check and rehearse sources that are not stored."),

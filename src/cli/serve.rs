@@ -106,7 +106,11 @@ pub fn parts_with(assembly: &Assembly, api: Arc<Mounted>) -> Result<Parts> {
         hasher: Hasher::new(slots, slots * WAITING_PER_SLOT)?,
     });
     let attachments = web::Data::new(assembly.config.attachments.clone());
-    let studio = web::Data::new(Studio { policies: assembly.policies.clone(), runner: Runner::start(SCRIPT_THREADS)? });
+    let studio = web::Data::new(Studio {
+        policies: assembly.policies.clone(),
+        runner: Runner::start(SCRIPT_THREADS)?,
+        rules: assembly.config.policy.clone(),
+    });
     Ok(Parts {
         api,
         limiter: Arc::new(Limiter::new(&server)),

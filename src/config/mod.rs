@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Code, Error};
 
 pub use secret::{DatabaseUrl, Secret};
-pub use sections::{AttachmentStorage, Attachments, Auth, Database, Incident, Log, LogFormat, Server};
+pub use sections::{AttachmentStorage, Attachments, Auth, Database, Incident, Log, LogFormat, Policy, Server};
 pub use sources::Flags;
 
 /// A stop must end within ten seconds, one of which is left for the store.
@@ -36,6 +36,8 @@ pub struct Config {
     pub log: Log,
     /// Rules of the incident practice.
     pub incident: Incident,
+    /// What a version of a policy needs before it goes live.
+    pub policy: Policy,
 }
 
 /// The configuration can't be used; the text says which key of which source and why.

@@ -115,6 +115,16 @@ pub enum LogFormat {
     Json,
 }
 
+/// What a version of a policy needs before it goes live, beside green checks and tests.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    /// How many others than its author have to approve of it.
+    pub approvals: usize,
+    /// Whether a back-test of it has to be done.
+    pub back_test: bool,
+}
+
 /// Rules of the incident practice that are no policy.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

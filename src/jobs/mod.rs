@@ -3,6 +3,7 @@
 //! Every node runs these. Timers are locked by the database while they fire, a job's row names the node that works on it, and
 //! forgetting twice is forgetting once, so nodes need not know of each other.
 
+mod publish;
 mod retention;
 mod timers;
 mod work;
@@ -12,7 +13,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     auth::caller::Caller,
     clock::Clock,
-    config::Attachments,
+    config::{self, Attachments},
     db::{Database, Engine, writer::Writer},
     error::Result,
     id::RowId,
@@ -41,6 +42,8 @@ pub struct Jobs {
     pub server: Arc<Caller>,
     /// Where attachments are kept.
     pub attachments: Attachments,
+    /// What a version of a policy needs before it goes live.
+    pub rules: config::Policy,
     /// By what the others know this process.
     pub node: RowId,
 }
@@ -60,8 +63,9 @@ impl Jobs {
         let timers = repeat(TIMERS, "timers", || self.fire_timers());
         let retention = repeat(RETENTION, "retention", || self.forget_old());
         let sizes = repeat(SIZES, "sizes", || self.learn_sizes());
+        let publish = repeat(TIMERS, "publish", || self.publish_due());
         let work = repeat(WORK, "work", || self.work_off());
-        futures_util::future::join4(timers, retention, sizes, work).await;
+        futures_util::future::join5(timers, retention, sizes, work, publish).await;
     }
 
     /// Fires the timers that are due; gives how many.
@@ -72,6 +76,11 @@ impl Jobs {
     /// Forgets what need not be kept; gives how many rows.
     pub async fn forget_old(&self) -> Result<usize> {
         retention::forget(self).await
+    }
+
+    /// Publishes the versions of policies that are to go live by now; gives how many.
+    pub async fn publish_due(&self) -> Result<usize> {
+        publish::publish_due(self).await
     }
 
     /// Works on the jobs that wait; gives how many.

@@ -47,18 +47,28 @@ pub(super) async fn work_off(jobs: &Jobs) -> Result<usize> {
 }
 
 async fn on_a_thread(jobs: &Jobs, job: JobRow, ending: Arc<AtomicBool>) -> Result<Told> {
-    let (reply, answer) = oneshot::channel();
     let (stage, node) = (jobs.stage(), jobs.node);
-    let work = move || {
+    apart("job", move || {
         let outcome = catch_unwind(AssertUnwindSafe(|| do_it(&stage, job, node, &ending)));
         if ending.load(Ordering::Relaxed) {
             // Nobody waits any more: the next node need not wait for this one's silence.
             let given_back = stage.writer.run_blocking(move |unit| JobRow::release(unit.connection()?, node));
             tracing::debug!(?given_back, "a job was given back");
         }
-        let _ = reply.send(outcome.unwrap_or_else(|_| Err(Error::internal("a job panicked"))));
-    };
-    thread::Builder::new().name("job".to_owned()).stack_size(runner::STACK).spawn(work).map_err(Error::internal)?;
+        outcome.unwrap_or_else(|_| Err(Error::internal("a job panicked")))
+    })
+    .await
+}
+
+/// Does something on a thread of its own, with a stack on which scripts may run. A panic there is an error.
+pub(super) async fn apart<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let (reply, answer) = oneshot::channel();
+    let thread = thread::Builder::new().name(name.to_owned()).stack_size(runner::STACK);
+    // Whoever asked may be gone.
+    thread.spawn(move || drop(reply.send(work()))).map_err(Error::internal)?;
     answer.await.map_err(Error::internal)?
 }
 

@@ -29,6 +29,7 @@ pub mod log;
 pub mod offline;
 pub mod outcome;
 pub mod program;
+pub mod publish;
 pub mod runner;
 #[cfg(test)]
 mod semantics;

@@ -3,6 +3,8 @@
 //! **Invariant:** a version never changes once made. What is live is the version that `active_version` names, and all
 //! nodes notice a change of it by the [epoch](crate::db::epoch).
 
+use std::collections::BTreeMap;
+
 use diesel::prelude::*;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
@@ -13,7 +15,7 @@ use crate::{
     db::{AnyConnection, JsonText},
     error::{Code, Error, Result},
     id::{RowId, UserId},
-    schema::{lookup_table, lookup_table_version, policy, policy_version},
+    schema::{lookup_table, lookup_table_version, policy, policy_review, policy_version},
 };
 
 /// A policy: which decision it answers about which kind, in which place among others.
@@ -49,6 +51,22 @@ pub struct VersionRow {
     pub state: String,
     pub created_at: Moment,
     pub published_at: Option<Moment>,
+    pub publish_at: Option<Moment>,
+    pub publish_by: Option<UserId>,
+}
+
+/// What somebody said of a version.
+#[derive(Clone, Debug, Queryable, Insertable)]
+#[diesel(table_name = policy_review, treat_none_as_default_value = false)]
+#[expect(missing_docs, reason = "documented where the API shows it")]
+pub struct ReviewRow {
+    pub id: RowId,
+    pub policy_id: RowId,
+    pub number: i32,
+    pub reviewer_id: UserId,
+    pub approves: bool,
+    pub comment: String,
+    pub created_at: Moment,
 }
 
 /// A lookup table, with the content that is live.
@@ -82,6 +100,10 @@ pub struct TableVersionRow {
 pub mod state {
     /// Made, and never live.
     pub const DRAFT: &str = "draft";
+    /// Others are asked to look at it.
+    pub const IN_REVIEW: &str = "in_review";
+    /// Others have looked at it and approve.
+    pub const APPROVED: &str = "approved";
     /// Live.
     pub const ACTIVE: &str = "active";
     /// Was live.
@@ -165,6 +187,8 @@ impl PolicyRow {
             state: state::DRAFT.to_owned(),
             created_at: now,
             published_at: None,
+            publish_at: None,
+            publish_by: None,
         };
         diesel::insert_into(policy_version::table).values(&row).execute(connection)?;
         Ok(row)
@@ -177,7 +201,12 @@ impl PolicyRow {
             .set(policy_version::state.eq(state::RETIRED))
             .execute(connection)?;
         diesel::update(mine.filter(policy_version::number.eq(number)))
-            .set((policy_version::state.eq(state::ACTIVE), policy_version::published_at.eq(now)))
+            .set((
+                policy_version::state.eq(state::ACTIVE),
+                policy_version::published_at.eq(now),
+                policy_version::publish_at.eq(None::<Moment>),
+                policy_version::publish_by.eq(None::<UserId>),
+            ))
             .execute(connection)?;
         self.active_version = Some(number);
         self.version += 1;
@@ -197,6 +226,55 @@ impl PolicyRow {
             .order((policy_version::published_at.desc(), policy_version::number.desc()))
             .first(connection)
             .optional()?)
+    }
+}
+
+impl VersionRow {
+    /// What back-tests of it are about.
+    pub fn subject(&self) -> String {
+        format!("{}/{}", self.policy_id, self.number)
+    }
+
+    /// Takes it to another state.
+    pub fn set_state(&mut self, connection: &mut AnyConnection, state: &str) -> Result<()> {
+        self.state = state.to_owned();
+        diesel::update(policy_version::table.find(self.id)).set(policy_version::state.eq(state)).execute(connection)?;
+        Ok(())
+    }
+
+    /// Lets it go live by itself at a moment, in somebody's name; or not, after all.
+    pub fn schedule(&mut self, connection: &mut AnyConnection, when: Option<(Moment, UserId)>) -> Result<()> {
+        (self.publish_at, self.publish_by) = when.unzip();
+        let when = (policy_version::publish_at.eq(self.publish_at), policy_version::publish_by.eq(self.publish_by));
+        diesel::update(policy_version::table.find(self.id)).set(when).execute(connection)?;
+        Ok(())
+    }
+
+    /// The versions that are to go live by now, the earliest first.
+    pub fn due(connection: &mut AnyConnection, now: Moment) -> Result<Vec<VersionRow>> {
+        let due = policy_version::table.filter(policy_version::publish_at.le(now));
+        Ok(due.order((policy_version::publish_at, policy_version::id)).limit(100).load(connection)?)
+    }
+
+    /// What was said of it, oldest first.
+    pub fn reviews(&self, connection: &mut AnyConnection) -> Result<Vec<ReviewRow>> {
+        let mine = policy_review::table.filter(policy_review::policy_id.eq(self.policy_id));
+        Ok(mine.filter(policy_review::number.eq(self.number)).order(policy_review::id).load(connection)?)
+    }
+
+    /// How many approve of it: others than its author whose last word it was.
+    pub fn approvals(&self, connection: &mut AnyConnection) -> Result<usize> {
+        let said = self.reviews(connection)?.into_iter().map(|review| (review.reviewer_id, review.approves));
+        let last: BTreeMap<UserId, bool> = said.collect();
+        Ok(last.into_iter().filter(|(who, approves)| *approves && Some(*who) != self.author_id).count())
+    }
+}
+
+impl ReviewRow {
+    /// Keeps it.
+    pub fn insert(&self, connection: &mut AnyConnection) -> Result<()> {
+        diesel::insert_into(policy_review::table).values(self).execute(connection)?;
+        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@ use diesel::prelude::*;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::cause::Cause;
 use crate::{
     clock::Moment,
     db::{AnyConnection, JsonText},
@@ -42,6 +43,25 @@ pub struct AuditEntry {
     pub reason: String,
     /// Field → [old, new].
     pub changes: JsonText,
+}
+
+impl AuditEntry {
+    /// What was done to something that is no record: `subject` is its kind, id and version.
+    pub fn of(cause: &Cause, action: &str, subject: (&str, &str, i32), changes: &serde_json::Value) -> Result<Self> {
+        let (kind, id, version) = subject;
+        Ok(AuditEntry {
+            at: cause.at,
+            actor_id: Some(cause.caller.user),
+            action: format!("{kind}.{action}"),
+            subject_kind: kind.to_owned(),
+            subject_id: id.to_owned(),
+            subject_version: version,
+            via: cause.via.as_text(),
+            request_id: cause.request_id.clone(),
+            reason: cause.reason.clone(),
+            changes: JsonText::of(changes)?,
+        })
+    }
 }
 
 /// A row of the audit trail.

@@ -26,6 +26,8 @@ pub const SILENCE: TimeDelta = TimeDelta::seconds(15);
 pub struct JobRow {
     pub id: RowId,
     pub kind: String,
+    /// What it is about.
+    pub subject: String,
     pub state: String,
     pub asked: JsonText,
     pub done: i64,
@@ -94,10 +96,18 @@ impl JobRow {
     }
 
     /// Queues a job.
-    pub fn queue(connection: &mut AnyConnection, kind: &str, asked: JsonText, by: UserId, now: Moment) -> Result<Self> {
+    pub fn queue(
+        connection: &mut AnyConnection,
+        kind: &str,
+        subject: String,
+        asked: JsonText,
+        by: UserId,
+        now: Moment,
+    ) -> Result<Self> {
         let row = JobRow {
             id: RowId::new(),
             kind: kind.to_owned(),
+            subject,
             state: State::Queued.as_str().to_owned(),
             asked,
             done: 0,
@@ -137,6 +147,13 @@ impl JobRow {
             rows = rows.filter(job::id.lt(below));
         }
         Ok(rows.order(job::id.desc()).limit(limit).load(connection)?)
+    }
+
+    /// The ids of the jobs about a subject that are done, the newest first.
+    pub fn done_about(connection: &mut AnyConnection, kind: &str, subject: &str) -> Result<Vec<RowId>> {
+        let about = job::table.filter(job::subject.eq(subject)).filter(job::kind.eq(kind));
+        let done = about.filter(job::state.eq(State::Succeeded.as_str()));
+        Ok(done.order(job::id.desc()).limit(20).select(job::id).load(connection)?)
     }
 
     /// The oldest job that waits, or whose node is gone: from now on this node's.

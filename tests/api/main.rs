@@ -21,6 +21,7 @@ mod policies;
 mod queries;
 mod restore;
 mod retry;
+mod review;
 mod standing;
 mod stream;
 mod support;

@@ -5,6 +5,7 @@ CREATE INDEX decision_by_kind ON decision (kind, at, id) WHERE place = 0;
 CREATE TABLE job (
     id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
     kind TEXT COLLATE "C" NOT NULL,
+    subject TEXT COLLATE "C" NOT NULL,
     state TEXT COLLATE "C" NOT NULL,
     asked TEXT COLLATE "C" NOT NULL,
     done BIGINT NOT NULL,
@@ -21,6 +22,8 @@ CREATE TABLE job (
 );
 CREATE INDEX job_to_do ON job (created_at, id) WHERE ended_at IS NULL;
 CREATE INDEX job_by_kind ON job (kind, id);
+-- What it is about: a policy and a version, as `policy/3`.
+CREATE INDEX job_by_subject ON job (subject, id);
 
 CREATE TABLE back_test_difference (
     job_id TEXT COLLATE "C" NOT NULL REFERENCES job (id),

@@ -5,6 +5,7 @@ CREATE INDEX decision_by_kind ON decision (kind, at, id) WHERE place = 0;
 CREATE TABLE job (
     id TEXT NOT NULL PRIMARY KEY,
     kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
     state TEXT NOT NULL,
     asked TEXT NOT NULL,
     done BIGINT NOT NULL,
@@ -21,6 +22,8 @@ CREATE TABLE job (
 );
 CREATE INDEX job_to_do ON job (created_at, id) WHERE ended_at IS NULL;
 CREATE INDEX job_by_kind ON job (kind, id);
+-- What it is about: a policy and a version, as `policy/3`.
+CREATE INDEX job_by_subject ON job (subject, id);
 
 CREATE TABLE back_test_difference (
     job_id TEXT NOT NULL REFERENCES job (id),

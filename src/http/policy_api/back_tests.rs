@@ -10,10 +10,10 @@ use utoipa::{PartialSchema, ToSchema, openapi::path::Parameter};
 use super::{
     Studio, audit, back_test_page,
     declare::{policy_id, version_number},
-    gate::problem,
 };
 use crate::{
     clock::Moment,
+    db::JsonText,
     error::{Code, Error, Result},
     http::{
         accept,
@@ -37,6 +37,7 @@ use crate::{
         },
         decision::{Decision, PRIORITIES},
         program::compile,
+        publish::problem,
         store::PolicyRow,
     },
     record::{
@@ -63,6 +64,9 @@ struct NewBackTest {
     /// Decisions before this moment; to the last, if not given.
     #[serde(default)]
     until: Option<Moment>,
+    /// Compare with this version of the same policy; with what is live, if not given.
+    #[serde(default)]
+    against: Option<i32>,
     /// For priority: within how many minutes after its opening an incident of each priority is to be resolved, such as
     /// `{"1": 240, "2": 480}`. Then it is forecast how many would be late if they took as long as they did.
     #[serde(default)]
@@ -192,13 +196,14 @@ fn queue(desk: &mut Desk<'_, '_>, id: &str, number: i32, new: &NewBackTest) -> R
     let (by, at) = (desk.cause.caller.user, desk.cause.at);
     let connection = desk.unit.connection()?;
     let policy = PolicyRow::find(connection, id)?;
+    let version = policy.version(connection, number)?;
     let asked = Asked {
         from: new.from,
         until: new.until,
         resolve_within: new.resolve_within.clone(),
-        ..Asked::of(connection, &policy, number)?
+        ..Asked::of(connection, &policy, number, new.against)?
     };
-    let job = JobRow::queue(connection, back_test::KIND, crate::db::JsonText::of(&asked)?, by, at)?;
+    let job = JobRow::queue(connection, back_test::KIND, version.subject(), JsonText::of(&asked)?, by, at)?;
     let told = json!({"number": [null, number], "back_test": [null, job.id]});
     audit(desk, "back_test_started", ("policy", policy.id.as_str(), policy.version), &told)?;
     let location = Job::path(&job);

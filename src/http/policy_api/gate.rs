@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Bench, shape::PolicyTestReport};
+use super::Bench;
 use crate::{
-    error::{Code, Error, FieldError, Result, did_you_mean},
+    error::{Error, Result, did_you_mean},
     policy::{
         decision::Decision,
-        diagnostic::{Diagnostic, Severity},
+        diagnostic::Diagnostic,
         live::Live,
-        program::compile,
-        testing::run_tests,
+        publish::{self, Examined},
         validate,
     },
     record::{kernel::Kernel, policies::decisions_of},
@@ -28,36 +27,9 @@ impl Bench {
     }
 
     /// The checks and the tests.
-    pub(super) fn examine(&self, live: &Live, decision: Decision, source: &str) -> PolicyTestReport {
-        let diagnostics = self.diagnose(live, decision, source);
-        let tests = match compile(source, decision) {
-            Ok(program) => run_tests(&Arc::new(program), live.schema(), &live.offline()),
-            Err(_) => Vec::new(),
-        };
-        PolicyTestReport::of(diagnostics, tests)
+    pub(super) fn examine(&self, live: &Live, decision: Decision, source: &str) -> Examined {
+        publish::examine(&self.policies, live, decision, source)
     }
-}
-
-/// Refuses what may not go live, with every place.
-pub(super) fn refuse_unless_green(report: &PolicyTestReport) -> Result<()> {
-    if report.green {
-        return Ok(());
-    }
-    let errors = report.diagnostics.iter().filter(|d| d.severity == Severity::Error).map(problem);
-    let red = report.tests.iter().filter_map(|test| {
-        let error = test.error.as_ref()?;
-        let detail = format!("line {}, column {}: {}: {}", error.line, error.column, test.name, error.message);
-        Some(FieldError::new("/source", "test_failed", detail))
-    });
-    let errors: Vec<FieldError> = errors.chain(red).collect();
-    let first = errors.first().map(|e| e.detail.as_str()).unwrap_or_default();
-    let detail = format!("It can't go live, for {} reason(s). The first: {first}", errors.len());
-    Err(Error::new(Code::Invalid, detail).with_errors(errors))
-}
-
-/// A diagnostic as a wrong place of the request.
-pub(super) fn problem(found: &Diagnostic) -> FieldError {
-    FieldError::new("/source", &found.code, format!("line {}, column {}: {}", found.line, found.column, found.message))
 }
 
 /// Refuses a kind that there is not, or for which nobody asks this decision.

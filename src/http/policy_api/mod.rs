@@ -10,9 +10,11 @@ mod back_test_page;
 mod back_tests;
 mod decisions;
 mod declare;
+mod diff;
 mod gate;
 mod policies;
 mod rehearsal;
+mod review;
 mod shape;
 mod simulate;
 mod status;
@@ -29,7 +31,8 @@ use serde_json::Value;
 
 use super::{desk::Call, entity_tag::IfMatch, mount::Api};
 use crate::{
-    db::{Database, JsonText},
+    config,
+    db::Database,
     error::{Code, Error, Result},
     policy::{live::Policies, runner::Runner},
     record::{audit::AuditEntry, cause::Cause, kernel::Kernel, store::Desk},
@@ -42,6 +45,8 @@ pub struct Studio {
     pub policies: Arc<Policies>,
     /// Threads on which scripts may run.
     pub runner: Runner,
+    /// What a version needs before it goes live.
+    pub rules: config::Policy,
 }
 
 /// What a job on a thread of the runner works with.
@@ -77,6 +82,8 @@ pub fn mount(api: &mut Api) {
     vocabulary::mount(api);
     policies::mount(api);
     versions::mount(api);
+    review::mount(api);
+    diff::mount(api);
     back_tests::mount(api);
     simulate::mount(api);
     status::mount(api);
@@ -90,19 +97,7 @@ publish it; a rollback makes an older one live again at once. `GET /policies/voc
 
 /// Keeps what was done for the audit trail.
 fn audit(desk: &mut Desk<'_, '_>, action: &str, subject: (&str, &str, i32), changes: &Value) -> Result<()> {
-    let (kind, id, version) = subject;
-    let entry = AuditEntry {
-        at: desk.cause.at,
-        actor_id: Some(desk.cause.caller.user),
-        action: format!("{kind}.{action}"),
-        subject_kind: kind.to_owned(),
-        subject_id: id.to_owned(),
-        subject_version: version,
-        via: desk.cause.via.as_text(),
-        request_id: desk.cause.request_id.clone(),
-        reason: desk.cause.reason.clone(),
-        changes: JsonText::of(changes)?,
-    };
+    let entry = AuditEntry::of(desk.cause, action, subject, changes)?;
     desk.unit.deferred.audit.push(entry);
     Ok(())
 }

@@ -10,7 +10,8 @@ use crate::{
     id::{RowId, UserId},
     policy::{
         decision::Decision,
-        diagnostic::{Diagnostic, Severity},
+        diagnostic::Diagnostic,
+        publish::Examined,
         store::{PolicyRow, VersionRow},
         testing::TestResult,
     },
@@ -135,7 +136,8 @@ pub struct PolicyChange {
 pub struct PolicyVersion {
     /// Its number, from 1.
     pub number: i32,
-    /// `draft`: never live; `active`: live; `retired`: was live.
+    /// `draft`: never live; `in_review`: others are asked to look at it; `approved`: they did, and approve; `active`: live;
+    /// `retired`: was live.
     pub state: String,
     /// What its author said of it.
     pub message: String,
@@ -147,6 +149,8 @@ pub struct PolicyVersion {
     pub created_at: Moment,
     /// When it last became live.
     pub published_at: Option<Moment>,
+    /// When it is to go live by itself.
+    pub publish_at: Option<Moment>,
 }
 
 impl From<&VersionRow> for PolicyVersion {
@@ -159,6 +163,7 @@ impl From<&VersionRow> for PolicyVersion {
             author_id: row.author_id,
             created_at: row.created_at,
             published_at: row.published_at,
+            publish_at: row.publish_at,
         }
     }
 }
@@ -192,6 +197,15 @@ pub struct NewPolicyVersion {
     #[serde(default)]
     #[schema(max_length = 1000)]
     pub message: String,
+}
+
+/// When a version is to go live.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Publication {
+    /// The moment; at once, if it is not given or has passed.
+    #[serde(default)]
+    pub at: Option<Moment>,
 }
 
 /// Which version to go back to.
@@ -245,9 +259,10 @@ pub struct PolicyTestReport {
 
 impl PolicyTestReport {
     /// Counts.
-    pub fn of(diagnostics: Vec<Diagnostic>, tests: Vec<TestResult>) -> Self {
+    pub fn of(examined: Examined) -> Self {
+        let green = examined.is_green();
+        let Examined { diagnostics, tests } = examined;
         let failed = tests.iter().filter(|t| !t.passed).count();
-        let green = failed == 0 && !diagnostics.iter().any(|d| d.severity == Severity::Error);
         PolicyTestReport { green, passed: tests.len() - failed, failed, tests, diagnostics }
     }
 }

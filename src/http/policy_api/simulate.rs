@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::{
     Bench, Studio,
-    gate::{check_kind, problem},
+    gate::check_kind,
     rehearsal::{self, Written},
     shape::{PolicyDiagnostics, PolicySource, incident},
     versions::diagnostic,
@@ -32,6 +32,7 @@ use crate::{
         live::{self, Live},
         log::explain,
         program::compile,
+        publish::problem,
         store::PolicyRow,
     },
 };

@@ -120,7 +120,7 @@ impl Bench {
             clock: Clock::set_to(now),
             in_flight: std::sync::Mutex::default(),
         });
-        let studio = web::Data::new(Studio { policies, runner: Runner::start(1).unwrap() });
+        let studio = web::Data::new(Studio { policies, runner: Runner::start(1).unwrap(), rules: Default::default() });
         let mut api = Api::new();
         record_api::mount(&mut api, practice::ALL);
         mount(&mut api);

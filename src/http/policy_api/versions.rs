@@ -6,12 +6,15 @@ use serde_json::{Value, json};
 use super::{
     Studio, audit, check_length,
     declare::{policy_id, version_number},
-    gate::refuse_unless_green,
     policies::{changed, reply},
     same_version,
-    shape::{NewPolicyVersion, PolicyTestReport, PolicyVersion, PolicyVersionInFull, PolicyVersionList, Rollback},
+    shape::{
+        NewPolicyVersion, PolicyTestReport, PolicyVersion, PolicyVersionInFull, PolicyVersionList, Publication,
+        Rollback,
+    },
 };
 use crate::{
+    clock::Moment,
     error::{Code, Error, Result},
     http::{
         body::{Body, MaybeBody},
@@ -23,6 +26,7 @@ use crate::{
     },
     policy::{
         program::MAX_SOURCE,
+        publish::{Examined, go_live, must_be_allowed},
         store::{PolicyRow, VersionRow, state},
     },
     record::store::Desk,
@@ -31,20 +35,22 @@ use crate::{
 pub(super) fn mount(api: &mut Api) {
     api.mount(list(), list_versions).mount(create(), create_version).mount(get(), get_version);
     api.mount(test(), test_version).mount(publish(), publish_version).mount(rollback(), roll_back);
+    api.mount(unschedule(), unschedule_version);
 }
 
 const SOURCE: &str = "//! Payments go to their own desk.\n\nfn route(incident) {\n    rule \"Payments\"\n        when incident.category == \"payments\"\n        then assign(\"payments\");\n}\n\nfn test_payments() {\n    expect(route(incident(#{ category: \"payments\" })), \"payments\");\n}\n";
 
-fn summary() -> Value {
+/// An example of a version in a state.
+pub(super) fn summary(state: &str) -> Value {
     json!({
-        "number": 3, "state": "draft", "message": "Payments get a desk of their own.",
+        "number": 3, "state": state, "message": "Payments get a desk of their own.",
         "sha256": "9f2b1c0e8d7a6b5c4d3e2f1a0b9c8d7e6f5a4b3c2d1e0f9a8b7c6d5e4f3a2b1c",
-        "author_id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e6f", "created_at": "2026-03-05T16:40:00Z", "published_at": null,
+        "author_id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e6f", "created_at": "2026-03-05T16:40:00Z", "published_at": null, "publish_at": null,
     })
 }
 
 fn in_full() -> Value {
-    let mut example = summary();
+    let mut example = summary("draft");
     example["source"] = SOURCE.into();
     example["diagnostics"] = json!([diagnostic()]);
     example
@@ -73,7 +79,7 @@ fn list() -> Endpoint {
             200,
             "The versions.",
             schema::schema::<PolicyVersionList>(),
-            json!({"items": [summary()]}),
+            json!({"items": [summary("draft")]}),
         )],
         problems: vec![Code::NotFound],
     }
@@ -205,11 +211,11 @@ fn test() -> Endpoint {
 
 async fn test_version(call: Call, studio: web::Data<Studio>, path: web::Path<(String, i32)>) -> Result<HttpResponse> {
     let (id, number) = path.into_inner();
-    Ok(HttpResponse::Ok().json(examined(&call, &studio, id, number).await?))
+    Ok(HttpResponse::Ok().json(PolicyTestReport::of(examined(&call, &studio, id, number).await?)))
 }
 
 /// What the checks and tests of a stored version come to.
-async fn examined(call: &Call, studio: &Studio, id: String, number: i32) -> Result<PolicyTestReport> {
+pub(super) async fn examined(call: &Call, studio: &Studio, id: String, number: i32) -> Result<Examined> {
     studio
         .run(call, move |bench| {
             let (policy, row) = bench.database.read_here(|c| {
@@ -230,9 +236,11 @@ fn publish() -> Endpoint {
         tag: "Policy".into(),
         access: Access::Permission("policy.publish".into()),
         summary: "Make a version live".into(),
-        description: "Refused when anything of level error is wrong with it or a test of it is red: each is in `errors`, with line and column in its `detail`. It decides at once on this node, and within a second on all others; the version that was live is retired.".into(),
+        description: "Needs what the operator asks for: approvals, a back-test (`GET …/review` tells what is missing). With `at`, it goes live by itself then, if it still may. Refused when anything of level error is wrong with it or a test of it is red: each is in `errors`, with line and column in its `detail`. It decides at once on this node, and within a second on all others; the version that was live is retired.".into(),
         parameters: vec![policy_id(), version_number(), if_match(false), dry_run(), idempotency_key(), reason()],
-        request: None,
+        request: Some(
+            Content::json(schema::schema::<Publication>(), json!({"at": "2026-03-09T12:00:00Z"})).optional(),
+        ),
         responses: vec![changed()],
         problems: vec![Code::NotFound, Code::Invalid, Code::Conflict, Code::Stale],
     }
@@ -242,37 +250,74 @@ async fn publish_version(
     call: Call,
     studio: web::Data<Studio>,
     path: web::Path<(String, i32)>,
+    MaybeBody(asked): MaybeBody<Publication>,
 ) -> Result<HttpResponse> {
-    let (id, number) = path.into_inner();
-    refuse_unless_green(&examined(&call, &studio, id.clone(), number).await?)?;
-    let expected = call.expected_if_given();
+    let ((id, number), asked) = (path.into_inner(), asked.unwrap_or_default());
+    examined(&call, &studio, id.clone(), number).await?.must_be_green()?;
+    let (expected, rules, at) = (call.expected_if_given(), studio.rules.clone(), asked.at);
+    let body = serde_json::to_value(&asked).map_err(Error::internal)?;
     let answer = call
-        .write(&Value::Null, move |desk| {
-            let policy = PolicyRow::find(desk.unit.connection()?, &id)?;
+        .write(&body, move |desk| {
+            let connection = desk.unit.connection()?;
+            let policy = PolicyRow::find(connection, &id)?;
             same_version(&expected, policy.version)?;
-            reply(&activated(desk, policy, number, "published")?)
+            let version = policy.version(connection, number)?;
+            must_be_allowed(connection, &rules, &version)?;
+            match at.filter(|at| *at > desk.cause.at) {
+                None => reply(&go_live(desk, policy, number, "published")?),
+                Some(at) => reply(&scheduled(desk, policy, version, Some(at))?),
+            }
         })
         .await?;
     studio.policies.expire();
     Ok(answer)
 }
 
-/// Makes a version live, and tells the audit trail.
-fn activated(desk: &mut Desk<'_, '_>, mut policy: PolicyRow, number: i32, action: &str) -> Result<PolicyRow> {
-    if policy.active_version == Some(number) {
-        return Err(Error::new(Code::Conflict, format!("Version {number} is live already.")));
+/// Lets a version go live by itself later, or not, after all.
+fn scheduled(
+    desk: &mut Desk<'_, '_>,
+    policy: PolicyRow,
+    mut version: VersionRow,
+    at: Option<Moment>,
+) -> Result<PolicyRow> {
+    if policy.active_version == Some(version.number) {
+        return Err(Error::new(Code::Conflict, format!("Version {} is live already.", version.number)));
     }
-    let (before, at) = (policy.active_version, desk.cause.at);
-    let connection = desk.unit.connection()?;
-    let old = before.map(|n| policy.version(connection, n)).transpose()?;
-    let new = policy.version(connection, number)?;
-    policy.activate(connection, number, at)?;
-    let told = json!({
-        "active_version": [before, number],
-        "sha256": [old.map(|v| v.sha256), new.sha256],
-    });
-    audit(desk, action, ("policy", policy.id.as_str(), policy.version), &told)?;
+    let (before, by) = (version.publish_at, desk.cause.caller.user);
+    version.schedule(desk.unit.connection()?, at.map(|at| (at, by)))?;
+    let told = json!({"number": [null, version.number], "publish_at": [before, at]});
+    audit(desk, "scheduled", ("policy", policy.id.as_str(), policy.version), &told)?;
     Ok(policy)
+}
+
+fn unschedule() -> Endpoint {
+    Endpoint {
+        method: Method::POST,
+        path: "/api/v1/policies/{id}/versions/{number}/unschedule".into(),
+        id: "unschedule_policy_version".into(),
+        tag: "Policy".into(),
+        access: Access::Permission("policy.publish".into()),
+        summary: "Don't let a version go live by itself".into(),
+        description: "It was to be published later, and is not, after all.".into(),
+        parameters: vec![policy_id(), version_number(), dry_run(), idempotency_key(), reason()],
+        request: None,
+        responses: vec![changed()],
+        problems: vec![Code::NotFound, Code::Conflict],
+    }
+}
+
+async fn unschedule_version(call: Call, path: web::Path<(String, i32)>) -> Result<HttpResponse> {
+    let (id, number) = path.into_inner();
+    call.write(&Value::Null, move |desk| {
+        let connection = desk.unit.connection()?;
+        let policy = PolicyRow::find(connection, &id)?;
+        let version = policy.version(connection, number)?;
+        if version.publish_at.is_none() {
+            return Err(Error::new(Code::Conflict, "It is not to go live by itself."));
+        }
+        reply(&scheduled(desk, policy, version, None)?)
+    })
+    .await
 }
 
 fn rollback() -> Endpoint {
@@ -304,7 +349,7 @@ async fn roll_back(
             let policy = PolicyRow::find(desk.unit.connection()?, &id)?;
             same_version(&expected, policy.version)?;
             let number = target(desk, &policy, asked.to)?;
-            reply(&activated(desk, policy, number, "rolled_back")?)
+            reply(&go_live(desk, policy, number, "rolled_back")?)
         })
         .await?;
     studio.policies.expire();

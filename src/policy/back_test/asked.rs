@@ -51,16 +51,22 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// A rehearsal of a version beside what is live now.
+    /// A rehearsal of a version beside what is live now, or with another version of the policy in its place.
     ///
     /// # Errors
     /// No such version.
-    pub fn of(connection: &mut AnyConnection, policy: &PolicyRow, number: i32) -> Result<Asked> {
-        policy.version(connection, number)?;
+    pub fn of(connection: &mut AnyConnection, policy: &PolicyRow, number: i32, against: Option<i32>) -> Result<Asked> {
+        for number in std::iter::once(number).chain(against) {
+            policy.version(connection, number)?;
+        }
         let decision = policy.decision()?;
         let pin = |id, name: &str, version| Pin { id, name: name.to_owned(), version };
-        let live = PolicyRow::all(connection)?.into_iter().filter(|row| row.enabled && row.decision == policy.decision);
-        let live = live.filter_map(|row| Some(pin(row.id, &row.name, row.active_version?))).collect();
+        let asked = PolicyRow::all(connection)?.into_iter().filter(|row| row.decision == policy.decision);
+        let version = |row: &PolicyRow| match against.filter(|_| row.id == policy.id) {
+            Some(against) => Some(against),
+            None => row.active_version.filter(|_| row.enabled),
+        };
+        let live = asked.filter_map(|row| Some(pin(row.id, &row.name, version(&row)?))).collect();
         let tables = TableRow::all(connection)?.iter().map(|row| pin(row.id, &row.name, row.version)).collect();
         Ok(Asked {
             decision,

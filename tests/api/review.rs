@@ -1,0 +1,148 @@
+//! From a draft to what is live: review by others, what the operator asks for, a moment in the future, and what differs.
+
+use actix_web::http::Method;
+use pointsman::schema::audit;
+use serde_json::{Value, json};
+
+use diesel::prelude::*;
+
+use crate::support::{Answer, Person::*, Server};
+
+const VERSIONS: &str = "/api/v1/policies/routing_incidents/versions";
+
+fn source(team: &str) -> String {
+    format!(
+        "fn route(incident) {{\n    rule \"Printers\" when incident.category == \"printer\" then assign(\"{team}\");\n    \
+         rule \"Everything else\" when true then assign(\"service-desk\");\n}}\n"
+    )
+}
+
+async fn version(server: &Server, source: &str) -> String {
+    let made = server.post(VERSIONS, json!({"source": source})).by(Admin).expect(201).await;
+    format!("{VERSIONS}/{}", made.field("number"))
+}
+
+/// Lets Nora and Bea approve policies.
+async fn reviewers(server: &Server) {
+    let role =
+        json!({"name": "reviewer", "description": "", "sees": "all", "permissions": ["policy.read", "policy.approve"]});
+    server.post("/api/v1/roles", role).by(Admin).expect(201).await;
+    for person in [Nora, Bea] {
+        let path = format!("/api/v1/users/{}/roles/reviewer", person.id(&server.assembly));
+        server.ask(Method::PUT, &path).by(Admin).header("if-match", "*").expect(200).await;
+    }
+}
+
+async fn publish(server: &Server, version: &str, body: Value, status: u16) -> Answer {
+    server.post(&format!("{version}/publish"), body).by(Admin).expect(status).await
+}
+
+async fn review(server: &Server, version: &str, person: crate::support::Person, body: Value, status: u16) -> Answer {
+    server.post(&format!("{version}/reviews"), body).by(person).expect(status).await
+}
+
+async fn live(server: &Server) -> Value {
+    server.get("/api/v1/policies/routing_incidents").by(Admin).expect(200).await.json()["active_version"].clone()
+}
+
+#[actix_web::test]
+async fn a_version_goes_live_when_others_approve_of_it_and_it_was_rehearsed() {
+    let server = Server::start_with(|config| (config.policy.approvals, config.policy.back_test) = (2, true)).await;
+    reviewers(&server).await;
+    let two = version(&server, &source("network")).await;
+    review(&server, &two, Nora, json!({"approves": true}), 409).await;
+    assert_eq!(
+        server.post(&format!("{two}/submit"), json!({})).by(Admin).expect(200).await.field("state"),
+        "in_review"
+    );
+    server.post(&format!("{two}/submit"), json!({})).by(Admin).expect(409).await;
+    review(&server, &two, Admin, json!({"approves": true}), 409).await;
+    review(&server, &two, Alex, json!({"approves": true}), 403).await;
+    assert_eq!(review(&server, &two, Nora, json!({"approves": true}), 200).await.field("state"), "in_review");
+    assert_eq!(
+        review(&server, &two, Nora, json!({"approves": true}), 200).await.field("state"),
+        "in_review",
+        "once each"
+    );
+    let refused = publish(&server, &two, json!({}), 409).await;
+    assert!(refused.field("detail").contains("2 approval(s)"), "{}", refused.text());
+    assert_eq!(review(&server, &two, Bea, json!({"approves": true}), 200).await.field("state"), "approved");
+    let refused = publish(&server, &two, json!({}), 409).await;
+    assert!(refused.field("detail").contains("back-test"), "{}", refused.text());
+    server.post(&format!("{two}/back-tests"), json!({})).by(Admin).expect(202).await;
+    server.assembly.jobs().work_off().await.unwrap();
+    let bundle = server.get(&format!("{two}/review")).by(Nora).expect(200).await.json();
+    assert_eq!((&bundle["approvals"], &bundle["approvals_needed"]), (&json!(2), &json!(2)));
+    assert_eq!((bundle["back_tests"].as_array().unwrap().len(), &bundle["tests"]["green"]), (1, &json!(true)));
+    assert_eq!(bundle["diff"]["rules_added"], json!(["Printers"]));
+    publish(&server, &two, json!({}), 200).await;
+    assert_eq!(live(&server).await, 2);
+    // What is edited is another version, of which nobody has approved.
+    let three = version(&server, &source("service-desk")).await;
+    publish(&server, &three, json!({}), 409).await;
+    let back = server.post("/api/v1/policies/routing_incidents/rollback", json!({})).by(Admin).expect(200).await;
+    assert_eq!(back.field("active_version"), "1", "to go back needs nobody's approval");
+}
+
+#[actix_web::test]
+async fn a_version_that_is_not_approved_goes_back_to_its_author() {
+    let server = Server::start_with(|config| config.policy.approvals = 1).await;
+    reviewers(&server).await;
+    let two = version(&server, &source("network")).await;
+    server.post(&format!("{two}/submit"), json!({})).by(Admin).expect(200).await;
+    review(&server, &two, Nora, json!({"approves": true}), 200).await;
+    review(&server, &two, Nora, json!({"approves": false}), 422).await;
+    let no = json!({"approves": false, "comment": "Printers are not a matter of the network."});
+    assert_eq!(review(&server, &two, Nora, no, 200).await.field("state"), "draft");
+    publish(&server, &two, json!({}), 409).await;
+    let red = version(&server, "fn route(incident) { assign(\"nowhere\") }").await;
+    server.post(&format!("{red}/submit"), json!({})).by(Admin).expect(422).await;
+}
+
+#[actix_web::test]
+async fn a_version_goes_live_when_it_is_to_if_it_still_may() {
+    let server = Server::start_with(|config| config.policy.approvals = 1).await;
+    reviewers(&server).await;
+    let mut versions = Vec::new();
+    for team in ["network", "service-desk"] {
+        let one = version(&server, &source(team)).await;
+        server.post(&format!("{one}/submit"), json!({})).by(Admin).expect(200).await;
+        review(&server, &one, Nora, json!({"approves": true}), 200).await;
+        publish(&server, &one, json!({"at": "2026-03-03T12:00:00Z"}), 200).await;
+        versions.push(one);
+    }
+    assert_eq!(server.get(&versions[0]).by(Admin).expect(200).await.field("publish_at"), "2026-03-03T12:00:00Z");
+    assert_eq!((live(&server).await, server.assembly.jobs().publish_due().await.unwrap()), (json!(1), 0));
+    review(&server, &versions[1], Nora, json!({"approves": false, "comment": "Not after all."}), 200).await;
+    server.at("2026-03-03T12:00:01Z");
+    assert_eq!(server.assembly.jobs().publish_due().await.unwrap(), 1);
+    assert_eq!((live(&server).await, server.assembly.jobs().publish_due().await.unwrap()), (json!(2), 0));
+    let told: Vec<String> = server
+        .assembly
+        .database
+        .read_here(|c| Ok(audit::table.filter(audit::subject_kind.eq("policy")).select(audit::action).load(c)?))
+        .unwrap();
+    for (action, times) in [("policy.scheduled", 2), ("policy.not_published", 1), ("policy.published", 1)] {
+        assert_eq!(told.iter().filter(|told| *told == action).count(), times, "{action} in {told:?}");
+    }
+    server.post(&format!("{}/unschedule", versions[1]), json!({})).by(Admin).expect(409).await;
+}
+
+#[actix_web::test]
+async fn versions_are_compared_in_what_they_say_and_do() {
+    let server = Server::start().await;
+    let (two, three) = (version(&server, &source("network")).await, version(&server, &source("service-desk")).await);
+    let diff = server.get(&format!("{three}/diff?against=2")).by(Admin).expect(200).await.json();
+    assert_eq!((&diff["from"], &diff["to"]), (&json!(2), &json!(3)));
+    assert!(diff["text"].as_str().unwrap().contains("\n-    rule \"Printers\""), "{diff}");
+    assert_eq!(server.get(&format!("{two}/diff")).by(Admin).expect(200).await.field("from"), "1");
+    server.get(&format!("{two}/diff?against=x")).by(Admin).expect(400).await;
+    server.post("/api/v1/incidents", json!({"title": "No ink", "category": "printer"})).by(Rita).expect(201).await;
+    let started = server.post(&format!("{three}/back-tests"), json!({"against": 2})).by(Admin).expect(202).await;
+    server.assembly.jobs().work_off().await.unwrap();
+    let read = server.get(&format!("/api/v1/back-tests/{}", started.field("id"))).by(Admin).expect(200).await.json();
+    assert_eq!(
+        read["report"]["transitions"],
+        json!({"team": [{"from": "network", "to": "service-desk", "decisions": 1}]})
+    );
+}
