@@ -430,6 +430,7 @@ diesel::table! {
         operations -> BigInt,
         microseconds -> BigInt,
         place -> Integer,
+        differs -> Nullable<Text>,
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod publish;
 mod retention;
+mod shadow;
 mod timers;
 mod work;
 
@@ -52,6 +53,8 @@ pub struct Jobs {
 const TIMERS: Duration = Duration::from_secs(1);
 /// How often jobs are looked for.
 const WORK: Duration = Duration::from_millis(500);
+/// How often versions of policies in the shadow are looked at.
+const SHADOW: Duration = Duration::from_secs(10);
 /// How often the planner of PostgreSQL is told what has grown.
 const SIZES: Duration = Duration::from_secs(5);
 /// How often what is old is forgotten.
@@ -65,7 +68,9 @@ impl Jobs {
         let sizes = repeat(SIZES, "sizes", || self.learn_sizes());
         let publish = repeat(TIMERS, "publish", || self.publish_due());
         let work = repeat(WORK, "work", || self.work_off());
-        futures_util::future::join5(timers, retention, sizes, work, publish).await;
+        let shadow = repeat(SHADOW, "shadow", || self.watch_shadows());
+        let policies = futures_util::future::join(publish, shadow);
+        futures_util::future::join5(timers, retention, sizes, work, policies).await;
     }
 
     /// Fires the timers that are due; gives how many.
@@ -81,6 +86,11 @@ impl Jobs {
     /// Publishes the versions of policies that are to go live by now; gives how many.
     pub async fn publish_due(&self) -> Result<usize> {
         publish::publish_due(self).await
+    }
+
+    /// Lets go of versions of policies in the shadow that fail too often; gives how many.
+    pub async fn watch_shadows(&self) -> Result<usize> {
+        shadow::watch(self).await
     }
 
     /// Works on the jobs that wait; gives how many.

@@ -16,14 +16,14 @@ use serde_json::{Value as Json, json};
 use super::{
     chain::{self, ActivePolicy, Bundle, PolicyRef, Run, Verdict, Version},
     decision::{Decision, Effect as Said, Fallback},
-    evaluate::Evaluation,
+    evaluate::{Evaluation, Input},
     facts::{FactSchema, Facts},
     gather,
     host::{Host, Offline},
     log::{LogEntry, LoggedInput},
     outcome,
     program::compile,
-    store::{PolicyRow, TableRow},
+    store::{PolicyRow, TableRow, VersionRow},
     table::Table,
 };
 use crate::{
@@ -33,7 +33,7 @@ use crate::{
     id::{RecordId, RowId, TeamId, UserId},
     record::{
         custom::fields_of,
-        decide::{Answer, Decide, DecisionRow, Effect, Question},
+        decide::{Answer, Decide, DecisionRow, Effect, Question, SHADOW},
     },
     schema::{team, user_account},
 };
@@ -49,6 +49,8 @@ pub struct Policies {
 pub struct Live {
     epoch: Arc<str>,
     bundle: Bundle,
+    /// For each version that runs in the shadow of a live one the policies of its decision, with it in the place of its policy.
+    shadows: Vec<(Decision, Bundle)>,
     tables: Arc<HashMap<String, Arc<Table>>>,
     teams: Arc<BTreeMap<String, TeamId>>,
     schema: Arc<FactSchema>,
@@ -108,7 +110,8 @@ impl Live {
             tables.insert(row.name.clone(), Arc::new(row.table()?));
         }
         let bundle = Bundle::new(active(connection, known.map(|k| &k.bundle))?);
-        Ok(Live { epoch, bundle, tables: Arc::new(tables), teams, schema })
+        let shadows = shadows(connection, &bundle)?;
+        Ok(Live { epoch, bundle, shadows, tables: Arc::new(tables), teams, schema })
     }
 
     /// What a script sees of a record.
@@ -130,6 +133,19 @@ impl Live {
     pub fn team_name(&self, id: &str) -> Option<&str> {
         self.teams.iter().find(|(_, team)| team.as_str() == id).map(|(name, _)| name.as_str())
     }
+}
+
+/// The versions that run in the shadow, each among the policies of its decision.
+fn shadows(connection: &mut AnyConnection, bundle: &Bundle) -> Result<Vec<(Decision, Bundle)>> {
+    let mut shadows = Vec::new();
+    for (policy, version) in VersionRow::in_shadow(connection)? {
+        let decision = policy.decision()?;
+        let Ok(program) = compile(&version.source, decision) else { continue };
+        let version = Version { number: version.number.into(), program: Arc::new(program) };
+        let tried = ActivePolicy::tried(policy.id.to_string(), &policy.name, version, SHADOW);
+        shadows.push((decision, bundle.rehearsal_with(tried)));
+    }
+    Ok(shadows)
 }
 
 /// The enabled policies with their active and last good versions, compiled.
@@ -164,6 +180,31 @@ fn active(connection: &mut AnyConnection, known: Option<&Bundle>) -> Result<Vec<
     Ok(active)
 }
 
+impl Policies {
+    /// What the versions that run in the shadow come to. None of it is carried out.
+    fn in_shadow(
+        &self,
+        live: &Live,
+        verdict: &Verdict,
+        input: &Input,
+        logged: &LoggedInput,
+        question: &Question<'_>,
+    ) -> Result<Vec<DecisionRow>> {
+        let mut rows = Vec::new();
+        let Some(decision) = Decision::named(question.decision) else { return Ok(rows) };
+        for (_, bundle) in live.shadows.iter().filter(|(of, _)| *of == decision) {
+            let shadow = chain::decide(bundle, decision, input, &self.host(live));
+            let Some(run) = shadow.runs.iter().find(|run| run.policy.mode == SHADOW) else { continue };
+            let [before, after] = [verdict, &shadow].map(|verdict| outcome::of(decision, verdict, &input.record));
+            let differs = outcome::differences(&before, &after);
+            let differs = if differs.is_empty() { None } else { Some(JsonText::of(&differs)?) };
+            let place = i32::try_from(verdict.runs.len() + rows.len()).unwrap_or(i32::MAX);
+            rows.push(DecisionRow { differs, ..row(place, run, logged, question)? });
+        }
+        Ok(rows)
+    }
+}
+
 impl Decide for Policies {
     fn decide(&self, connection: &mut AnyConnection, question: &Question<'_>) -> Result<Answer> {
         let Some(decision) = Decision::named(question.decision) else { return Ok(Answer::default()) };
@@ -173,8 +214,11 @@ impl Decide for Policies {
         let bundle = rehearsal.as_ref().unwrap_or(&live.bundle);
         let verdict = chain::decide(bundle, decision, &input, &self.host(&live));
         let logged = LoggedInput::of(&input)?;
-        let log =
-            (0..).zip(&verdict.runs).map(|(place, run)| row(place, run, &logged, question)).collect::<Result<_>>()?;
+        let places = (0..).zip(&verdict.runs);
+        let mut log = places.map(|(place, run)| row(place, run, &logged, question)).collect::<Result<Vec<_>>>()?;
+        if !question.rehearsal {
+            log.extend(self.in_shadow(&live, &verdict, &input, &logged, question)?);
+        }
         Ok(Answer { effects: effects(connection, &live, decision, &verdict, &input.record)?, log })
     }
 
@@ -269,6 +313,7 @@ fn row(place: i32, run: &Run, input: &LoggedInput, question: &Question<'_>) -> R
         operations: i64::try_from(run.operations).unwrap_or(i64::MAX),
         microseconds: i64::try_from(run.microseconds).unwrap_or(i64::MAX),
         place,
+        differs: None,
     })
 }
 

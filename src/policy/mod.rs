@@ -33,6 +33,7 @@ pub mod publish;
 pub mod runner;
 #[cfg(test)]
 mod semantics;
+pub mod shadow;
 mod source;
 pub mod store;
 mod syntax;

@@ -29,6 +29,13 @@ pub fn of(decision: Decision, verdict: &Verdict, record: &Facts) -> Outcome {
     }
 }
 
+/// The fields in which two outcomes differ, with the value on each side.
+pub fn differences<'a>(before: &'a Outcome, after: &'a Outcome) -> BTreeMap<&'static str, [&'a str; 2]> {
+    let other = |field: &str| after.get(field).map_or("", String::as_str);
+    let pairs = before.iter().map(|(field, value)| (*field, [value.as_str(), other(field)]));
+    pairs.filter(|(_, [before, after])| before != after).collect()
+}
+
 /// The priority that the policies come to; the matrix of impact and urgency where they come to none.
 pub fn priority(verdict: &Verdict, record: &Facts) -> i64 {
     let level = |name: &str| if let Some(Value::Int(level)) = record.get(name) { Some(*level) } else { None };

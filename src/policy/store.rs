@@ -102,6 +102,8 @@ pub mod state {
     pub const DRAFT: &str = "draft";
     /// Others are asked to look at it.
     pub const IN_REVIEW: &str = "in_review";
+    /// It runs beside the live one, without effect.
+    pub const SHADOW: &str = crate::record::decide::SHADOW;
     /// Others have looked at it and approve.
     pub const APPROVED: &str = "approved";
     /// Live.
@@ -147,6 +149,13 @@ impl PolicyRow {
             return Err(Error::new(Code::Stale, "The policy has changed meanwhile."));
         }
         Ok(())
+    }
+
+    /// Lets every node look at it again, though nothing of the policy itself has changed.
+    pub fn touch(mut self, connection: &mut AnyConnection, now: Moment) -> Result<()> {
+        self.version += 1;
+        self.updated_at = now;
+        self.update(connection)
     }
 
     /// Its versions, newest first.
@@ -248,6 +257,13 @@ impl VersionRow {
         let when = (policy_version::publish_at.eq(self.publish_at), policy_version::publish_by.eq(self.publish_by));
         diesel::update(policy_version::table.find(self.id)).set(when).execute(connection)?;
         Ok(())
+    }
+
+    /// The versions that run in the shadow, with their policies.
+    pub fn in_shadow(connection: &mut AnyConnection) -> Result<Vec<(PolicyRow, VersionRow)>> {
+        let both = policy::table.inner_join(policy_version::table.on(policy_version::policy_id.eq(policy::id)));
+        let both = both.filter(policy_version::state.eq(state::SHADOW)).filter(policy::enabled.eq(true));
+        Ok(both.order((policy::position, policy::name, policy_version::number)).load(connection)?)
     }
 
     /// The versions that are to go live by now, the earliest first.

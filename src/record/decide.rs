@@ -74,6 +74,9 @@ pub trait Decide: Send + Sync {
     fn expire(&self) {}
 }
 
+/// The mode of rows of versions that run in the shadow of the live one.
+pub const SHADOW: &str = "shadow";
+
 /// A row of the decision log. The kernel says [which record](DecisionRow::of) it is about, and what was `applied` and
 /// `discarded`.
 #[derive(Clone, Debug, Queryable, Insertable, serde::Serialize)]
@@ -102,6 +105,7 @@ pub struct DecisionRow {
     pub operations: i64,
     pub microseconds: i64,
     pub place: i32,
+    pub differs: Option<JsonText>,
 }
 
 impl DecisionRow {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     cause::Policies,
-    decide::{Answer, Effect, Question},
+    decide::{Answer, Effect, Question, SHADOW},
     draft::Draft,
     kind::Kind,
     outbox::NOTIFIED,
@@ -152,7 +152,8 @@ fn carry_out<D: Details>(
             apply(desk, draft, effect, &mut applied, &mut discarded)?;
         }
     }
-    if let Some(row) = log.last_mut() {
+    // The last that counted is the one that answered.
+    if let Some(row) = log.iter_mut().rfind(|row| row.mode != SHADOW) {
         row.applied = JsonText::of(&applied)?;
         row.discarded = JsonText::of(&discarded)?;
     }

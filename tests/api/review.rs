@@ -146,3 +146,66 @@ async fn versions_are_compared_in_what_they_say_and_do() {
         json!({"team": [{"from": "network", "to": "service-desk", "decisions": 1}]})
     );
 }
+
+#[actix_web::test]
+async fn a_version_in_the_shadow_changes_nothing_and_tells_where_it_differs() {
+    let server = Server::start().await;
+    let two = version(&server, &source("network")).await;
+    let shadow = format!("{two}/shadow");
+    assert_eq!(server.post(&shadow, json!({})).by(Admin).expect(200).await.field("state"), "shadow");
+    server.post(&shadow, json!({})).by(Admin).expect(409).await;
+    server.post(&shadow, json!({})).by(Nora).expect(403).await;
+    for (category, person) in [("printer", Rita), ("mail", Rita), ("printer", Ben)] {
+        let body = json!({"title": "About it", "category": category});
+        let made = server.post("/api/v1/incidents", body).by(person).expect(201).await.field("id");
+        let decisions = server.get(&format!("/api/v1/incidents/{made}/decisions")).by(Admin).expect(200).await.json();
+        let routing: Vec<&Value> =
+            decisions["items"].as_array().unwrap().iter().filter(|d| d["kind"] == "routing").collect();
+        let modes: Vec<&str> = routing.iter().map(|d| d["mode"].as_str().unwrap()).collect();
+        assert_eq!(modes, ["shadow", "live"]);
+        assert_eq!(routing[0]["applied"], json!([]));
+        assert_ne!(routing[1]["applied"], json!([]), "what was carried out stands with what decided");
+        let read = server.get(&format!("/api/v1/incidents/{made}?expand=team")).by(Admin).expect(200).await.json();
+        assert_eq!(read["team"]["name"], "service-desk");
+        let replayed =
+            server.post(&format!("/api/v1/decisions/{}/replay", routing[0]["id"].as_str().unwrap()), json!({}));
+        assert_eq!(replayed.by(Admin).expect(200).await.json()["same"], true);
+    }
+    let fares = server.get(&shadow).by(Admin).expect(200).await.json();
+    assert_eq!((&fares["evaluations"], &fares["errors"], &fares["different"]), (&json!(3), &json!(0), &json!(2)));
+    let found = server.get(&format!("{two}/divergences?limit=1")).by(Admin).expect(200).await;
+    let one = &found.json()["items"][0];
+    assert_eq!(one["fields"], json!({"team": ["service-desk", "network"]}));
+    assert!(one["why"].as_str().unwrap().contains("\"Printers\""), "{one}");
+    assert!(found.header("link").contains("rel=\"next\""));
+    // A back-test counts each decision once, whoever ran in its shadow.
+    let started = server.post(&format!("{two}/back-tests"), json!({})).by(Admin).expect(202).await;
+    server.assembly.jobs().work_off().await.unwrap();
+    let read = server.get(&format!("/api/v1/back-tests/{}", started.field("id"))).by(Admin).expect(200).await.json();
+    assert_eq!((&read["report"]["decisions"], &read["report"]["different"]), (&json!(3), &json!(2)));
+    publish(&server, &two, json!({}), 200).await;
+    let promoted = server.post("/api/v1/incidents", json!({"title": "No ink", "category": "printer"})).by(Rita);
+    let promoted = promoted.expect(201).await.field("id");
+    let read = server.get(&format!("/api/v1/incidents/{promoted}?expand=team")).by(Admin).expect(200).await.json();
+    assert_eq!(read["team"]["name"], "network");
+    server.post(&format!("{two}/unshadow"), json!({})).by(Admin).expect(409).await;
+}
+
+#[actix_web::test]
+async fn a_version_in_the_shadow_that_fails_is_let_go_of() {
+    let server = Server::start().await;
+    let failing = "fn route(incident) { if incident.category == \"printer\" { 1 / 0 } assign(\"service-desk\") }";
+    let two = version(&server, failing).await;
+    server.post(&format!("{two}/shadow"), json!({})).by(Admin).expect(200).await;
+    for n in 0..20 {
+        let category = if n < 2 { "printer" } else { "mail" };
+        let body = json!({"title": "About it", "category": category});
+        server.post("/api/v1/incidents", body).by(Rita).expect(201).await;
+        if n < 19 {
+            assert_eq!(server.assembly.jobs().watch_shadows().await.unwrap(), 0, "after {n}");
+        }
+    }
+    assert_eq!(server.assembly.jobs().watch_shadows().await.unwrap(), 1);
+    assert_eq!(server.get(&two).by(Admin).expect(200).await.field("state"), "draft");
+    assert_eq!(server.assembly.jobs().watch_shadows().await.unwrap(), 0);
+}

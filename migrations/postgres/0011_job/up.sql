@@ -1,6 +1,6 @@
 -- Where a run stands among those of one decision: 0 is the first policy that was asked.
 ALTER TABLE decision ADD COLUMN place INTEGER NOT NULL DEFAULT 0;
-CREATE INDEX decision_by_kind ON decision (kind, at, id) WHERE place = 0;
+CREATE INDEX decision_by_kind ON decision (kind, place, at, id);
 
 CREATE TABLE job (
     id TEXT COLLATE "C" NOT NULL PRIMARY KEY,

@@ -13,3 +13,7 @@ CREATE TABLE policy_review (
     created_at TIMESTAMP NOT NULL
 );
 CREATE INDEX policy_review_by_version ON policy_review (policy_id, number, id);
+
+-- In what a version that runs in the shadow of the live one differs from it; null where it does not, and for live ones.
+ALTER TABLE decision ADD COLUMN differs TEXT;
+CREATE INDEX decision_by_difference ON decision (policy_id, policy_version, id) WHERE differs IS NOT NULL;

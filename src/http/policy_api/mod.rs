@@ -15,6 +15,7 @@ mod gate;
 mod policies;
 mod rehearsal;
 mod review;
+mod shadow;
 mod shape;
 mod simulate;
 mod status;
@@ -85,6 +86,7 @@ pub fn mount(api: &mut Api) {
     review::mount(api);
     diff::mount(api);
     back_tests::mount(api);
+    shadow::mount(api);
     simulate::mount(api);
     status::mount(api);
     tables::mount(api);

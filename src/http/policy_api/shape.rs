@@ -136,7 +136,8 @@ pub struct PolicyChange {
 pub struct PolicyVersion {
     /// Its number, from 1.
     pub number: i32,
-    /// `draft`: never live; `in_review`: others are asked to look at it; `approved`: they did, and approve; `active`: live;
+    /// `draft`: never live; `in_review`: others are asked to look at it; `approved`: they did, and approve; `shadow`: runs
+    /// beside the live one, without effect; `active`: live;
     /// `retired`: was live.
     pub state: String,
     /// What its author said of it.

@@ -147,6 +147,7 @@ impl Decide for ByFormula {
             operations: 0,
             microseconds: 0,
             place: 0,
+            differs: None,
         };
         Ok(Answer { effects, log: vec![row] })
     }

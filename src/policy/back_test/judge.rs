@@ -1,6 +1,6 @@
 //! One decision, made by both sides.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{asked::Asked, history::Case};
 use crate::{
@@ -86,11 +86,9 @@ impl Judged {
         self.input.record.text("number").filter(|number| !number.is_empty())
     }
 
-    /// The fields in which both sides differ: name, before, after.
-    pub fn differences(&self) -> impl Iterator<Item = (&'static str, &str, &str)> {
-        let after = |field: &str| self.after.outcome.get(field).map_or("", String::as_str);
-        let pairs = self.before.outcome.iter().map(move |(field, before)| (*field, before.as_str(), after(field)));
-        pairs.filter(|(_, before, after)| before != after)
+    /// The fields in which both sides differ: before and after.
+    pub fn differences(&self) -> BTreeMap<&'static str, [&str; 2]> {
+        outcome::differences(&self.before.outcome, &self.after.outcome)
     }
 }
 

@@ -118,7 +118,7 @@ impl BackTestReport {
             teams.entry(after.clone()).or_default().after += 1;
         }
         let mut is_different = false;
-        for (field, from, to) in judged.differences() {
+        for (field, [from, to]) in judged.differences() {
             is_different = true;
             self.count(field, from, to, 1);
         }

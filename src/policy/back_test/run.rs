@@ -260,15 +260,13 @@ impl Work<'_> {
 
     fn row(&self, case: &Case, judged: &Judged) -> Result<DifferenceRow> {
         let (decision, number) = (self.judge.decision(), judged.number());
-        let fields: BTreeMap<&str, [&str; 2]> =
-            judged.differences().map(|(field, before, after)| (field, [before, after])).collect();
         Ok(DifferenceRow {
             job_id: case.place.id,
             seq: 0,
             decision_id: case.place.id,
             at: case.place.at,
             record_id: case.record,
-            fields: JsonText::of(&fields)?,
+            fields: JsonText::of(&judged.differences())?,
             why_before: judged.before.why(decision, number),
             why_after: judged.after.why(decision, number),
         })
@@ -286,8 +284,8 @@ struct Lines<'a> {
 
 /// How both sides differ, as one text; nothing where they don't.
 fn how(judged: &Judged) -> Option<String> {
-    let how: Vec<String> =
-        judged.differences().map(|(field, before, after)| format!("{field} {before} {after}")).collect();
+    let how = judged.differences().into_iter().map(|(field, [before, after])| format!("{field} {before} {after}"));
+    let how: Vec<String> = how.collect();
     Some(how.join("\n")).filter(|how| !how.is_empty())
 }
 

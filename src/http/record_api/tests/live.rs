@@ -166,6 +166,7 @@ fn decision(record_id: RecordId) -> DecisionRow {
         operations: 1,
         microseconds: 1,
         place: 0,
+        differs: None,
     }
 }
 
