@@ -15,7 +15,15 @@ use crate::{
         learn::{self, LearnReport, Split},
         log::Log,
     },
-    policy::{offline, store::TableRow},
+    policy::{
+        offline,
+        runner::on_ample_stack,
+        store::TableRow,
+        table::{
+            check::{Checked, refuse_errors},
+            impact::impact,
+        },
+    },
 };
 
 /// What to do.
@@ -89,7 +97,7 @@ impl Task {
                 let log = Log::read(&file)?;
                 let split = until.map_or(Split::Percent(percent), Split::At);
                 let learnt = learn::learn(&log, split, key.into(), lesson.into())?;
-                let saved = save.map(|name| keep(config, name, learnt.table.clone())).transpose()?;
+                let saved = save.map(|name| keep(config, &name, &learnt.table)).transpose()?;
                 output::print(&Learnt { report: learnt.report, saved, table: learnt.table }, json)?;
                 Ok(ExitCode::SUCCESS)
             }
@@ -102,13 +110,16 @@ fn report(report: &offline::Report, json: bool) -> Result<ExitCode> {
     Ok(if report.failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Stores a table as a new version; gives what it is called.
-fn keep(config: Config, name: String, content: serde_json::Value) -> Result<String> {
+/// Stores a table as a new version; gives what it is called. One that would break what is live is refused.
+fn keep(config: Config, name: &str, content: &serde_json::Value) -> Result<String> {
     let assembly = Assembly::open(config, Clock::System)?;
     let (author, now) = (assembly.server.user, assembly.clock.now());
-    let row = assembly
-        .writer
-        .run_blocking(move |unit| TableRow::save(unit.connection()?, &name, &content, Some(author), now))?;
+    let checked = Checked::from_json(name, content)?;
+    let live = assembly.policies.known();
+    let host = assembly.policies.host(&live);
+    refuse_errors(&on_ample_stack(|| impact(&live, &host, &checked.table))?)?;
+    let row =
+        assembly.writer.run_blocking(move |unit| TableRow::save(unit.connection()?, &checked, Some(author), now))?;
     Ok(format!("{} version {}", row.name, row.version))
 }
 

@@ -69,13 +69,14 @@ impl<T: DeserializeOwned + 'static> FromRequest for MaybeBody<T> {
 }
 
 /// A body on its way in.
-struct Reading {
+pub struct Reading {
     payload: Payload,
     limits: BodyLimits,
 }
 
 impl Reading {
-    fn new(request: &HttpRequest, payload: &mut Payload) -> Result<Self> {
+    /// From a request; an error when it says that its body is too large.
+    pub fn new(request: &HttpRequest, payload: &mut Payload) -> Result<Self> {
         let limits = request.app_data().copied().unwrap_or_else(|| BodyLimits::from(&config::Server::default()));
         let announced =
             request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
@@ -85,7 +86,8 @@ impl Reading {
         Ok(Reading { payload: payload.take(), limits })
     }
 
-    async fn whole(self) -> Result<BytesMut> {
+    /// All of it.
+    pub async fn whole(self) -> Result<BytesMut> {
         let Reading { mut payload, limits } = self;
         let all = async {
             let mut bytes = BytesMut::new();

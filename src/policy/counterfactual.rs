@@ -148,7 +148,7 @@ impl Words {
                 match cell {
                     Cell::Text(text) => drop(words.texts.insert(text.to_string())),
                     Cell::Int(number) => drop(words.numbers.insert(*number)),
-                    Cell::Bool(_) | Cell::Decimal(_) => {}
+                    Cell::Bool(_) | Cell::Decimal(_) | Cell::Time(_) => {}
                 }
             }
         }

@@ -155,6 +155,9 @@ fn place(at: Position) -> (usize, usize) {
 /// The code that says a limit ended the run.
 pub const LIMIT: &str = "limit";
 
+/// The code that says a test came to something else than it expects.
+pub const EXPECTATION: &str = "expectation";
+
 #[expect(clippy::wildcard_enum_match_arm, reason = "Rhai's enum is open: new variants are faults of the script too")]
 fn explain(error: EvalAltResult) -> (&'static str, String) {
     match error {

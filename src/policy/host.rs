@@ -84,29 +84,26 @@ impl Recorded {
     /// From the look-ups of one decision.
     pub fn new(calls: &[HostCall]) -> Recorded {
         let mut answers = HashMap::new();
-        let mut heads: HashMap<String, (Arc<Head>, Vec<Row>)> = HashMap::new();
+        let mut tables: HashMap<String, (Arc<Head>, Vec<(Vec<Cell>, Vec<Cell>)>)> = HashMap::new();
         for call in calls {
-            match (&call.result, call.arguments.first()) {
-                (Answer::Bool(answer), _) => drop(answers.insert((call.function, call.arguments.clone()), *answer)),
-                (Answer::Head(head), Some(Cell::Text(name))) => {
-                    heads.entry(name.to_string()).or_insert_with(|| (Arc::clone(head), Vec::new()));
+            match (&call.result, &*call.arguments) {
+                (Answer::Bool(answer), arguments) => drop(answers.insert((call.function, arguments.to_vec()), *answer)),
+                (Answer::Head(head), [Cell::Text(name), ..]) => {
+                    tables.entry(name.to_string()).or_insert_with(|| (Arc::clone(head), Vec::new()));
                 }
-                (Answer::Row(row), Some(Cell::Text(name))) => {
-                    if let Some((_, rows)) = heads.get_mut(name.as_str())
-                        && !rows.contains(row)
-                    {
-                        rows.push(Arc::clone(row));
+                (Answer::Row(row), [Cell::Text(name), key @ ..]) => {
+                    if let Some((_, rows)) = tables.get_mut(name.as_str()) {
+                        rows.push((key.to_vec(), row.to_vec()));
                     }
                 }
                 (Answer::Nothing | Answer::Head(_) | Answer::Row(_), _) => {}
             }
         }
-        let table = |(name, (head, rows)): (String, (Arc<Head>, Vec<Row>))| {
-            let rows = rows.iter().map(|r| r.to_vec()).collect();
-            let table = Table::new(&name, Head::clone(&head), rows).ok()?;
+        let table = |(name, (head, rows)): (String, (Arc<Head>, Vec<_>))| {
+            let table = Table::of_answers(&name, Head::clone(&head), rows).ok()?;
             Some((name, Arc::new(table)))
         };
-        Recorded { answers, tables: heads.into_iter().filter_map(table).collect() }
+        Recorded { answers, tables: tables.into_iter().filter_map(table).collect() }
     }
 
     fn answer(&self, asked: Asked, argument: &str) -> bool {
@@ -132,6 +129,42 @@ impl Host for Recorded {
     }
     fn business_hours(&self, at: Moment) -> bool {
         self.answer(Asked::BusinessHours, &at.to_string())
+    }
+}
+
+/// A host that answers as another does, but for one table.
+pub struct WithTable {
+    host: Arc<dyn Host>,
+    table: Arc<Table>,
+}
+
+impl WithTable {
+    /// As `host` answers, with this table in place of the one of its name.
+    pub fn new(host: Arc<dyn Host>, table: Arc<Table>) -> WithTable {
+        WithTable { host, table }
+    }
+}
+
+impl Host for WithTable {
+    fn team_exists(&self, name: &str) -> bool {
+        self.host.team_exists(name)
+    }
+    fn user_exists(&self, name: &str) -> Result<bool> {
+        self.host.user_exists(name)
+    }
+    fn team_names(&self) -> Vec<String> {
+        self.host.team_names()
+    }
+    fn table(&self, name: &str) -> Option<Arc<Table>> {
+        if name == self.table.name() { Some(Arc::clone(&self.table)) } else { self.host.table(name) }
+    }
+    fn table_names(&self) -> Vec<String> {
+        let mine = self.table.name();
+        let others = self.host.table_names().into_iter().filter(|name| name != mine);
+        others.chain([mine.to_owned()]).collect()
+    }
+    fn business_hours(&self, at: Moment) -> bool {
+        self.host.business_hours(at)
     }
 }
 
@@ -169,5 +202,47 @@ impl Host for Offline {
         use chrono::{Datelike, Timelike};
         let at = at.utc();
         at.weekday().number_from_monday() <= 5 && (8..18).contains(&at.hour())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::policy::{
+        decision::Decision,
+        evaluate::{Input, evaluate},
+        facts,
+        functions::test_clock,
+        program::compile,
+        runner::on_ample_stack,
+    };
+
+    #[test]
+    fn what_was_looked_up_by_ranges_is_answered_again_from_the_written_log() {
+        let columns = json!([
+            {"name": "share", "type": "decimal", "match": "range"}, {"name": "at", "type": "time", "match": "range"},
+            {"name": "team", "type": "text"},
+        ]);
+        let rows = json!([["0..1", "2025-01-01..", "a"], ["0..=0.5", "*", "b"], ["*", "*", "c"]]);
+        let table = Table::from_json("t", &json!({"columns": columns, "keys": 2, "rows": rows})).unwrap();
+        let source = "fn route(i) {\n    for share in [7, 0, 0] { notify(table(\"t\").find(share, now()).team); }\n    \
+                      notify(table(\"t\").find(0, i.opened_at).team);\n    if !table(\"t\").has(1, ()) { leave() }\n}\n";
+        on_ample_stack(|| {
+            let program = compile(source, Decision::Routing).unwrap();
+            let mut record = facts::Facts::builder(&facts::incident());
+            record.set("opened_at", "2024-01-01T00:00:00Z".parse::<Moment>().unwrap()).unwrap();
+            let input = Input::new(record.build(), test_clock());
+            let host: Arc<dyn Host> = Arc::new(Offline::new([table]));
+            let then = evaluate(&program, &input, &host);
+            let gists: Vec<String> = then.said().map(crate::policy::decision::Effect::gist).collect();
+            assert_eq!(gists, ["notify c", "notify a", "notify a", "notify b", "leave"], "{:?}", then.error);
+            let log: Vec<HostCall> = serde_json::from_str(&serde_json::to_string(&then.host_calls).unwrap()).unwrap();
+            let recorded: Arc<dyn Host> = Arc::new(Recorded::new(&log));
+            let now = evaluate(&program, &input, &recorded);
+            assert_eq!((now.effects, now.host_calls), (then.effects, then.host_calls));
+        })
+        .unwrap();
     }
 }

@@ -29,9 +29,14 @@ impl Script {
         let lines = self.source.lines().map_while(|line| line.strip_prefix("//!")).map(str::trim);
         lines.collect::<Vec<_>>().join(" ")
     }
+
+    /// Whether it is live from the first start.
+    pub fn starts_live(&self) -> bool {
+        LIVE.contains(&(self.decision, self.name.as_str()))
+    }
 }
 
-/// Scripts in the order in which they are asked (by decision, then by name), and tables by name.
+/// Scripts by decision, and tables by name.
 #[derive(Clone, Debug)]
 pub struct Library {
     /// The scripts.
@@ -40,17 +45,31 @@ pub struct Library {
     pub tables: Vec<Table>,
 }
 
-const SCRIPTS: &[(Decision, &str, &str)] = &[
-    (Decision::Priority, "impact_and_urgency", include_str!("../../rules/priority/impact_and_urgency.rhai")),
-    (Decision::Routing, "incidents", include_str!("../../rules/routing/incidents.rhai")),
-    (Decision::Guard, "incidents", include_str!("../../rules/guard/incidents.rhai")),
-];
+macro_rules! scripts { ($($decision:ident $folder:literal: $($name:literal)+;)+) => {
+    /// What is live from the first start comes first in its decision.
+    const SCRIPTS: &[(Decision, &str, &str)] = &[$($(
+        (Decision::$decision, $name, include_str!(concat!("../../rules/", $folder, "/", $name, ".rhai"))),
+    )+)+];
+} }
 
-const TABLES: &[(&str, &str)] = &[
-    ("category_teams", include_str!("../../rules/tables/category_teams.json")),
-    ("ci_class_teams", include_str!("../../rules/tables/ci_class_teams.json")),
-    ("priority_matrix", include_str!("../../rules/tables/priority_matrix.json")),
-];
+macro_rules! tables { ($($name:literal)+) => {
+    const TABLES: &[(&str, &str)] = &[$(($name, include_str!(concat!("../../rules/tables/", $name, ".json")))),+];
+} }
+
+scripts! {
+    Priority "priority": "impact_and_urgency" "age" "attack_under_way" "out_of_hours" "reopened";
+    Routing "routing": "incidents" "bounced" "environments" "follow_the_sun" "on_duty" "organisations";
+    Guard "guard": "incidents" "closing" "hardware" "holding" "major_incidents" "ownership";
+}
+
+tables! {
+    "age_limits" "category_teams" "ci_class_teams" "duty_teams" "environment_teams" "organisation_teams" "priority_matrix"
+    "sun_teams"
+}
+
+/// What is live from the first start; an administrator publishes the rest where it fits.
+const LIVE: &[(Decision, &str)] =
+    &[(Decision::Priority, "impact_and_urgency"), (Decision::Routing, "incidents"), (Decision::Guard, "incidents")];
 
 fn table(name: &str, text: &str) -> Result<Table> {
     let json = serde_json::from_str(text).map_err(|e| Error::invalid("", "wrong_type", format!("{name}: {e}.")))?;
@@ -122,7 +141,12 @@ mod tests {
     fn what_ships_is_what_the_folder_holds() {
         let folder = Library::from_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("rules")).unwrap();
         let shipped = Library::shipped().unwrap();
-        assert_eq!(shipped.scripts, folder.scripts);
+        let sorted = |library: &Library| {
+            let mut scripts = library.scripts.clone();
+            scripts.sort_by(|a, b| (a.decision, &a.name).cmp(&(b.decision, &b.name)));
+            scripts
+        };
+        assert_eq!(sorted(&shipped), folder.scripts);
         let rows = |l: &Library| l.tables.iter().map(|t| (t.name().to_owned(), t.rows().to_vec())).collect::<Vec<_>>();
         assert_eq!(rows(&shipped), rows(&folder));
     }
@@ -148,6 +172,47 @@ mod tests {
                     result.error.unwrap()
                 );
             }
+        }
+    }
+
+    /// What a script reads by dots of the things that its function is given, once each.
+    fn fields_of(source: &str) -> String {
+        let path = regex::Regex::new(r"\b(incident|transition)((?:\??\.[a-z_]+)+)(\(?)").unwrap();
+        let read = path.captures_iter(source).filter_map(|found| {
+            let mut parts: Vec<&str> = found[2].split(['?', '.']).filter(|part| !part.is_empty()).collect();
+            parts.truncate(parts.len() - usize::from(!found[3].is_empty()));
+            let thing = if &found[1] == "transition" { Some("transition") } else { None };
+            (!parts.is_empty()).then(|| thing.into_iter().chain(parts).collect::<Vec<_>>().join("."))
+        });
+        let mentions = source.contains("incident.mentions(").then(|| "title, description".to_owned());
+        let all: std::collections::BTreeSet<String> = read.chain(mentions).collect();
+        all.into_iter().collect::<Vec<_>>().join(", ")
+    }
+
+    fn tables_of(source: &str) -> String {
+        let named = regex::Regex::new(r#"\b(?:table|matrix)\("([a-z_]+)""#).unwrap();
+        let all: std::collections::BTreeSet<&str> =
+            named.captures_iter(source).filter_map(|found| Some(found.get(1)?.as_str())).collect();
+        all.into_iter().collect::<Vec<_>>().join(", ")
+    }
+
+    #[test]
+    fn the_page_of_the_library_tells_what_it_holds() {
+        let page = include_str!("../../rules/README.md");
+        let library = Library::shipped().unwrap();
+        let rows = page.lines().filter(|line| line.starts_with("| `")).count();
+        assert_eq!(rows, library.scripts.len() + library.tables.len(), "a row for each file");
+        for script in &library.scripts {
+            let (decision, name) = (script.decision.spec().name, &script.name);
+            let first = script.source.lines().next().unwrap().trim_start_matches("//! ");
+            let live = if script.starts_live() { " (live)" } else { "" };
+            let (tables, fields) = (tables_of(&script.source), fields_of(&script.source));
+            let row = format!("| `{decision}/{name}.rhai`{live} | {decision} | {first} | {tables} | {fields} |");
+            assert!(page.lines().any(|line| line == row), "rules/README.md lacks\n{row}");
+        }
+        for table in &library.tables {
+            let row = format!("| `tables/{}.json` | {} |", table.name(), table.doc());
+            assert!(page.lines().any(|line| line == row), "rules/README.md lacks\n{row}");
         }
     }
 }

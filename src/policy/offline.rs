@@ -20,7 +20,10 @@ use super::{
     library::files,
     program::compile,
     runner::on_ample_stack,
-    table::Table,
+    table::{
+        Table,
+        check::{Finding, findings},
+    },
     testing::{TestResult, run_tests},
     validate::check,
 };
@@ -141,8 +144,9 @@ fn tables(folder: &Path) -> Result<(Vec<Table>, Vec<FileReport>)> {
     for (name, text) in files(&folder.join("tables"), "json")? {
         let diagnostics = match table(&name, &text) {
             Ok(table) => {
+                let found = findings(&table).iter().map(|finding| diagnostic(finding, &text)).collect();
                 tables.push(table);
-                Vec::new()
+                found
             }
             Err(problem) => vec![problem],
         };
@@ -164,10 +168,15 @@ fn table(name: &str, text: &str) -> Result<Table, Diagnostic> {
     Table::from_json(name, &json).map_err(|e| {
         let first = e.errors.first();
         let code = first.map_or("wrong_type", |f| f.code.as_str());
-        let place = first.map(|f| f.pointer.as_str()).filter(|p| !p.is_empty());
-        let message = place.map_or_else(|| e.detail.clone(), |pointer| format!("{pointer}: {}", e.detail));
-        Diagnostic::at(code, Position::new(1, 1), text, message)
+        diagnostic(&Finding::error(code, first.map_or("", |f| f.pointer.as_str()), &e.detail), text)
     })
+}
+
+/// A finding about a table as one about its file.
+fn diagnostic(finding: &Finding, text: &str) -> Diagnostic {
+    let Finding { code, level, pointer, message } = finding;
+    let message = if pointer.is_empty() { message.clone() } else { format!("{pointer}: {message}") };
+    Diagnostic { severity: *level, ..Diagnostic::at(code, Position::new(1, 1), text, message) }
 }
 
 /// Scripts in folders that are no decision: nobody would ever ask them.

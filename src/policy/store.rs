@@ -3,13 +3,17 @@
 //! **Invariant:** a version never changes once made. What is live is the version that `active_version` names, and all
 //! nodes notice a change of it by the [epoch](crate::db::epoch).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use diesel::prelude::*;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
-use super::{decision::Decision, library::Library, table::Table};
+use super::{
+    decision::Decision,
+    library::Library,
+    table::{Table, check::Checked},
+};
 use crate::{
     clock::Moment,
     db::{AnyConnection, JsonText},
@@ -327,17 +331,16 @@ impl TableRow {
         Table::from_json(&self.name, &self.content.read::<Json>()?)
     }
 
-    /// Stores new content under a name, as a new version; the old ones are kept.
+    /// Stores a table, as a new version of the one of its name; the old ones are kept.
     pub fn save(
         connection: &mut AnyConnection,
-        name: &str,
-        content: &Json,
+        checked: &Checked,
         author: Option<UserId>,
         now: Moment,
     ) -> Result<TableRow> {
-        Table::from_json(name, content)?;
-        let description = content["doc"].as_str().unwrap_or_default().to_owned();
-        let (content, digest) = (JsonText::of(content)?, sha256(&content.to_string()));
+        let (name, content) = (checked.table.name(), checked.table.to_json());
+        let description = checked.table.doc().to_owned();
+        let (content, digest) = (JsonText::of(&content)?, sha256(&content.to_string()));
         let row = match Self::find(connection, name)? {
             Some(old) => {
                 let version = old.version + 1;
@@ -378,16 +381,19 @@ impl TableRow {
     }
 }
 
-/// Puts in what ships and is not there yet. What administrators changed is left alone.
+/// Puts in what ships and is not there yet. What administrators changed is left alone. What isn't live by default is a draft
+/// that stands before what is, so that it is asked first once somebody publishes it.
 pub fn seed(connection: &mut AnyConnection, library: &Library, kind: &str, now: Moment) -> Result<()> {
     for table in &library.tables {
         if TableRow::find(connection, table.name())?.is_none() {
-            TableRow::save(connection, table.name(), &table.to_json(), None, now)?;
+            TableRow::save(connection, &Checked::from_json(table.name(), &table.to_json())?, None, now)?;
         }
     }
-    for (position, script) in library.scripts.iter().enumerate() {
+    let there: HashSet<String> = PolicyRow::all(connection)?.into_iter().map(|policy| policy.name).collect();
+    let count = i32::try_from(library.scripts.len()).unwrap_or(i32::MAX);
+    for (place, script) in (0..).zip(&library.scripts) {
         let name = format!("{}_{}", script.decision.spec().name, script.name);
-        if !matches!(PolicyRow::find(connection, &name), Err(e) if e.code == Code::NotFound) {
+        if there.contains(&name) {
             continue;
         }
         let mut row = PolicyRow {
@@ -396,7 +402,7 @@ pub fn seed(connection: &mut AnyConnection, library: &Library, kind: &str, now: 
             decision: script.decision.spec().name.to_owned(),
             kind: kind.to_owned(),
             description: script.purpose(),
-            position: i32::try_from(position).unwrap_or(i32::MAX),
+            position: if script.starts_live() { 0 } else { place - count },
             enabled: true,
             active_version: None,
             version: 1,
@@ -405,7 +411,9 @@ pub fn seed(connection: &mut AnyConnection, library: &Library, kind: &str, now: 
         };
         row.insert(connection)?;
         let version = row.add_version(connection, &script.source, "As shipped", None, now)?;
-        row.activate(connection, version.number, now)?;
+        if script.starts_live() {
+            row.activate(connection, version.number, now)?;
+        }
     }
     Ok(())
 }

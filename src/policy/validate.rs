@@ -1,9 +1,14 @@
 //! Checking a script before it runs: every problem that can be seen, each with its place.
 
+mod comparison;
+#[cfg(test)]
+mod tests;
+
 use std::{collections::HashSet, sync::Arc};
 
-use rhai::{AST, ASTNode, BinaryExpr, Dynamic, Expr, FnCallExpr, ImmutableString, Position};
+use rhai::{AST, ASTNode, BinaryExpr, Expr, FnCallExpr, ImmutableString, Position};
 
+use self::comparison::never_equal;
 use super::{
     context::wrong_effect,
     decision::Decision,
@@ -14,8 +19,7 @@ use super::{
     host::Host,
     program::{Program, compile},
     source::Source,
-    syntax::named,
-    table::Table,
+    table::{ColumnType, Table},
 };
 
 /// Every problem of a script, in the order of the source; none means that it may go live. Call it on a thread with an
@@ -121,18 +125,22 @@ impl Checker<'_> {
     }
 
     fn function(&mut self, alone: &AST, in_decision: bool, in_test: bool) {
+        let records = if in_decision { None } else { Some(std::mem::take(&mut self.records)) };
         alone.walk(&mut |path: &[ASTNode]| {
-            self.node(path, in_decision, in_test);
+            self.node(path, in_test);
             true
         });
+        if let Some(records) = records {
+            self.records = records;
+        }
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "only these expressions are checked")]
-    fn node(&mut self, path: &[ASTNode], in_decision: bool, in_test: bool) {
+    fn node(&mut self, path: &[ASTNode], in_test: bool) {
         let Some(ASTNode::Expr(expr)) = path.last() else { return };
         match expr {
-            Expr::Dot(pair, ..) if in_decision && !inside_chain(path, expr) => drop(self.chain(pair)),
-            Expr::FnCall(call, at) if call.is_operator_call() => self.comparison(call, *at, in_decision),
+            Expr::Dot(pair, ..) if !inside_chain(path, expr) => drop(self.chain(pair)),
+            Expr::FnCall(call, at) if call.is_operator_call() => self.comparison(call, *at),
             Expr::FnCall(call, at) => self.call(call, *at, in_test),
             Expr::MethodCall(call, at) => self.known_function(call, *at, 1),
             _ => {}
@@ -208,9 +216,9 @@ impl Checker<'_> {
     }
 
     /// A comparison of a field with a value that it never has.
-    fn comparison(&mut self, call: &FnCallExpr, at: Position, in_decision: bool) {
+    fn comparison(&mut self, call: &FnCallExpr, at: Position) {
         let [left, right] = &*call.args else { return };
-        if !in_decision || !["==", "!=", "<", "<=", ">", ">="].contains(&call.name.as_str()) {
+        if !["==", "!=", "<", "<=", ">", ">="].contains(&call.name.as_str()) {
             return;
         }
         for (path, literal) in [(left, right), (right, left)] {
@@ -274,24 +282,42 @@ impl Checker<'_> {
         match name {
             "assign" if !self.host.team_exists(given) => {
                 let message = format!("there is no team \"{given}\"{}", suggest(given, self.host.team_names()));
-                self.report("unknown_team", place, message);
-                // A script that asks whether the team is there expects it to be missing.
-                if let Some(problem) = self.problems.last_mut().filter(|_| self.asked.contains(given)) {
-                    problem.severity = Severity::Warning;
-                }
+                self.missing_team(given, place, message);
             }
             "assign_to" if !self.may_be_user(given) => {
                 self.report("unknown_user", place, format!("there is no user \"{given}\""));
             }
             "notify" if !self.host.team_exists(given) && !self.may_be_user(given) => {
                 let message = format!("there is no team or user \"{given}\"{}", suggest(given, self.host.team_names()));
-                self.report("unknown_team", place, message);
+                self.missing_team(given, place, message);
             }
             "table" | "matrix" if self.host.table(given).is_none() => {
                 let message = format!("there is no table \"{given}\"{}", suggest(given, self.host.table_names()));
                 self.report("unknown_table", place, message);
             }
+            "matrix" => self.matrix(given, at, place),
             _ => {}
+        }
+    }
+
+    /// A team that is not there; a script that asks whether it is expects it to be missing.
+    fn missing_team(&mut self, team: &str, place: Position, message: String) {
+        self.report("unknown_team", place, message);
+        if let Some(problem) = self.problems.last_mut().filter(|_| self.asked.contains(team)) {
+            problem.severity = Severity::Warning;
+        }
+    }
+
+    /// A table that is no matrix: of another key, or without a whole number after it.
+    fn matrix(&mut self, name: &str, at: Position, place: Position) {
+        let Some(table) = self.host.table(name) else { return };
+        let head = table.head();
+        if head.keys != 2 {
+            let message = format!("table `{name}` is looked up by {} value(s), matrix gives 2", head.keys);
+            self.report("wrong_arguments", at, message);
+        } else if head.columns.get(2).is_none_or(|column| column.kind != ColumnType::Int) {
+            let message = format!("the column after the key of table `{name}` must be a whole number");
+            self.report("wrong_type", place, message);
         }
     }
 }
@@ -306,116 +332,4 @@ fn inside_chain(path: &[ASTNode], expr: &Expr) -> bool {
 
 fn text_literal(expr: &Expr) -> Option<&str> {
     if let Expr::StringConstant(text, _) = expr { Some(text.as_str()) } else { None }
-}
-
-/// Why a field never equals (or is never ordered with) a literal.
-fn never_equal(field: &FieldSchema, literal: &Dynamic) -> Option<String> {
-    if literal.is_unit() {
-        return None;
-    }
-    let fits = match field.kind {
-        FieldType::Bool => literal.is_bool(),
-        FieldType::Int | FieldType::Decimal => literal.is_int() || literal.is_float() || literal.is_decimal(),
-        FieldType::Text => literal.is_string(),
-        FieldType::Time | FieldType::TextList | FieldType::Nested(_) => false,
-    };
-    if !fits {
-        return Some(format!("`{}` is {}; it is never {}", field.name, field.kind.named(), named(literal)));
-    }
-    let text = literal.as_immutable_string_ref().ok()?;
-    if field.choices.is_empty() || field.choices.iter().any(|c| c == text.as_str()) {
-        return None;
-    }
-    let choices = field.choices.join(", ");
-    Some(format!("`{}` is never \"{}\"{}; it is one of {choices}", field.name, *text, suggest(&text, &field.choices)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::policy::{library::Library, runner::on_ample_stack};
-
-    struct Known(crate::policy::host::Offline);
-    impl Host for Known {
-        fn team_exists(&self, name: &str) -> bool {
-            self.team_names().iter().any(|t| t == name)
-        }
-        fn user_exists(&self, _: &str) -> crate::error::Result<bool> {
-            Ok(false)
-        }
-        fn team_names(&self) -> Vec<String> {
-            vec!["network-emea".to_owned(), "service-desk".to_owned()]
-        }
-        fn table(&self, name: &str) -> Option<Arc<Table>> {
-            self.0.table(name)
-        }
-        fn table_names(&self) -> Vec<String> {
-            self.0.table_names()
-        }
-        fn business_hours(&self, _: crate::clock::Moment) -> bool {
-            true
-        }
-    }
-
-    /// Code, line, column and end column of each problem.
-    fn problems(decision: Decision, source: &str) -> Vec<(String, usize, usize, usize, Option<String>)> {
-        let host = Known(Library::shipped().unwrap().offline());
-        let found = on_ample_stack(|| validate(source, decision, &facts::incident(), &host)).unwrap();
-        found.into_iter().map(|p| (p.code, p.line, p.column, p.end_column, p.suggestion)).collect()
-    }
-
-    #[test]
-    fn each_problem_is_found_at_its_place() {
-        for (inside, code, column, end, suggestion) in [
-            ("if i.urgancy == 1 { }", "unknown_field", 6, 13, Some("urgency")),
-            ("if i.caller.vipp { }", "unknown_field", 13, 17, Some("vip")),
-            ("if i.service?.critcality == \"gold\" { }", "unknown_field", 15, 25, Some("criticality")),
-            ("if i.title.size == 1 { }", "unknown_field", 12, 16, None),
-            ("if i.urgency == \"1\" { }", "never_true", 17, 20, None),
-            ("if i.state == \"resovled\" { }", "never_true", 15, 25, Some("resolved")),
-            ("assign(\"network-emae\")", "unknown_team", 8, 22, Some("network-emea")),
-            ("assign_to(\"nobody\")", "unknown_user", 11, 19, None),
-            ("asign(\"service-desk\")", "unknown_function", 1, 6, Some("assign")),
-            ("assign()", "wrong_arguments", 1, 7, None),
-            ("refuse(\"a\", \"b\")", "wrong_effect", 1, 7, None),
-            ("table(\"category_team\").has(1)", "unknown_table", 7, 22, Some("category_teams")),
-            ("table(\"category_teams\").find(i.category).taem", "unknown_column", 42, 46, Some("team")),
-            ("table(\"category_teams\").has(1, 2)", "wrong_arguments", 25, 28, None),
-            ("i.mention(\"x\")", "unknown_function", 3, 10, Some("mentions")),
-            ("rule \"r\" when i.urgancy == 1 then assign(\"service-desk\");", "unknown_field", 17, 24, Some("urgency")),
-            ("rule \"r\" when true assign(\"service-desk\");", "syntax", 20, 26, None),
-            ("let x = y;", "unknown_variable", 9, 10, None),
-            ("while true { }", "forbidden_word", 1, 6, None),
-        ] {
-            let source = format!("fn route(i) {{\n{inside}\n}}\n");
-            let expected = vec![(code.to_owned(), 2, column, end, suggestion.map(str::to_owned))];
-            assert_eq!(problems(Decision::Routing, &source), expected, "{inside}");
-        }
-    }
-
-    #[test]
-    fn the_decision_function_is_there_with_its_arguments() {
-        for (source, code, line, column) in [
-            ("fn rout(i) { }", "no_decision_function", 1, 1),
-            ("\nfn route() { }", "wrong_arguments", 2, 4),
-            ("fn route(i) { }\nlet x = 1;", "outside_function", 2, 1),
-            ("fn route(i) { }\nfn assign(t) { }", "shadows_built_in", 2, 4),
-        ] {
-            let found = problems(Decision::Routing, source);
-            assert_eq!((found[0].0.as_str(), found[0].1, found[0].2), (code, line, column), "{source}");
-        }
-    }
-
-    #[test]
-    fn what_ships_goes_live_though_teams_that_it_asks_for_are_missing() {
-        for script in Library::shipped().unwrap().scripts {
-            let host = Known(Library::shipped().unwrap().offline());
-            let found =
-                on_ample_stack(|| validate(&script.source, script.decision, &facts::incident(), &host)).unwrap();
-            let gate: Vec<_> =
-                found.iter().filter(|p| p.severity == Severity::Error || p.code != "unknown_team").collect();
-            assert!(gate.is_empty(), "{}: {gate:?}", script.name);
-            assert_eq!(found.is_empty(), script.decision != Decision::Routing);
-        }
-    }
 }

@@ -21,6 +21,8 @@ mod simulate;
 mod status;
 mod tables;
 mod tables_csv;
+mod tables_shape;
+mod tables_versions;
 #[cfg(test)]
 mod tests;
 mod versions;
@@ -90,6 +92,7 @@ pub fn mount(api: &mut Api) {
     simulate::mount(api);
     status::mount(api);
     tables::mount(api);
+    tables_versions::mount(api);
     decisions::mount(api);
 }
 

@@ -1,7 +1,6 @@
 //! What goes in and out, as types: the documentation is made from them.
 
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
@@ -266,87 +265,4 @@ impl PolicyTestReport {
         let failed = tests.iter().filter(|t| !t.passed).count();
         PolicyTestReport { green, passed: tests.len() - failed, failed, tests, diagnostics }
     }
-}
-
-/// A lookup table.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct LookupTable {
-    /// Its id.
-    pub id: RowId,
-    /// Its name: `table("category_teams")` in scripts.
-    pub name: String,
-    /// What it is for: the `doc` of its content.
-    pub description: String,
-    /// The SHA-256 of its content, in hexadecimal.
-    pub sha256: String,
-    /// The number of its version; also its `ETag`.
-    pub version: i32,
-    /// When it was made.
-    pub created_at: Moment,
-    /// When it was last changed.
-    pub updated_at: Moment,
-}
-
-/// All lookup tables by name, without their content.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct LookupTableList {
-    /// The tables.
-    pub items: Vec<LookupTable>,
-}
-
-/// A lookup table with its content.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct LookupTableInFull {
-    /// The table.
-    #[serde(flatten)]
-    pub table: LookupTable,
-    /// The content.
-    #[schema(value_type = TableContent)]
-    pub content: Value,
-}
-
-/// The content of a lookup table. Of the rows that fit a key, the one with the fewest `*` answers.
-#[derive(Debug, ToSchema)]
-#[expect(dead_code, reason = "only its schema is used: `policy::table` reads the content")]
-pub struct TableContent {
-    /// What the table is for.
-    #[schema(required = false)]
-    doc: String,
-    /// The columns.
-    columns: Vec<crate::policy::table::Column>,
-    /// How many of the first columns are the key.
-    keys: usize,
-    /// The rows: a cell for each column, of its type. `"*"` in a column of the key stands for any value.
-    rows: Vec<Vec<Value>>,
-}
-
-/// A version of a lookup table.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct LookupTableVersion {
-    /// Its number, from 1.
-    pub version: i32,
-    /// The SHA-256 of its content, in hexadecimal.
-    pub sha256: String,
-    /// Who wrote it; null for what ships.
-    pub author_id: Option<UserId>,
-    /// When it was written.
-    pub created_at: Moment,
-}
-
-/// All versions of a lookup table, newest first, without their content.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct LookupTableVersionList {
-    /// The versions.
-    pub items: Vec<LookupTableVersion>,
-}
-
-/// A version of a lookup table with its content.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct LookupTableVersionInFull {
-    /// The version.
-    #[serde(flatten)]
-    pub version: LookupTableVersion,
-    /// The content.
-    #[schema(value_type = TableContent)]
-    pub content: Value,
 }

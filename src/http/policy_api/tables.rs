@@ -1,4 +1,6 @@
-//! Lookup tables: read, write, restore.
+//! Lookup tables: read and write.
+//!
+//! **Invariant:** a table that would break a policy that is live is not written, whatever brings it.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -8,14 +10,11 @@ use actix_web::{
 use serde_json::{Value, json};
 
 use super::{
-    Studio, audit, check_name,
-    declare::{table_name, version_number},
+    Bench, Studio, audit, check_name,
+    declare::table_name,
     same_version,
-    shape::{
-        LookupTable, LookupTableInFull, LookupTableList, LookupTableVersion, LookupTableVersionInFull,
-        LookupTableVersionList, TableContent,
-    },
     tables_csv::{self, Given},
+    tables_shape::{LookupTable, LookupTableInFull, LookupTableList, TableContent},
 };
 use crate::{
     error::{Code, Error, Result},
@@ -25,10 +24,16 @@ use crate::{
         endpoint::{Access, Answer, Content, Endpoint, in_query, text, whole_number},
         entity_tag::{etag, is_known},
         mount::Api,
-        parameter::{dry_run, idempotency_key, if_match, reason},
+        parameter::{dry_run, if_match, reason},
         schema::{self, Shape},
     },
-    policy::store::{TableRow, TableVersionRow},
+    policy::{
+        store::TableRow,
+        table::{
+            check::{Checked, Finding, findings, refuse_errors},
+            impact::impact,
+        },
+    },
     record::store::Desk,
 };
 
@@ -37,44 +42,43 @@ const OFFERED: &[&str] = &["application/json", "text/csv"];
 
 pub(super) fn mount(api: &mut Api) {
     api.mount(list(), list_tables).mount(get(), get_table).mount(put(), put_table);
-    api.mount(versions(), list_versions).mount(version(), get_version).mount(restore(), restore_version);
 }
 
-fn content() -> Value {
+pub(super) fn content() -> Value {
     json!({
-        "doc": "Which team gets incidents of a category", "keys": 1,
-        "columns": [{"name": "category", "type": "text"}, {"name": "team", "type": "text"}],
-        "rows": [["network", "network-operations"], ["*", "service-desk"]],
+        "doc": "Who is on duty at an hour of the day in UTC", "keys": 2,
+        "columns": [
+            {"name": "site", "type": "text"}, {"name": "hour", "type": "int", "match": "range"},
+            {"name": "team", "type": "text"},
+        ],
+        "rows": [["north", "8..17", "north-desk"], ["north", "17..20", "duty"], ["*", "0..24", "service-desk"]],
     })
 }
 
 fn example() -> Value {
     json!({
-        "id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e6f", "name": "category_teams",
-        "description": "Which team gets incidents of a category",
+        "id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e6f", "name": "duty_teams",
+        "description": "Who is on duty at an hour of the day in UTC",
         "sha256": "9f2b1c0e8d7a6b5c4d3e2f1a0b9c8d7e6f5a4b3c2d1e0f9a8b7c6d5e4f3a2b1c", "version": 2,
         "created_at": "2026-03-02T08:15:00Z", "updated_at": "2026-03-05T16:40:00Z",
     })
 }
 
-fn in_full() -> Value {
+pub(super) fn in_full() -> Value {
     let mut example = example();
     example["content"] = content();
+    example["findings"] = json!([{
+        "code": "test_failed", "level": "warning", "pointer": "",
+        "message": "policy routing_on_duty v2, line 31, column 5: test_evening: expected the text \"duty\", got service-desk; its next version can't be published before that test is changed.",
+    }]);
     example
-}
-
-fn version_example() -> Value {
-    json!({
-        "version": 2, "sha256": "9f2b1c0e8d7a6b5c4d3e2f1a0b9c8d7e6f5a4b3c2d1e0f9a8b7c6d5e4f3a2b1c",
-        "author_id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e6f", "created_at": "2026-03-05T16:40:00Z",
-    })
 }
 
 fn csv() -> Content {
     Content::of(
         "text/csv",
         text_shape(),
-        "category:text,team:text\nnetwork,network-operations\n*,service-desk\n".into(),
+        "site:text,hour:int:range,team:text\nnorth,8..17,north-desk\nnorth,17..20,duty\n*,0..24,service-desk\n".into(),
     )
 }
 
@@ -94,22 +98,14 @@ fn summary(row: &TableRow) -> LookupTable {
     }
 }
 
-fn version_of(row: &TableVersionRow) -> LookupTableVersion {
-    LookupTableVersion {
-        version: row.version,
-        sha256: row.sha256.clone(),
-        author_id: row.author_id,
-        created_at: row.created_at,
-    }
-}
-
-fn body(row: &TableRow) -> Result<Value> {
-    let whole = LookupTableInFull { table: summary(row), content: row.content.read()? };
+/// A table as it is shown, with what its author should know.
+pub(super) fn body(row: &TableRow, findings: Vec<Finding>) -> Result<Value> {
+    let whole = LookupTableInFull { table: summary(row), content: row.content.read()?, findings };
     serde_json::to_value(whole).map_err(Error::internal)
 }
 
 /// An endpoint of this chapter, to be completed.
-fn endpoint(method: Method, path: &'static str, id: &'static str, permission: &'static str) -> Endpoint {
+pub(super) fn endpoint(method: Method, path: &'static str, id: &'static str, permission: &'static str) -> Endpoint {
     Endpoint {
         method,
         path: path.into(),
@@ -149,7 +145,7 @@ async fn list_tables(call: Call) -> Result<HttpResponse> {
 fn get() -> Endpoint {
     Endpoint {
         summary: "Read a lookup table".into(),
-        description: "With its content; as `text/csv`, the content alone, in the form in which it can be written again. With `If-None-Match`, 304 when you have this version already.".into(),
+        description: "With its content and what its author should know of it in `findings`; as `text/csv`, the content alone, in the form in which it can be written again. With `If-None-Match`, 304 when you have this version already.".into(),
         responses: vec![
             Answer::json(200, "The table.", schema::schema::<LookupTableInFull>(), in_full())
                 .or(csv())
@@ -161,21 +157,47 @@ fn get() -> Endpoint {
 }
 
 async fn get_table(call: Call, name: web::Path<String>, request: HttpRequest) -> Result<HttpResponse> {
-    let row = call.read(move |reading| find(&TableRow::find(reading.connection, &name)?)).await?;
+    let row = call.read(move |reading| find(TableRow::find(reading.connection, &name)?)).await?;
     let tag = (header::ETAG, etag(row.version));
     if is_known(&request, row.version) {
         return Ok(HttpResponse::NotModified().insert_header(tag).finish());
     }
-    if accept::choose(&request, OFFERED) == Some("text/csv") {
-        let text = tables_csv::write(&row.table()?)?;
-        return Ok(HttpResponse::Ok().insert_header(tag).content_type("text/csv; charset=utf-8").body(text));
-    }
-    Ok(HttpResponse::Ok().insert_header(tag).json(body(&row)?))
+    let as_csv = accept::choose(&request, OFFERED) == Some("text/csv");
+    // On a thread of its own: to look through a long table takes a while.
+    let shown = call.read(move |_| {
+        let table = row.table()?;
+        if as_csv { tables_csv::write(&table).map(Shown::Csv) } else { body(&row, findings(&table)).map(Shown::Json) }
+    });
+    let mut answer = HttpResponse::Ok();
+    answer.insert_header(tag);
+    Ok(match shown.await? {
+        Shown::Csv(text) => answer.content_type("text/csv; charset=utf-8").body(text),
+        Shown::Json(body) => answer.json(body),
+    })
 }
 
-fn find(found: &Option<TableRow>) -> Result<TableRow> {
-    found.clone().ok_or_else(|| Error::not_found("lookup table"))
+/// A table on its way out.
+enum Shown {
+    Json(Value),
+    Csv(Vec<u8>),
 }
+
+pub(super) fn find(found: Option<TableRow>) -> Result<TableRow> {
+    found.ok_or_else(|| Error::not_found("lookup table"))
+}
+
+const PUT: &str = "The whole content, as JSON or as `text/csv`; at most 10,000 rows and 1 MiB. In CSV the first line names the columns, \
+each with its type behind a colon if it is not text (`priority:int`), and with how it is matched behind another \
+(`hour:int:range`); for a column that the table has, both are known. The content before is kept as a version. It is \
+live at once. `If-Match` is needed for a table that is there.\n\n\
+Of the rows that fit a key, the most specific one answers: the one with the fewest `*`; then with the fewest ranges; \
+then the one that is more specific in the leftmost column in which they differ (a value before a range before `*`); \
+then the one with the narrower range. A table with two rows of which neither is more specific for some key \
+(`overlap`, `duplicate`; `too_tangled` where there are too many ranges to see) is refused, and so is one that would \
+break a policy that is live: which, and at which line and column, is in `errors`. What is only worth a look is in \
+`findings`: keys that nothing answers (`gap`), a row that never does (`never_answers`), no rows (`empty`), too many \
+ranges to look for these (`not_checked`), a test of a policy that expects what the table said before \
+(`test_failed`).";
 
 fn put() -> Endpoint {
     let json = Content::json(schema::schema::<TableContent>(), content());
@@ -185,16 +207,24 @@ fn put() -> Endpoint {
     };
     Endpoint {
         summary: "Make or replace a lookup table".into(),
-        description: "The whole content, as JSON or as `text/csv`; at most 256 KiB. In CSV the first line names the columns, each with its type behind a colon if it is not text (`priority:int`); for a column that the table has, its type is known. The content before is kept as a version. It is live at once. `If-Match` is needed for a table that is there.".into(),
+        description: PUT.into(),
         parameters: vec![
             table_name(),
-            in_query("keys", "For CSV: how many of the first columns are the key; as before, or 1, if not given.", whole_number(), 1),
+            in_query(
+                "keys",
+                "For CSV: how many of the first columns are the key; as before, or 1, if not given.",
+                whole_number(),
+                1,
+            ),
             if_match(false),
             dry_run(),
             reason(),
         ],
         request: Some(json),
-        responses: vec![changed(200, "It was replaced."), changed(201, "It was made.").header("Location", "Where it is.")],
+        responses: vec![
+            changed(200, "It was replaced."),
+            changed(201, "It was made.").header("Location", "Where it is."),
+        ],
         problems: vec![Code::Invalid, Code::PreconditionRequired],
         ..endpoint(Method::PUT, "/api/v1/lookup-tables/{name}", "put_lookup_table", "lookup_table.write")
     }
@@ -213,18 +243,22 @@ async fn put_table(
         Some((_, text)) => Some(text.parse().map_err(|_| Error::new(Code::Malformed, "`keys` is a whole number."))?),
     };
     let (name, asked) = (name.into_inner(), call.clone());
+    let examined = studio
+        .run(&call, move |bench| {
+            let old = bench.database.read_here(|connection| TableRow::find(connection, &name))?;
+            may_replace(&asked, old.as_ref())?;
+            let content = given.content(old.as_ref(), keys)?;
+            bench.examined(&name, old, &content)
+        })
+        .await?;
+    let asked = call.clone();
     let answer = call
         .write(&Value::Null, move |desk| {
-            let old = TableRow::find(desk.unit.connection()?, &name)?;
-            match (&old, &asked.if_match) {
-                (Some(row), _) => same_version(&asked.expected()?, row.version)?,
-                (None, Some(_)) => return Err(Error::new(Code::Stale, "There is no such table.")),
-                (None, None) => {}
-            }
-            let content = given.content(old.as_ref(), keys)?;
+            let name = examined.name();
+            let old = TableRow::find(desk.unit.connection()?, name)?;
+            may_replace(&asked, old.as_ref())?;
             let action = if old.is_some() { "updated" } else { "created" };
-            let row = saved(desk, &name, old.as_ref(), &content, action)?;
-            let reply = Reply::ok(body(&row)?).at_version(row.version);
+            let reply = examined.saved(desk, old.as_ref(), action)?;
             Ok(match old {
                 Some(_) => reply,
                 None => Reply { status: 201, location: Some(format!("/api/v1/lookup-tables/{name}")), ..reply },
@@ -235,109 +269,52 @@ async fn put_table(
     Ok(answer)
 }
 
-fn saved(
-    desk: &mut Desk<'_, '_>,
-    name: &str,
-    old: Option<&TableRow>,
-    content: &Value,
-    action: &str,
-) -> Result<TableRow> {
-    let (author, at) = (Some(desk.cause.caller.user), desk.cause.at);
-    let row = TableRow::save(desk.unit.connection()?, name, content, author, at)?;
-    let told = json!({
-        "version": [old.map(|o| o.version), row.version],
-        "sha256": [old.map(|o| &o.sha256), row.sha256],
-    });
-    audit(desk, action, ("lookup_table", row.id.as_str(), row.version), &told)?;
-    Ok(row)
-}
-
-fn versions() -> Endpoint {
-    Endpoint {
-        summary: "List the versions of a lookup table".into(),
-        description: "All of them, newest first, without their content.".into(),
-        responses: vec![Answer::json(
-            200,
-            "The versions.",
-            schema::schema::<LookupTableVersionList>(),
-            json!({"items": [version_example()]}),
-        )],
-        ..endpoint(
-            Method::GET,
-            "/api/v1/lookup-tables/{name}/versions",
-            "list_lookup_table_versions",
-            "lookup_table.read",
-        )
+/// Refuses to replace what the caller has not seen.
+fn may_replace(asked: &Call, old: Option<&TableRow>) -> Result<()> {
+    match (old, &asked.if_match) {
+        (Some(row), _) => same_version(&asked.expected()?, row.version),
+        (None, Some(_)) => Err(Error::new(Code::Stale, "There is no such table.")),
+        (None, None) => Ok(()),
     }
 }
 
-async fn list_versions(call: Call, name: web::Path<String>) -> Result<HttpResponse> {
-    let rows = call.read(move |r| find(&TableRow::find(r.connection, &name)?)?.versions(r.connection)).await?;
-    Ok(HttpResponse::Ok().json(LookupTableVersionList { items: rows.iter().map(version_of).collect() }))
+/// A table that may be written: nothing is wrong with it, and no policy that is live breaks by it.
+pub(super) struct Examined {
+    checked: Checked,
+    findings: Vec<Finding>,
+    /// The version in whose place it comes.
+    before: Option<i32>,
 }
 
-fn version() -> Endpoint {
-    let mut example = version_example();
-    example["content"] = content();
-    Endpoint {
-        summary: "Read a version of a lookup table".into(),
-        description: "With its content.".into(),
-        parameters: vec![table_name(), version_number()],
-        responses: vec![Answer::json(200, "The version.", schema::schema::<LookupTableVersionInFull>(), example)],
-        ..endpoint(
-            Method::GET,
-            "/api/v1/lookup-tables/{name}/versions/{number}",
-            "get_lookup_table_version",
-            "lookup_table.read",
-        )
+impl Bench {
+    /// Looks at a table before it is written.
+    pub(super) fn examined(&self, name: &str, old: Option<TableRow>, content: &Value) -> Result<Examined> {
+        let (checked, live) = (Checked::from_json(name, content)?, self.live()?);
+        let impact = impact(&live, &self.policies.host(&live), &checked.table);
+        refuse_errors(&impact)?;
+        let findings = checked.findings.iter().cloned().chain(impact).collect();
+        Ok(Examined { checked, findings, before: old.map(|row| row.version) })
     }
 }
 
-async fn get_version(call: Call, path: web::Path<(String, i32)>) -> Result<HttpResponse> {
-    let (name, number) = path.into_inner();
-    let row = call.read(move |r| find(&TableRow::find(r.connection, &name)?)?.version(r.connection, number)).await?;
-    let content = row.content.read()?;
-    Ok(HttpResponse::Ok().json(LookupTableVersionInFull { version: version_of(&row), content }))
-}
-
-fn restore() -> Endpoint {
-    Endpoint {
-        summary: "Bring back a version of a lookup table".into(),
-        description: "Its content becomes the newest version, and is live at once.".into(),
-        parameters: vec![table_name(), version_number(), if_match(false), dry_run(), idempotency_key(), reason()],
-        responses: vec![
-            Answer::json(200, "As it is now.", schema::schema::<LookupTableInFull>(), in_full())
-                .header("ETag", "Its version, for `If-Match`."),
-        ],
-        problems: vec![Code::NotFound, Code::Stale, Code::Conflict],
-        ..endpoint(
-            Method::POST,
-            "/api/v1/lookup-tables/{name}/versions/{number}/restore",
-            "restore_lookup_table_version",
-            "lookup_table.write",
-        )
+impl Examined {
+    /// The name of the table.
+    pub(super) fn name(&self) -> &str {
+        self.checked.table.name()
     }
-}
 
-async fn restore_version(
-    call: Call,
-    studio: web::Data<Studio>,
-    path: web::Path<(String, i32)>,
-) -> Result<HttpResponse> {
-    let ((name, number), expected) = (path.into_inner(), call.expected_if_given());
-    let answer = call
-        .write(&Value::Null, move |desk| {
-            let connection = desk.unit.connection()?;
-            let old = find(&TableRow::find(connection, &name)?)?;
-            same_version(&expected, old.version)?;
-            if old.version == number {
-                return Err(Error::new(Code::Conflict, format!("Version {number} is live already.")));
-            }
-            let content: Value = old.version(connection, number)?.content.read()?;
-            let row = saved(desk, &name, Some(&old), &content, "restored")?;
-            Ok(Reply::ok(body(&row)?).at_version(row.version))
-        })
-        .await?;
-    studio.policies.expire();
-    Ok(answer)
+    /// Writes it, and tells the audit trail.
+    pub(super) fn saved(&self, desk: &mut Desk<'_, '_>, old: Option<&TableRow>, action: &str) -> Result<Reply> {
+        if old.map(|row| row.version) != self.before {
+            return Err(Error::new(Code::Stale, "The table has changed meanwhile."));
+        }
+        let (author, at) = (Some(desk.cause.caller.user), desk.cause.at);
+        let row = TableRow::save(desk.unit.connection()?, &self.checked, author, at)?;
+        let told = json!({
+            "version": [old.map(|o| o.version), row.version],
+            "sha256": [old.map(|o| &o.sha256), row.sha256],
+        });
+        audit(desk, action, ("lookup_table", row.id.as_str(), row.version), &told)?;
+        Ok(Reply::ok(body(&row, self.findings.clone())?).at_version(row.version))
+    }
 }

@@ -1,6 +1,6 @@
 //! One value of a fact: what a script can read, and its JSON form.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use rhai::{Dynamic, ImmutableString};
 use rust_decimal::Decimal;
@@ -149,7 +149,7 @@ impl<T: Into<Value>> From<Option<T>> for Value {
 }
 
 /// A key, a cell of a table or an answer of the host: a value without records.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Cell {
     /// Yes or no.
@@ -160,6 +160,8 @@ pub enum Cell {
     Text(ImmutableString),
     /// An exact number; text in JSON, which the column's type makes a number again.
     Decimal(Decimal),
+    /// A point in time; text in JSON as well.
+    Time(Moment),
 }
 
 impl Cell {
@@ -169,8 +171,8 @@ impl Cell {
             return Some(Cell::Text(text.clone()));
         }
         given.as_int().map(Cell::Int).or_else(|_| given.as_bool().map(Cell::Bool)).ok().or_else(|| {
-            let decimal = given.clone().try_cast::<Decimal>()?;
-            Some(Cell::Decimal(decimal))
+            let decimal = given.clone().try_cast::<Decimal>().map(Cell::Decimal);
+            decimal.or_else(|| given.clone().try_cast::<Moment>().map(Cell::Time))
         })
     }
     /// As a script sees it.
@@ -180,6 +182,20 @@ impl Cell {
             Cell::Int(i) => (*i).into(),
             Cell::Decimal(d) => Dynamic::from_decimal(*d),
             Cell::Text(t) => t.clone().into(),
+            Cell::Time(t) => Dynamic::from(*t),
+        }
+    }
+}
+
+/// The cell alone, without quotes.
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cell::Bool(yes) => yes.fmt(f),
+            Cell::Int(whole) => whole.fmt(f),
+            Cell::Text(text) => text.fmt(f),
+            Cell::Decimal(exact) => exact.fmt(f),
+            Cell::Time(at) => at.fmt(f),
         }
     }
 }

@@ -90,7 +90,7 @@ fn matrix(call: &NativeCallContext, name: &str, impact: Dynamic, urgency: Dynami
             let priority = within(call, "a priority", *priority, PRIORITIES)?;
             say(call, Effect::Priority { priority })
         }
-        Some(Cell::Bool(_) | Cell::Decimal(_) | Cell::Text(_)) | None => {
+        Some(Cell::Bool(_) | Cell::Decimal(_) | Cell::Text(_) | Cell::Time(_)) | None => {
             let sentence = format!("the column after the key of table `{name}` must be a whole number");
             Err(mistake("wrong_type", sentence, at))
         }

@@ -36,7 +36,7 @@ pub fn find(call: &NativeCallContext, context: &Context, table: &Table, key: &[D
     }
     let wrong = |sentence| mistake("wrong_type", sentence, call.call_position());
     let cells = key.iter().map(Cell::from_dynamic).collect::<Option<Vec<_>>>();
-    let cells = cells.ok_or_else(|| wrong("a table is looked up by text, numbers, true or false".to_owned()))?;
+    let cells = cells.ok_or_else(|| wrong("a table is looked up by text, numbers, times, true or false".to_owned()))?;
     Ok(context.find(table, &table.read_key(cells).map_err(wrong)?))
 }
 
@@ -90,6 +90,7 @@ pub fn register(engine: &mut Engine) {
     of_keys!(a);
     of_keys!(a b);
     of_keys!(a b c);
+    of_keys!(a b c d);
     let get = |call: NativeCallContext, found: &mut Found, name: ImmutableString| column(&call, found, &name);
     engine.register_indexer_get(get);
 }

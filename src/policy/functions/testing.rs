@@ -10,6 +10,7 @@ use crate::{
     policy::{
         context::{Context, Native, mistake},
         decision::{DECISIONS, Decision, Effect, priority_of},
+        diagnostic::EXPECTATION,
         evaluate::{Evaluation, Input, evaluate},
         facts::{self, FactSchema, Facts, FieldType, KINDS, Value},
         syntax::named,
@@ -158,7 +159,7 @@ fn expect(call: &NativeCallContext, actual: &Dynamic, expected: &Dynamic) -> Nat
     if holds {
         return Ok(());
     }
-    Err(mistake("expectation", format!("expected {}, got {shown}", named(expected)), at))
+    Err(mistake(EXPECTATION, format!("expected {}, got {shown}", named(expected)), at))
 }
 
 fn set_clock(call: &NativeCallContext, text: &str) -> Native<()> {

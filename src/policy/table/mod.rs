@@ -1,14 +1,32 @@
 //! Lookup tables: typed columns, rows, and a key made of the first columns.
 //!
-//! **Invariant:** of the rows that fit a key, the one with the fewest wildcards answers; among equals the first.
+//! Each column of the key says how it is matched ([`Match`]): by a value, by `*` for any, or by a range.
+//!
+//! **Invariant:** of the rows that fit a key, the most specific one answers: the one with the fewest `*`; then with the fewest
+//! ranges; then the one that is more specific in the leftmost column in which they differ (a value before a range before `*`);
+//! then the one with the narrower range, from the left; then the first.
 
-use std::{collections::HashMap, sync::Arc};
+mod area;
+pub mod check;
+pub mod diff;
+pub mod impact;
+mod index;
+mod pattern;
+mod span;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use utoipa::ToSchema;
 
+use self::{
+    index::Index,
+    span::{DOTS, Span},
+};
 use super::facts::{Cell, suggest};
 use crate::error::{Error, Result};
 
@@ -24,6 +42,29 @@ pub enum ColumnType {
     Decimal,
     /// Text.
     Text,
+    /// A point in time, as text in JSON: RFC 3339, or a day for its first moment in UTC.
+    Time,
+}
+
+/// How a column of the key is matched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = TableColumnMatch)]
+pub enum Match {
+    /// By the value alone; `*` is a text like any other.
+    Exact,
+    /// By the value, or by `*` for any.
+    #[default]
+    Wildcard,
+    /// By the value, by `*` for any, or by a range of whole numbers, decimals or times: `10..20` is from 10 to before 20,
+    /// `10..=20` with the 20, `10..` from 10 on, `..20` before 20.
+    Range,
+}
+
+impl Match {
+    fn is_default(&self) -> bool {
+        *self == Match::default()
+    }
 }
 
 impl ColumnType {
@@ -32,11 +73,13 @@ impl ColumnType {
         match (self, cell) {
             (ColumnType::Decimal, Cell::Text(text)) => text.parse().ok().map(Cell::Decimal),
             (ColumnType::Decimal, Cell::Int(whole)) => Some(Cell::Decimal(Decimal::from(whole))),
-            (ColumnType::Bool, cell @ Cell::Bool(_))
+            (ColumnType::Time, Cell::Text(text)) => span::moment(&text).map(Cell::Time),
+            (ColumnType::Time, cell @ Cell::Time(_))
+            | (ColumnType::Bool, cell @ Cell::Bool(_))
             | (ColumnType::Int, cell @ Cell::Int(_))
             | (ColumnType::Decimal, cell @ Cell::Decimal(_))
             | (ColumnType::Text, cell @ Cell::Text(_)) => Some(cell),
-            (_, Cell::Bool(_) | Cell::Int(_) | Cell::Text(_) | Cell::Decimal(_)) => None,
+            (_, Cell::Bool(_) | Cell::Int(_) | Cell::Text(_) | Cell::Decimal(_) | Cell::Time(_)) => None,
         }
     }
     /// How a sentence names it.
@@ -46,7 +89,16 @@ impl ColumnType {
             ColumnType::Int => "a whole number",
             ColumnType::Decimal => "a decimal number",
             ColumnType::Text => "text",
+            ColumnType::Time => "a time",
         }
+    }
+    /// The same without its article.
+    fn plain(self) -> &'static str {
+        self.named().trim_start_matches("a ")
+    }
+    /// Whether its values have an order that ranges can go by.
+    fn has_order(self) -> bool {
+        matches!(self, ColumnType::Int | ColumnType::Decimal | ColumnType::Time)
     }
 }
 
@@ -59,6 +111,10 @@ pub struct Column {
     /// The type.
     #[serde(rename = "type")]
     pub kind: ColumnType,
+    /// How it is matched; for columns of the key alone.
+    #[serde(rename = "match", default, skip_serializing_if = "Match::is_default")]
+    #[schema(required = false)]
+    pub matching: Match,
 }
 
 /// The head of a table: enough to know what its rows mean.
@@ -72,6 +128,10 @@ pub struct Head {
 }
 
 impl Head {
+    /// The columns of the key.
+    pub fn key(&self) -> &[Column] {
+        &self.columns[..self.keys]
+    }
     /// Where a column stands.
     pub fn index_of(&self, column: &str) -> Option<usize> {
         self.columns.iter().position(|c| c.name == column)
@@ -92,10 +152,7 @@ pub struct Table {
     doc: String,
     head: Arc<Head>,
     rows: Vec<Row>,
-    /// Rows without a wildcard, by key.
-    exact: HashMap<Vec<Cell>, usize>,
-    /// Rows with one, those with the fewest first.
-    patterns: Vec<usize>,
+    index: Arc<Index>,
 }
 
 /// The JSON form.
@@ -111,51 +168,33 @@ struct Written {
 
 const ANY: &str = "*";
 
-fn is_any(cell: &Cell) -> bool {
-    matches!(cell, Cell::Text(text) if text.as_str() == ANY)
-}
-
-/// Whether a key's part fits a cell of a row. Ranges, when they come, are read here.
-fn fits(pattern: &Cell, key: &Cell) -> bool {
-    is_any(pattern) || pattern == key
-}
-
 impl Table {
-    /// A table of checked rows.
+    /// A table of these rows. What else is wrong with it, [`check::findings`] tells.
     ///
     /// # Errors
-    /// No columns, a key of no or too many columns, a column named twice, a cell of the wrong type, a key twice.
+    /// No columns, a key of no or too many columns, a column named twice or matched in a way that its type has not, a cell of
+    /// the wrong type.
     pub fn new(name: &str, head: Head, rows: Vec<Vec<Cell>>) -> Result<Table> {
         check_head(&head)?;
         let rows =
             rows.into_iter().enumerate().map(|(at, row)| read_row(&head, at, row)).collect::<Result<Vec<Row>>>()?;
-        let mut table = Table {
-            name: name.to_owned(),
-            doc: String::new(),
-            head: Arc::new(head),
-            rows,
-            exact: HashMap::new(),
-            patterns: Vec::new(),
-        };
-        table.index()?;
-        Ok(table)
+        let index = Arc::new(Index::new(&head, &rows));
+        Ok(Table { name: name.to_owned(), doc: String::new(), head: Arc::new(head), rows, index })
     }
 
-    fn index(&mut self) -> Result<()> {
-        for (at, row) in self.rows.iter().enumerate() {
-            let key = &row[..self.head.keys];
-            if key.iter().any(is_any) {
-                self.patterns.push(at);
-            } else if self.exact.insert(key.to_vec(), at).is_some() {
-                return Err(Error::invalid(format!("/rows/{at}"), "duplicate", "This key is in the table already."));
-            }
-        }
-        let (rows, keys) = (&self.rows, self.head.keys);
-        self.patterns.sort_by_key(|&at| rows[at][..keys].iter().filter(|c| is_any(c)).count());
-        Ok(())
+    /// A table that gives each key the row that it was given once, and has no other: what a decision knew of a table.
+    ///
+    /// # Errors
+    /// As for [`Table::new`].
+    pub fn of_answers(name: &str, head: Head, answers: Vec<(Vec<Cell>, Vec<Cell>)>) -> Result<Table> {
+        let (keys, rows): (Vec<_>, Vec<_>) = answers.into_iter().unzip();
+        let table = Table::new(name, head, rows)?;
+        let read = |key| table.read_key(key).map_err(|why| Error::invalid("/rows", "wrong_type", format!("{why}.")));
+        let keys = keys.into_iter().map(read).collect::<Result<_>>()?;
+        Ok(Table { index: Arc::new(Index::of_answers(keys)), ..table })
     }
 
-    /// From its JSON form: `{"columns": [{"name", "type"}], "keys": 1, "rows": [[…]]}`.
+    /// From its JSON form: `{"columns": [{"name", "type", "match"}], "keys": 1, "rows": [[…]]}`.
     ///
     /// # Errors
     /// As for [`Table::new`], and JSON of another shape.
@@ -188,16 +227,9 @@ impl Table {
         &self.rows
     }
 
-    /// The row that fits the key best.
+    /// The row that answers a key.
     pub fn find(&self, key: &[Cell]) -> Option<&Row> {
-        if let Some(&at) = self.exact.get(key) {
-            return self.rows.get(at);
-        }
-        let fitting = |at: &&usize| {
-            let pattern = &self.rows[**at][..self.head.keys];
-            pattern.len() == key.len() && pattern.iter().zip(key).all(|(p, k)| fits(p, k))
-        };
-        self.patterns.iter().find(fitting).and_then(|&at| self.rows.get(at))
+        self.index.find(key).and_then(|at| self.rows.get(at))
     }
 
     /// The key with each part as its column's type; the sentence says what is wrong with it.
@@ -227,8 +259,19 @@ fn check_head(head: &Head) -> Result<()> {
             let detail = format!("The column `{}` is there twice.", column.name);
             return Err(Error::invalid(format!("/columns/{at}"), "duplicate", detail));
         }
+        check_match(at, column, at < head.keys)?;
     }
     Ok(())
+}
+
+fn check_match(at: usize, column: &Column, in_key: bool) -> Result<()> {
+    let (name, given) = (&column.name, column.kind.plain());
+    let detail = match column.matching {
+        Match::Range if !column.kind.has_order() => format!("`{name}` is {given}, of which there are no ranges."),
+        Match::Exact | Match::Range if !in_key => format!("`{name}` is not in the key, so nothing is matched by it."),
+        Match::Exact | Match::Wildcard | Match::Range => return Ok(()),
+    };
+    Err(Error::invalid(format!("/columns/{at}/match"), "not_a_choice", detail))
 }
 
 fn read_row(head: &Head, at: usize, row: Vec<Cell>) -> Result<Row> {
@@ -237,15 +280,29 @@ fn read_row(head: &Head, at: usize, row: Vec<Cell>) -> Result<Row> {
         return Err(Error::invalid(format!("/rows/{at}"), "wrong_length", detail));
     }
     let read = |(i, (column, cell)): (usize, (&Column, Cell))| {
-        if i < head.keys && is_any(&cell) {
-            return Ok(cell);
-        }
-        column.kind.read(cell).ok_or_else(|| {
-            let detail = format!("`{}` must be {}.", column.name, column.kind.named());
-            Error::invalid(format!("/rows/{at}/{i}"), "wrong_type", detail)
+        let read = if i < head.keys { read_key_cell(column, cell) } else { column.kind.read(cell).ok_or(None) };
+        read.map_err(|why| {
+            let plain = || format!("`{}` must be {}.", column.name, column.kind.named());
+            let (code, detail) = why.map_or_else(|| ("wrong_type", plain()), |why| ("wrong_range", format!("{why}.")));
+            Error::invalid(format!("/rows/{at}/{i}"), code, detail)
         })
     };
     head.columns.iter().zip(row).enumerate().map(read).collect()
+}
+
+/// A cell of the key, in the one way in which it is kept. What is wrong with it is said where it is a range.
+fn read_key_cell(column: &Column, cell: Cell) -> Result<Cell, Option<String>> {
+    match &cell {
+        Cell::Text(text) if column.matching != Match::Exact && text.as_str() == ANY => Ok(cell),
+        Cell::Text(text) if column.matching == Match::Range && text.contains(DOTS) => {
+            let (_, one_way) = Span::parse(column.kind, text).map_err(Some)?;
+            Ok(Cell::Text(one_way.into()))
+        }
+        Cell::Text(text) if column.matching == Match::Range && column.kind == ColumnType::Int => {
+            text.trim().parse().map(Cell::Int).map_err(|_| None)
+        }
+        _ => column.kind.read(cell).ok_or(None),
+    }
 }
 
 impl Serialize for Table {
@@ -253,45 +310,5 @@ impl Serialize for Table {
         let rows = self.rows.iter().map(|r| r.to_vec()).collect();
         let (doc, columns) = (self.doc.clone(), Arc::clone(&self.head.columns));
         Written { doc, columns, keys: self.head.keys, rows }.serialize(s)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn columns() -> Json {
-        json!([{"name": "category", "type": "text"}, {"name": "level", "type": "int"}, {"name": "team", "type": "text"}])
-    }
-
-    #[test]
-    fn the_row_with_the_fewest_wildcards_answers() {
-        let rows = json!([["*", "*", "desk"], ["mail", "*", "mail"], ["mail", 1, "mail-gold"], ["*", 1, "gold"]]);
-        let table = Table::from_json("t", &json!({"columns": columns(), "keys": 2, "rows": rows})).unwrap();
-        for (category, level, team) in
-            [("mail", 1, "mail-gold"), ("mail", 2, "mail"), ("x", 1, "gold"), ("x", 2, "desk")]
-        {
-            let key = [Cell::Text(category.into()), Cell::Int(level)];
-            assert_eq!(table.find(&key).unwrap()[2], Cell::Text(team.into()), "{category} {level}");
-        }
-        let again = Table::from_json("t", &serde_json::to_value(&table).unwrap()).unwrap();
-        assert_eq!(again.rows(), table.rows());
-    }
-
-    #[test]
-    fn mistakes_in_a_table_are_named() {
-        for (keys, rows, pointer) in [
-            (0, json!([]), "/keys"),
-            (3, json!([]), "/keys"),
-            (1, json!([["a", 1, "t"], ["a", 2, "t"]]), "/rows/1"),
-            (1, json!([["a", "1", "t"]]), "/rows/0/1"),
-            (1, json!([["a", "*", "t"]]), "/rows/0/1"),
-            (1, json!([["a", 1]]), "/rows/0"),
-        ] {
-            let error = Table::from_json("t", &json!({"columns": columns(), "keys": keys, "rows": rows})).unwrap_err();
-            assert_eq!(error.errors[0].pointer, pointer, "{rows}");
-        }
     }
 }
