@@ -26,6 +26,7 @@ pub mod live;
 pub mod log;
 pub mod offline;
 pub mod program;
+pub mod reference;
 pub mod runner;
 #[cfg(test)]
 mod semantics;
@@ -34,4 +35,5 @@ pub mod store;
 mod syntax;
 pub mod table;
 pub mod testing;
+mod tokens;
 pub mod validate;
