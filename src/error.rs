@@ -192,6 +192,8 @@ impl std::error::Error for Error {
 pub fn did_you_mean<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     candidates
         .into_iter()
+        // Names whose lengths differ by more are never near enough, and comparing long ones takes long.
+        .filter(|c| c.len().abs_diff(given.len()) <= 4 * (1 + c.len().min(given.len()) / 4))
         .map(|c| (strsim::damerau_levenshtein(given, c), c))
         .filter(|(distance, c)| *distance <= 1 + c.len().min(given.len()) / 4)
         .min()

@@ -16,7 +16,7 @@ use crate::{
         log::Log,
     },
     policy::{
-        offline,
+        offline, reference,
         runner::on_ample_stack,
         store::TableRow,
         table::{
@@ -37,6 +37,11 @@ pub enum Task {
     /// Run the tests in a folder of policies, without a server. Exits 1 where one fails.
     Test {
         /// A folder of the shape of `rules/`.
+        folder: PathBuf,
+    },
+    /// Write definition files, by which editors complete and explain what policies can call, without a server.
+    Definitions {
+        /// The folder to write them to.
         folder: PathBuf,
     },
     /// Learn a lookup table from categories to teams from an incident event log, on a split by time, and say how good it is on
@@ -81,6 +86,12 @@ pub enum Lesson {
 }
 
 #[derive(Serialize)]
+struct Written {
+    folder: String,
+    files: Vec<String>,
+}
+
+#[derive(Serialize)]
 struct Learnt {
     report: LearnReport,
     saved: Option<String>,
@@ -93,6 +104,11 @@ impl Task {
         match self {
             Task::Check { folder } => report(&offline::check_folder(&folder)?, json),
             Task::Test { folder } => report(&offline::test_folder(&folder)?, json),
+            Task::Definitions { folder } => {
+                let files = reference::write_definitions(&folder)?;
+                output::print(&Written { folder: folder.display().to_string(), files }, json)?;
+                Ok(ExitCode::SUCCESS)
+            }
             Task::LearnTable { file, percent, until, key, lesson, save } => {
                 let log = Log::read(&file)?;
                 let split = until.map_or(Split::Percent(percent), Split::At);
@@ -121,6 +137,12 @@ fn keep(config: Config, name: &str, content: &serde_json::Value) -> Result<Strin
     let row =
         assembly.writer.run_blocking(move |unit| TableRow::save(unit.connection()?, &checked, Some(author), now))?;
     Ok(format!("{} version {}", row.name, row.version))
+}
+
+impl fmt::Display for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Wrote {} to {}.", self.files.join(" and "), self.folder)
+    }
 }
 
 impl fmt::Display for Learnt {

@@ -48,6 +48,8 @@ pub struct DecisionSpec {
     pub mode: Mode,
     /// What is done when a policy and its last good version fail.
     pub fallback: Fallback,
+    /// What happens when no policy says anything.
+    pub undecided: &'static str,
     /// What it decides.
     pub doc: &'static str,
 }
@@ -74,6 +76,7 @@ pub const DECISIONS: &[DecisionSpec] = &[
         effects: &["priority", "at_least", "raise", "matrix"],
         mode: Mode::First,
         fallback: Fallback::Matrix,
+        undecided: "the matrix of impact and urgency does",
         doc: "How soon it is worked on: when it is created and when impact, urgency, service or CI change",
     },
     DecisionSpec {
@@ -84,6 +87,7 @@ pub const DECISIONS: &[DecisionSpec] = &[
         effects: &["assign", "assign_to", "notify", "leave"],
         mode: Mode::First,
         fallback: Fallback::DefaultQueue,
+        undecided: "it stays where it is",
         doc: "Who works on it: when it is created, unassigned, on request, and when category, service, CI or priority change",
     },
     DecisionSpec {
@@ -94,6 +98,7 @@ pub const DECISIONS: &[DecisionSpec] = &[
         effects: &["refuse", "allow"],
         mode: Mode::Collect,
         fallback: Fallback::Refuse,
+        undecided: "it may happen",
         doc: "Whether a transition may happen: the record is given as the transition would leave it",
     },
 ];

@@ -4,7 +4,7 @@ use rhai::{EvalAltResult, ParseError, ParseErrorType, Position};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{context::Mistake, engine::FORBIDDEN};
+use super::{context::Mistake, engine::FORBIDDEN, tokens::Range, validate::codes};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -20,7 +20,7 @@ pub enum Severity {
 /// the first column after it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Diagnostic {
-    /// Stable reason, such as `syntax`, `unknown_field`, `unknown_function`, `too_large`.
+    /// Stable reason, such as `syntax`, `unknown_field`, `unreachable`; `GET /policy-schema` lists them all.
     pub code: String,
     /// How bad it is.
     pub severity: Severity,
@@ -39,21 +39,20 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    /// An error over the word (or the single character) at a place.
+    /// A problem over the word (or the single character) at a place, as bad as the table of codes says.
     pub fn at(code: &str, place: Position, source: &str, message: impl Into<String>) -> Self {
         let (line, column) = (place.line().unwrap_or(1), place.position().unwrap_or(1).max(1));
+        let end = (line, column + word_length(source, line, column));
+        Diagnostic::over(code, Range { start: (line, column), end }, message)
+    }
+
+    /// A problem over a range, as bad as the table of codes says.
+    pub(super) fn over(code: &str, range: Range, message: impl Into<String>) -> Self {
         let message = message.into();
         let suggestion = message.split_once("did you mean `").and_then(|(_, s)| s.split('`').next()).map(str::to_owned);
-        Diagnostic {
-            code: code.to_owned(),
-            severity: Severity::Error,
-            line,
-            column,
-            end_line: line,
-            end_column: column + word_length(source, line, column),
-            message,
-            suggestion,
-        }
+        let ((line, column), (end_line, end_column)) = (range.start, range.end);
+        let severity = codes::severity(code);
+        Diagnostic { code: code.to_owned(), severity, line, column, end_line, end_column, message, suggestion }
     }
 }
 

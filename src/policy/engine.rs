@@ -19,6 +19,39 @@ pub const FORBIDDEN: &[&str] = &[
     "try", "catch", "private",
 ];
 
+/// A part of Rhai that policies have.
+pub struct Part {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is for.
+    pub doc: &'static str,
+    /// Gives it to an engine.
+    pub register: fn(&mut Engine),
+}
+
+fn give<P: Package + Default>(engine: &mut Engine) {
+    P::default().register_into_engine(engine);
+}
+
+const fn part<P: Package + Default>(name: &'static str, doc: &'static str) -> Part {
+    Part { name, doc, register: give::<P> }
+}
+
+/// The parts of Rhai that policies have.
+pub const PACKAGES: &[Part] = &[
+    part::<ArithmeticPackage>(
+        "arithmetic",
+        "Whole and decimal numbers: adding, dividing, rounding towards zero, signs.",
+    ),
+    part::<LogicPackage>("logic", "Comparing values, and the smaller or the greater of two."),
+    part::<BasicStringPackage>("text", "Making text of values and joining it."),
+    part::<MoreStringPackage>("more_text", "Looking into text, cutting, splitting and changing it."),
+    part::<BasicIteratorPackage>("iteration", "What a `for` can go through: ranges, characters, items."),
+    part::<BasicMathPackage>("mathematics", "Rounding, roots, logarithms and angles, and reading numbers from text."),
+    part::<BasicArrayPackage>("lists", "Making, searching, sorting and changing lists."),
+    part::<BasicMapPackage>("maps", "Keys and values of maps, and joining them."),
+];
+
 thread_local! {
     static ENGINE: Engine = build();
 }
@@ -35,14 +68,9 @@ pub fn ready() {
 
 fn build() -> Engine {
     let mut engine = Engine::new_raw();
-    ArithmeticPackage::new().register_into_engine(&mut engine);
-    LogicPackage::new().register_into_engine(&mut engine);
-    BasicStringPackage::new().register_into_engine(&mut engine);
-    MoreStringPackage::new().register_into_engine(&mut engine);
-    BasicIteratorPackage::new().register_into_engine(&mut engine);
-    BasicMathPackage::new().register_into_engine(&mut engine);
-    BasicArrayPackage::new().register_into_engine(&mut engine);
-    BasicMapPackage::new().register_into_engine(&mut engine);
+    for package in PACKAGES {
+        (package.register)(&mut engine);
+    }
     for word in FORBIDDEN {
         engine.disable_symbol(*word);
     }

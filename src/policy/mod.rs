@@ -30,6 +30,7 @@ pub mod offline;
 pub mod outcome;
 pub mod program;
 pub mod publish;
+pub mod reference;
 pub mod runner;
 #[cfg(test)]
 mod semantics;
@@ -39,4 +40,5 @@ pub mod store;
 mod syntax;
 pub mod table;
 pub mod testing;
+mod tokens;
 pub mod validate;

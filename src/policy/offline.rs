@@ -295,7 +295,7 @@ mod tests {
         ]);
         let report = test_folder(folder.path()).unwrap();
         assert!(report.failed());
-        assert_eq!((report.errors, report.warnings, report.passed, report.failed), (4, 1, 0, 1));
+        assert_eq!((report.errors, report.warnings, report.passed, report.failed), (4, 2, 0, 1));
         let shown = report.to_string();
         for line in [
             "  routing/a.rhai:2:10: error[unknown_field]: incident has no field `urgancy`; did you mean `urgency`?",
@@ -304,7 +304,7 @@ mod tests {
             "  routng/c.rhai:1:1: error[unknown_decision]: there is no decision `routng`; did you mean `routing`?",
             "  tables/d.json:3:1: error[syntax]: ",
             "  tables/e.json:1:1: error[out_of_range]: /keys: ",
-            "FAILED: 0 passed, 1 failed; 5 files, 4 errors, 1 warning",
+            "FAILED: 0 passed, 1 failed; 5 files, 4 errors, 2 warnings",
         ] {
             assert!(shown.contains(line), "{line} is not in\n{shown}");
         }

@@ -16,7 +16,8 @@ use super::{
     diagnostic::{Diagnostic, from_parse_error},
     engine,
     source::Source,
-    syntax::RULE,
+    syntax::rule,
+    tokens::Tokens,
 };
 
 pub use super::limits::MAX_SOURCE;
@@ -140,8 +141,10 @@ fn decision_function(ast: &AST, decision: Decision, source: &str) -> Option<Diag
     };
     let given = other.params.len();
     let message = format!("`{}` is given {} argument(s), not {given}: `{wanted}`", spec.function, spec.arguments.len());
-    let at = Source::new(source).find_function(&other.name).unwrap_or_else(|| other.body.start_position());
-    Some(Diagnostic::at("wrong_arguments", at, source, message))
+    let tokens = Tokens::of(source);
+    let range = tokens.function(&other.name, given).and_then(|at| tokens.range(at, at));
+    let nowhere = || Diagnostic::at("wrong_arguments", other.body.start_position(), source, message.clone());
+    Some(range.map_or_else(nowhere, |range| Diagnostic::over("wrong_arguments", range, message.clone())))
 }
 
 fn program(text: &str, decision: Decision, ast: AST) -> Program {
@@ -156,13 +159,13 @@ fn program(text: &str, decision: Decision, ast: AST) -> Program {
 fn rules_of(ast: &AST, source: &Source) -> (Vec<Rule>, HashMap<Position, usize>) {
     let mut found: Vec<(Position, Rule)> = Vec::new();
     ast.walk(&mut |path: &[ASTNode]| {
-        if let Some(ASTNode::Expr(Expr::Custom(custom, _))) = path.last()
-            && custom.tokens.first().is_some_and(|t| t == RULE)
-            && let [Expr::StringConstant(name, at), condition, effect, ..] = &*custom.inputs
+        if let Some(ASTNode::Expr(expr @ Expr::Custom(..))) = path.last()
+            && let Some(rule) = rule(expr)
+            && let Some(effect) = rule.effects.first()
         {
-            let (whole, parts) = source.condition(*at, condition, effect);
-            let line = at.line().unwrap_or(0);
-            found.push((*at, Rule { name: name.as_str().into(), line, condition: whole, parts }));
+            let (whole, parts) = source.condition(rule.at, rule.condition, effect);
+            let line = rule.at.line().unwrap_or(0);
+            found.push((rule.at, Rule { name: rule.name.into(), line, condition: whole, parts }));
         }
         true
     });

@@ -58,19 +58,6 @@ impl<'a> Source<'a> {
         self.text.get(from..to).unwrap_or_default()
     }
 
-    /// Where the name of a function stands in its definition.
-    pub fn find_function(&self, name: &str) -> Option<Position> {
-        let found = self.text.match_indices("fn ").find_map(|(at, _)| {
-            let rest = &self.text[at + 3..];
-            let trimmed = rest.trim_start();
-            let after = trimmed.strip_prefix(name)?;
-            after.trim_start().starts_with('(').then(|| at + 3 + rest.len() - trimmed.len())
-        })?;
-        let line = self.lines.partition_point(|&start| start <= found);
-        let column = self.text[*self.lines.get(line - 1)?..found].chars().count() + 1;
-        Some(Position::new(u16::try_from(line).ok()?, u16::try_from(column).ok()?))
-    }
-
     /// The condition of the rule whose name stands at `name`, as it is written, whole and in its `and` parts.
     pub fn condition(&self, name: Position, condition: &Expr, effect: &Expr) -> (Arc<str>, Vec<Arc<str>>) {
         let range = self.condition_range(name, effect);

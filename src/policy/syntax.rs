@@ -16,6 +16,31 @@ use super::{
 /// The key word that opens a rule.
 pub const RULE: &str = "rule";
 
+/// A rule of a script's tree.
+pub struct Rule<'a> {
+    /// The name.
+    pub name: &'a str,
+    /// Where the name stands.
+    pub at: Position,
+    /// When it fits.
+    pub condition: &'a Expr,
+    /// What it says.
+    pub effects: &'a [Expr],
+    /// Whether it ends the policy where it fits.
+    pub ends: bool,
+}
+
+/// The rule that an expression is; nothing where it is none.
+pub fn rule(expr: &Expr) -> Option<Rule<'_>> {
+    let Expr::Custom(custom, _) = expr else { return None };
+    let is_rule = custom.tokens.first().is_some_and(|t| t == RULE);
+    let ([Expr::StringConstant(name, at), condition, effects @ ..], true) = (&*custom.inputs, is_rule) else {
+        return None;
+    };
+    let ends = custom.tokens.iter().any(|t| t == "then");
+    Some(Rule { name: name.as_str(), at: *at, condition, effects, ends })
+}
+
 /// Teaches an engine the syntax.
 pub fn register(engine: &mut Engine) {
     engine.register_custom_syntax_with_state_raw(RULE, next_symbol, false, run);

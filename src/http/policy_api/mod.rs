@@ -13,6 +13,7 @@ mod declare;
 mod diff;
 mod gate;
 mod policies;
+mod reference;
 mod rehearsal;
 mod review;
 mod shadow;
@@ -26,7 +27,6 @@ mod tables_versions;
 #[cfg(test)]
 mod tests;
 mod versions;
-mod vocabulary;
 
 use std::sync::Arc;
 
@@ -82,7 +82,7 @@ pub fn mount(api: &mut Api) {
     api.tag("Policy", POLICY);
     api.tag("LookupTable", "Tables that policies look things up in. Old versions are kept; a change is live at once.");
     api.tag("Decision", "Why a policy decided as it did, in a sentence, and whether it would do so again.");
-    vocabulary::mount(api);
+    reference::mount(api);
     policies::mount(api);
     versions::mount(api);
     review::mount(api);
@@ -98,7 +98,8 @@ pub fn mount(api: &mut Api) {
 
 const POLICY: &str = "Scripts that decide how work is ranked, routed and guarded. A policy has immutable, numbered \
 versions, of which one is live. Write a version, look at its diagnostics, run its tests, rehearse it on a record, then \
-publish it; a rollback makes an older one live again at once. `GET /policies/vocabulary` lists what a script may read and say.";
+publish it; a rollback makes an older one live again at once. `GET /policy-functions` and `GET /policy-schema` list what a \
+script may call, read and say.";
 
 /// Keeps what was done for the audit trail.
 fn audit(desk: &mut Desk<'_, '_>, action: &str, subject: (&str, &str, i32), changes: &Value) -> Result<()> {

@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Names that are paths of their own.
-const RESERVED: &[&str] = &["simulate", "validate", "vocabulary"];
+const RESERVED: &[&str] = &["simulate", "validate"];
 /// Longest description.
 pub(super) const LONGEST: usize = 4_000;
 

@@ -53,7 +53,7 @@ pub(super) struct Simulation {
     #[schema(max_length = 40)]
     pub kind: String,
     /// The id or number of a record that you see, or a made-up record: an object of fields as scripts read them (see
-    /// `GET /policies/vocabulary`), where each field that is left out has its default.
+    /// `GET /policy-schema`), where each field that is left out has its default.
     #[schema(value_type = serde_json::Value)]
     pub record: Value,
     /// Fields of a stored record that are to be other than they are, as a merge patch of the record would name them:
@@ -117,7 +117,7 @@ fn validate() -> Endpoint {
         tag: "Policy".into(),
         access: Access::Permission("policy.write".into()),
         summary: "Check a source".into(),
-        description: "Everything that is wrong with it, each with code, place, sentence and what was probably meant: syntax, unknown fields, functions, teams, users, tables and columns, comparisons that are never true. Lines and columns start at 1 and count characters. The status is 200 whatever is found; nothing is stored and no test is run.".into(),
+        description: "Everything that is wrong with it, each with code, place, sentence and what was probably meant: syntax, unknown fields, functions, teams, users, tables and columns, comparisons that are never true, what is never reached, paths that decide nothing, what may be empty. `GET /policy-schema` lists the codes. Lines and columns start at 1 and count characters. The status is 200 whatever is found; nothing is stored and no test is run.".into(),
         parameters: Vec::new(),
         request: Some(Content::json(schema::schema::<PolicySource>(), json!({
             "decision": "routing",

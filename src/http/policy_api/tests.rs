@@ -269,7 +269,7 @@ async fn what_is_wrong_does_not_go_live() {
 #[actix_web::test]
 async fn a_field_that_is_not_there_is_found_at_its_place() {
     let bench = Bench::new();
-    let source = "fn route(incident) {\n    if incident.urgancy == 1 { leave() }\n}\n";
+    let source = "fn route(incident) {\n    if incident.urgancy == 1 { return leave(); }\n    leave()\n}\n";
     let got = bench.post("/policies/validate", json!({"decision": "routing", "source": source})).await;
     assert_eq!(got.status, 200, "{}", got.text);
     let found = &got.body["diagnostics"][0];
@@ -450,6 +450,37 @@ async fn a_new_policy_is_asked_in_its_place_while_it_is_enabled() {
         let refused = bench.post("/policies", body).await;
         assert_eq!((refused.status, &refused.body["errors"][0]["pointer"]), (422, &json!(pointer)), "{}", refused.text);
     }
-    let vocabulary = bench.get("/policies/vocabulary").await;
-    assert_eq!(vocabulary["records"][0]["name"], "incident");
+}
+
+#[actix_web::test]
+async fn what_scripts_may_call_read_and_say_is_told() {
+    let bench = Bench::new();
+    let schema = bench.get("/policy-schema").await;
+    assert_eq!(
+        (&schema["records"][0]["name"], &schema["transition"]["name"]),
+        (&json!("incident"), &json!("transition"))
+    );
+    assert_eq!(schema["teams"], json!(["network-operations", "service-desk", "workplace"]));
+    let tables = schema["tables"].as_array().unwrap();
+    let table = tables.iter().find(|table| table["name"] == "category_teams").unwrap();
+    assert_eq!(
+        (&table["name"], &table["columns"][1]["name"], &table["keys"]),
+        (&json!("category_teams"), &json!("team"), &json!(1))
+    );
+    let fields = schema["records"][0]["fields"].as_array().unwrap();
+    let of = |name: &str| fields.iter().find(|f| f["name"] == name).unwrap();
+    assert_eq!((&of("caller")["may_be_empty"], &of("title")["may_be_empty"]), (&json!(true), &json!(false)));
+    let codes = schema["diagnostics"].as_array().unwrap();
+    assert!(codes.iter().any(|c| c["code"] == "unreachable" && c["severity"] == "warning"));
+    let functions = bench.get("/policy-functions").await;
+    let find =
+        |name: &str| functions["functions"].as_array().unwrap().iter().find(|f| f["name"] == name).unwrap().clone();
+    assert_eq!(find("assign")["decisions"], json!(["routing"]));
+    assert_eq!(find("mentions")["decisions"], json!(["priority", "routing", "guard"]));
+    assert_eq!((&find("expect")["only_in_tests"], &find("hour")["form"]), (&json!(true), &json!("property")));
+    assert!(functions["rhai"].as_array().unwrap().iter().any(|g| g["name"] == "lists"));
+    for path in ["/policy-schema", "/policy-functions"] {
+        let refused = bench.ask(Method::GET, path, &[("authorization", "Bearer stranger")], "").await;
+        assert_eq!(refused.status, 401, "{path}");
+    }
 }

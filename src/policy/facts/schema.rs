@@ -64,6 +64,8 @@ pub struct FieldSchema {
     pub kind: FieldType,
     /// The only values it takes; empty: any.
     pub choices: Vec<String>,
+    /// Whether it may be absent: `()` in a script.
+    pub may_be_empty: bool,
     /// What a made-up record has here when a test says nothing.
     pub default: Value,
     /// What it is.
@@ -73,7 +75,14 @@ pub struct FieldSchema {
 impl FieldSchema {
     /// A field that may hold any value of its type and is absent unless set.
     pub fn new(name: &str, kind: FieldType, doc: &str) -> Self {
-        FieldSchema { name: name.to_owned(), kind, choices: Vec::new(), default: Value::Null, doc: doc.to_owned() }
+        let (choices, default) = (Vec::new(), Value::Null);
+        FieldSchema { name: name.to_owned(), kind, choices, may_be_empty: true, default, doc: doc.to_owned() }
+    }
+    /// One that is never absent.
+    #[must_use]
+    pub fn always(mut self) -> Self {
+        self.may_be_empty = false;
+        self
     }
     /// With a value for made-up records.
     #[must_use]
@@ -132,10 +141,11 @@ impl FactSchema {
     pub fn unknown_field(&self, name: &str) -> String {
         format!("{} has no field `{name}`{}", self.name, suggest(name, self.fields.iter().map(|f| &f.name)))
     }
-    /// Every field name of this schema and those inside it.
-    pub fn all_names(&self) -> Vec<&str> {
+    /// Every field of this schema and those inside it, each with the name of its schema.
+    pub fn all_fields(&self) -> Vec<(&str, &FieldSchema)> {
+        let own = self.fields.iter().map(|field| (self.name.as_str(), field));
         let inner = self.fields.iter().flat_map(|f| match &f.kind {
-            FieldType::Nested(schema) => schema.all_names(),
+            FieldType::Nested(schema) => schema.all_fields(),
             FieldType::Bool
             | FieldType::Int
             | FieldType::Decimal
@@ -143,7 +153,7 @@ impl FactSchema {
             | FieldType::Time
             | FieldType::TextList => Vec::new(),
         });
-        self.fields.iter().map(|f| f.name.as_str()).chain(inner).collect()
+        own.chain(inner).collect()
     }
     /// A made-up record: each field has its default.
     pub fn made_up(self: &Arc<Self>) -> Facts {

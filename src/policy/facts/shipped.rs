@@ -30,34 +30,37 @@ pub fn incident_with(custom: Vec<FieldSchema>) -> Arc<FactSchema> {
 
 fn identity() -> Vec<FieldSchema> {
     vec![
-        text("number", "The number, such as INC0000012").default("INC0000001"),
-        text("title", "One line that says what is wrong").default("Something does not work"),
-        text("description", "What the caller says, at most 4,000 bytes of it").default(""),
+        text("number", "The number, such as INC0000012").always().default("INC0000001"),
+        text("title", "One line that says what is wrong").always().default("Something does not work"),
+        text("description", "What the caller says, at most 4,000 bytes of it").always().default(""),
         text("category", "The category"),
         text("subcategory", "The subcategory"),
         text("type", "What kind of incident")
+            .always()
             .choices(&["application", "hardware", "service", "security"])
             .default("application"),
-        text("channel", "How it came in: phone, mail, portal, chat, walk_in, alert").default("portal"),
+        text("channel", "How it came in: phone, mail, portal, chat, walk_in, alert").always().default("portal"),
     ]
 }
 
 fn work() -> Vec<FieldSchema> {
     vec![
         text("state", "The state in the incident's lifecycle")
+            .always()
             .choices(&["new", "in_progress", "on_hold", "resolved", "closed", "cancelled"])
             .default("new"),
         text("phase", "The phase shared by all records")
+            .always()
             .choices(&["open", "waiting", "done", "closed", "cancelled"])
             .default("open"),
-        int("impact", "1 is the widest").default(3),
-        int("urgency", "1 is the most pressing").default(3),
+        int("impact", "1 is the widest").always().default(3),
+        int("urgency", "1 is the most pressing").always().default(3),
         int("priority", "1 comes first; absent until it is decided"),
         text("team", "The name of the team that has it"),
         text("assignee", "The user name of the person who has it"),
-        FieldSchema::new("opened_at", FieldType::Time, "When it was opened"),
-        int("reassignment_count", "How often it changed team").default(0),
-        int("reopen_count", "How often it was reopened").default(0),
+        FieldSchema::new("opened_at", FieldType::Time, "When it was opened").always(),
+        int("reassignment_count", "How often it changed team").always().default(0),
+        int("reopen_count", "How often it was reopened").always().default(0),
         text("hold_reason", "Whom it waits for").choices(&["caller", "change", "problem", "supplier"]),
         text("resolution_code", "How it was resolved"),
         text("resolution_notes", "What was done, at most 4,000 bytes of it"),
@@ -72,7 +75,7 @@ fn context(custom: Vec<FieldSchema>) -> Vec<FieldSchema> {
         FieldSchema::new("caller", FieldType::Nested(caller), "The person it is for").default(made_up_caller),
         nested("service", service(), "The service it affects"),
         nested("ci", ci(), "The configuration item it affects"),
-        FieldSchema::new("tags", FieldType::TextList, "Its tags").default(Value::List(Arc::default())),
+        FieldSchema::new("tags", FieldType::TextList, "Its tags").always().default(Value::List(Arc::default())),
         custom_field(custom),
     ]
 }
@@ -80,17 +83,17 @@ fn context(custom: Vec<FieldSchema>) -> Vec<FieldSchema> {
 fn custom_field(custom: Vec<FieldSchema>) -> FieldSchema {
     let schema = Arc::new(FactSchema::new("custom", custom));
     let empty = schema.made_up();
-    FieldSchema::new("custom", FieldType::Nested(schema), "Fields that administrators defined").default(empty)
+    FieldSchema::new("custom", FieldType::Nested(schema), "Fields that administrators defined").always().default(empty)
 }
 
 fn caller() -> FactSchema {
     FactSchema::new(
         "caller",
         vec![
-            text("user_name", "The name they log in with").default("casey"),
-            text("display_name", "The name people call them").default("Casey Caller"),
-            FieldSchema::new("vip", FieldType::Bool, "Whether their work stops others'").default(false),
-            text("organisation", "The name of their organisation"),
+            text("user_name", "The name they log in with").always().default("casey"),
+            text("display_name", "The name people call them").always().default("Casey Caller"),
+            FieldSchema::new("vip", FieldType::Bool, "Whether their work stops others'").always().default(false),
+            text("organisation", "The name of their organisation").always(),
         ],
     )
 }
@@ -99,11 +102,11 @@ fn service() -> FactSchema {
     FactSchema::new(
         "service",
         vec![
-            text("name", "Its name").default("mail"),
-            text("criticality", "How much depends on it, such as gold or critical"),
+            text("name", "Its name").always().default("mail"),
+            text("criticality", "How much depends on it, such as gold or critical").always(),
             text("owner", "The user name of its owner"),
             text("support_team", "The name of the team that runs it"),
-            text("state", "Where it is in its life").default("operational"),
+            text("state", "Where it is in its life").always().default("operational"),
         ],
     )
 }
@@ -112,10 +115,10 @@ fn ci() -> FactSchema {
     FactSchema::new(
         "ci",
         vec![
-            text("name", "Its name").default("srv-001"),
-            text("class", "What it is, such as server, network or database"),
-            text("environment", "Where it runs, such as production or test"),
-            text("state", "Where it is in its life").default("in_use"),
+            text("name", "Its name").always().default("srv-001"),
+            text("class", "What it is, such as server, network or database").always(),
+            text("environment", "Where it runs, such as production or test").always(),
+            text("state", "Where it is in its life").always().default("in_use"),
             text("support_team", "The name of the team that looks after it"),
         ],
     )
@@ -126,9 +129,9 @@ pub fn transition() -> Arc<FactSchema> {
     Arc::new(FactSchema::new(
         "transition",
         vec![
-            text("name", "The verb: resolve, cancel").default("update"),
-            text("from", "The state before").default("new"),
-            text("to", "The state after").default("new"),
+            text("name", "The verb: resolve, cancel").always().default("update"),
+            text("from", "The state before").always().default("new"),
+            text("to", "The state after").always().default("new"),
             text("note", "What the person wrote to go with it"),
         ],
     ))

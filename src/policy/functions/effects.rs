@@ -3,7 +3,7 @@
 
 use rhai::{Dynamic, Engine, ImmutableString, NativeCallContext};
 
-use super::lookup;
+use super::{lookup, reference::tell};
 use crate::policy::{
     context::{Context, Native, Said, mistake},
     decision::{Effect, PRIORITIES},
@@ -100,32 +100,29 @@ fn matrix(call: &NativeCallContext, name: &str, impact: Dynamic, urgency: Dynami
 /// Gives an engine the effects.
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Said>("decision");
-    engine.register_fn("priority", |call: NativeCallContext, p: i64| {
+    tell(engine, "priority", |call: NativeCallContext, p: i64| {
         let priority = within(&call, "a priority", p, PRIORITIES)?;
         say(&call, Effect::Priority { priority })
     });
-    engine.register_fn("at_least", |call: NativeCallContext, p: i64| {
+    tell(engine, "at_least", |call: NativeCallContext, p: i64| {
         let priority = within(&call, "a priority", p, PRIORITIES)?;
         say(&call, Effect::AtLeast { priority })
     });
-    engine.register_fn("raise", |call: NativeCallContext, by: i64| {
+    tell(engine, "raise", |call: NativeCallContext, by: i64| {
         let by = within(&call, "a number of steps", by, 1..=PRIORITIES.end() - 1)?;
         say(&call, Effect::Raise { by })
     });
-    engine.register_fn(
-        "matrix",
-        |call: NativeCallContext, table: ImmutableString, impact: Dynamic, urgency: Dynamic| {
-            matrix(&call, &table, impact, urgency)
-        },
-    );
-    engine.register_fn("assign", |call: NativeCallContext, team: Dynamic| assign(&call, &team));
+    tell(engine, "matrix", |call: NativeCallContext, table: ImmutableString, impact: Dynamic, urgency: Dynamic| {
+        matrix(&call, &table, impact, urgency)
+    });
+    tell(engine, "assign", |call: NativeCallContext, team: Dynamic| assign(&call, &team));
     // Rhai finds a function of exact types faster than one that takes anything.
-    engine.register_fn("assign", |call: NativeCallContext, team: ImmutableString| assign(&call, &team.into()));
-    engine.register_fn("assign_to", |call: NativeCallContext, user: Dynamic| assign_to(&call, &user));
-    engine.register_fn("notify", |call: NativeCallContext, who: Dynamic| notify(&call, &who));
-    engine.register_fn("leave", |call: NativeCallContext| say(&call, Effect::Leave));
-    engine.register_fn("allow", |call: NativeCallContext| say(&call, Effect::Allow));
-    engine.register_fn("refuse", |call: NativeCallContext, field: ImmutableString, text: ImmutableString| {
+    tell(engine, "assign", |call: NativeCallContext, team: ImmutableString| assign(&call, &team.into()));
+    tell(engine, "assign_to", |call: NativeCallContext, user: Dynamic| assign_to(&call, &user));
+    tell(engine, "notify", |call: NativeCallContext, who: Dynamic| notify(&call, &who));
+    tell(engine, "leave", |call: NativeCallContext| say(&call, Effect::Leave));
+    tell(engine, "allow", |call: NativeCallContext| say(&call, Effect::Allow));
+    tell(engine, "refuse", |call: NativeCallContext, field: ImmutableString, text: ImmutableString| {
         say(&call, Effect::Refuse { field: field.into(), text: text.into() })
     });
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rhai::{Dynamic, Engine, ImmutableString, NativeCallContext};
 
+use super::reference::tell;
 use crate::policy::{
     context::{Context, Native, mistake},
     facts::{Cell, suggest},
@@ -60,31 +61,31 @@ fn has_row(call: &NativeCallContext, handle: &Handle, key: &[Dynamic]) -> Native
 /// Gives an engine the look-ups.
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Handle>("table").register_type_with_name::<Found>("row");
-    engine.register_fn("team_exists", |call: NativeCallContext, name: Dynamic| {
+    tell(engine, "team_exists", |call: NativeCallContext, name: Dynamic| {
         let context = Context::from_call(&call)?;
         Native::Ok(name.as_immutable_string_ref().is_ok_and(|name| context.team_exists(&name)))
     });
-    engine.register_fn("team_exists", |call: NativeCallContext, name: ImmutableString| {
+    tell(engine, "team_exists", |call: NativeCallContext, name: ImmutableString| {
         Native::Ok(Context::from_call(&call)?.team_exists(&name))
     });
-    engine.register_fn("team_exists", |_: ()| false);
-    engine.register_fn("user_exists", |call: NativeCallContext, name: Dynamic| {
+    tell(engine, "team_exists", |_: ()| false);
+    tell(engine, "user_exists", |call: NativeCallContext, name: Dynamic| {
         let (context, at) = (Context::from_call(&call)?, call.call_position());
         name.as_immutable_string_ref().map_or(Ok(false), |name| context.user_exists(&name, at))
     });
-    engine.register_fn("table", |call: NativeCallContext, name: ImmutableString| {
+    tell(engine, "table", |call: NativeCallContext, name: ImmutableString| {
         let context = Context::from_call(&call)?;
         table(&call, &context, &name).map(Handle)
     });
     macro_rules! of_keys { ($($key:ident)+) => {
-        engine.register_fn("has", |call: NativeCallContext, table: Handle, $($key: Dynamic),+| has_row(&call, &table, &[$($key),+]));
-        engine.register_fn("find", |call: NativeCallContext, table: Handle, $($key: Dynamic),+| find_row(&call, &table, &[$($key),+]));
+        tell(engine, "has", |call: NativeCallContext, table: Handle, $($key: Dynamic),+| has_row(&call, &table, &[$($key),+]));
+        tell(engine, "find", |call: NativeCallContext, table: Handle, $($key: Dynamic),+| find_row(&call, &table, &[$($key),+]));
     } }
     // Rhai finds a function of exact types faster than one that takes anything.
-    engine.register_fn("has", |call: NativeCallContext, table: Handle, key: ImmutableString| {
+    tell(engine, "has", |call: NativeCallContext, table: Handle, key: ImmutableString| {
         has_row(&call, &table, &[key.into()])
     });
-    engine.register_fn("find", |call: NativeCallContext, table: Handle, key: ImmutableString| {
+    tell(engine, "find", |call: NativeCallContext, table: Handle, key: ImmutableString| {
         find_row(&call, &table, &[key.into()])
     });
     of_keys!(a);

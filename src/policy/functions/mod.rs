@@ -2,7 +2,10 @@
 
 mod effects;
 mod lookup;
+pub mod reference;
 mod testing;
+
+use std::collections::BTreeMap;
 
 use rhai::{Dynamic, Engine, ImmutableString, NativeCallContext};
 
@@ -12,8 +15,10 @@ use super::{
 };
 use crate::clock::Moment;
 
+use self::reference::{tell, tell_field, tell_property};
+
 pub use effects::EFFECTS;
-pub use testing::test_clock;
+pub use testing::{IN_TESTS, test_clock};
 
 /// The longest text that `replace` may make, in bytes: it is worked out before anything is allocated.
 const MAX_REPLACED: usize = 4096;
@@ -38,14 +43,16 @@ fn field(call: &NativeCallContext, record: &Facts, name: &str) -> Native<Dynamic
 
 /// A getter for each field that ships, which is fast, and an indexer for the fields that administrators add.
 fn register_fields(engine: &mut Engine) {
-    let schemas = [facts::incident(), facts::transition()];
-    let mut names: Vec<String> = schemas.iter().flat_map(|s| s.all_names()).map(str::to_owned).collect();
-    names.sort();
-    names.dedup();
-    for name in names {
+    let mut docs: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for schema in [facts::incident(), facts::transition()] {
+        for (owner, field) in schema.all_fields() {
+            docs.entry(field.name.clone()).or_default().push(format!("{owner}: {}.", field.doc));
+        }
+    }
+    for (name, docs) in docs {
         let getter = name.clone();
         let get = move |call: NativeCallContext, record: &mut Facts| field(&call, record, &name);
-        engine.register_get(getter, get);
+        tell_field(engine, &getter, &docs, get);
     }
     let get = |call: NativeCallContext, record: &mut Facts, name: ImmutableString| field(&call, record, &name);
     engine.register_indexer_get(get);
@@ -53,7 +60,7 @@ fn register_fields(engine: &mut Engine) {
 
 fn register_mentions(engine: &mut Engine) {
     macro_rules! of_words { ($($word:ident)+) => {
-        engine.register_fn("mentions", |record: Facts, $($word: ImmutableString),+| $(record.mentions(&$word))||+);
+        tell(engine, "mentions", |record: Facts, $($word: ImmutableString),+| $(record.mentions(&$word))||+);
     } }
     of_words!(a);
     of_words!(a b);
@@ -67,24 +74,22 @@ fn register_mentions(engine: &mut Engine) {
 
 fn register_time(engine: &mut Engine) {
     use chrono::{Datelike, Timelike};
-    engine.register_fn("now", |call: NativeCallContext| Native::Ok(Context::from_call(&call)?.state().now));
-    engine.register_fn("business_hours", |call: NativeCallContext| {
-        Native::Ok(Context::from_call(&call)?.business_hours())
-    });
-    engine.register_get("hour", |at: &mut Moment| i64::from(at.utc().hour()));
-    engine.register_get("weekday", |at: &mut Moment| i64::from(at.utc().weekday().number_from_monday()));
-    engine.register_fn("minutes_since", |later: Moment, earlier: Moment| later.since(earlier).num_minutes());
-    engine.register_fn("<", |a: Moment, b: Moment| a < b);
-    engine.register_fn("<=", |a: Moment, b: Moment| a <= b);
-    engine.register_fn(">", |a: Moment, b: Moment| a > b);
-    engine.register_fn(">=", |a: Moment, b: Moment| a >= b);
-    engine.register_fn("==", |a: Moment, b: Moment| a == b);
-    engine.register_fn("!=", |a: Moment, b: Moment| a != b);
-    engine.register_fn("to_string", |at: &mut Moment| at.to_string());
-    engine.register_fn("changed", |call: NativeCallContext, field: ImmutableString| {
+    tell(engine, "now", |call: NativeCallContext| Native::Ok(Context::from_call(&call)?.state().now));
+    tell(engine, "business_hours", |call: NativeCallContext| Native::Ok(Context::from_call(&call)?.business_hours()));
+    tell_property(engine, "hour", |at: &mut Moment| i64::from(at.utc().hour()));
+    tell_property(engine, "weekday", |at: &mut Moment| i64::from(at.utc().weekday().number_from_monday()));
+    tell(engine, "minutes_since", |later: Moment, earlier: Moment| later.since(earlier).num_minutes());
+    tell(engine, "<", |a: Moment, b: Moment| a < b);
+    tell(engine, "<=", |a: Moment, b: Moment| a <= b);
+    tell(engine, ">", |a: Moment, b: Moment| a > b);
+    tell(engine, ">=", |a: Moment, b: Moment| a >= b);
+    tell(engine, "==", |a: Moment, b: Moment| a == b);
+    tell(engine, "!=", |a: Moment, b: Moment| a != b);
+    tell(engine, "to_string", |at: &mut Moment| at.to_string());
+    tell(engine, "changed", |call: NativeCallContext, field: ImmutableString| {
         Native::Ok(Context::from_call(&call)?.state().changed.contains_key(field.as_str()))
     });
-    engine.register_fn("was", |call: NativeCallContext, field: ImmutableString| {
+    tell(engine, "was", |call: NativeCallContext, field: ImmutableString| {
         let context = Context::from_call(&call)?;
         let changed = std::sync::Arc::clone(&context.state().changed);
         Native::Ok(changed.get(field.as_str()).map_or(Dynamic::UNIT, Value::to_dynamic))
@@ -101,14 +106,13 @@ fn register_replace(engine: &mut Engine) {
         *text = text.replace(find, with).into();
         Ok(())
     }
-    engine.register_fn(
-        "replace",
-        |c: NativeCallContext, t: &mut ImmutableString, f: ImmutableString, w: ImmutableString| replaced(&c, t, &f, &w),
-    );
-    engine.register_fn("replace", |c: NativeCallContext, t: &mut ImmutableString, f: ImmutableString, w: char| {
+    tell(engine, "replace", |c: NativeCallContext, t: &mut ImmutableString, f: ImmutableString, w: ImmutableString| {
+        replaced(&c, t, &f, &w)
+    });
+    tell(engine, "replace", |c: NativeCallContext, t: &mut ImmutableString, f: ImmutableString, w: char| {
         replaced(&c, t, &f, w.encode_utf8(&mut [0; 4]))
     });
-    engine.register_fn("replace", |c: NativeCallContext, t: &mut ImmutableString, f: char, w: ImmutableString| {
+    tell(engine, "replace", |c: NativeCallContext, t: &mut ImmutableString, f: char, w: ImmutableString| {
         replaced(&c, t, f.encode_utf8(&mut [0; 4]), &w)
     });
 }

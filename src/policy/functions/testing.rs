@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use chrono::{Datelike, TimeDelta, Weekday};
 use rhai::{Array, Dynamic, Engine, ImmutableString, Map, NativeCallContext, Position};
 
+use super::reference::tell;
 use crate::{
     clock::Moment,
     policy::{
@@ -23,6 +24,9 @@ pub struct Tested {
     decision: Decision,
     evaluation: Arc<Evaluation>,
 }
+
+/// The functions that are only there in tests.
+pub const IN_TESTS: &[&str] = &["incident", "transition", "expect", "clock", "before"];
 
 /// The moment at which tests start: a Tuesday morning within business hours.
 const TUESDAY: &str = "2025-01-07T10:00:00Z";
@@ -187,27 +191,26 @@ fn set_before(call: &NativeCallContext, old: &Map) -> Native<()> {
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Tested>("outcome");
     for kind in KINDS {
-        engine.register_fn(*kind, |call: NativeCallContext, given: Map| build(&call, &given));
-        engine.register_fn(*kind, |call: NativeCallContext| build(&call, &Map::new()));
+        tell(engine, kind, |call: NativeCallContext, given: Map| build(&call, &given));
+        tell(engine, kind, |call: NativeCallContext| build(&call, &Map::new()));
     }
-    engine.register_fn("transition", |call: NativeCallContext, name: ImmutableString| {
+    tell(engine, "transition", |call: NativeCallContext, name: ImmutableString| {
         build(&call, &Map::from([("name".into(), name.into())]))
     });
     for spec in DECISIONS {
         match spec.arguments.len() {
-            1 => engine.register_fn(spec.function, |call: NativeCallContext, r: Facts| decide(&call, r, None)),
-            _ => engine
-                .register_fn(spec.function, |call: NativeCallContext, r: Facts, t: Facts| decide(&call, r, Some(t))),
+            1 => tell(engine, spec.function, |call: NativeCallContext, r: Facts| decide(&call, r, None)),
+            _ => tell(engine, spec.function, |call: NativeCallContext, r: Facts, t: Facts| decide(&call, r, Some(t))),
         };
     }
-    engine.register_fn("expect", |call: NativeCallContext, actual: Dynamic, expected: Dynamic| {
+    tell(engine, "expect", |call: NativeCallContext, actual: Dynamic, expected: Dynamic| {
         expect(&call, &actual, &expected)
     });
-    engine.register_fn("expect", |call: NativeCallContext, actual: Dynamic, expected: Array| {
+    tell(engine, "expect", |call: NativeCallContext, actual: Dynamic, expected: Array| {
         expect(&call, &actual, &expected.into())
     });
-    engine.register_fn("clock", |call: NativeCallContext, text: ImmutableString| set_clock(&call, &text));
-    engine.register_fn("before", |call: NativeCallContext, old: Map| set_before(&call, &old));
+    tell(engine, "clock", |call: NativeCallContext, text: ImmutableString| set_clock(&call, &text));
+    tell(engine, "before", |call: NativeCallContext, old: Map| set_before(&call, &old));
 }
 
 #[cfg(test)]

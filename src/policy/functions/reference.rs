@@ -1,0 +1,299 @@
+//! What each function is for: the table that scripts' authors read, and from which each registration takes its metadata.
+//!
+//! **Invariant:** every function that is registered here has a row in [`FUNCTIONS`], and the example of each row runs.
+
+use rhai::{Engine, FuncRegistration, RhaiNativeFunc, Variant};
+
+/// One function.
+#[derive(Debug)]
+pub struct Row {
+    /// Its name; that of a property or an operator where it is one.
+    pub name: &'static str,
+    /// Names and types of what it takes, the one before the dot first.
+    pub params: &'static [(&'static str, &'static str)],
+    /// How many of them must be given.
+    pub needs: usize,
+    /// The type of what it gives.
+    pub gives: &'static str,
+    /// What it does.
+    pub doc: &'static str,
+    /// How it is used.
+    pub example: &'static str,
+}
+
+type Params = &'static [(&'static str, &'static str)];
+
+const fn row(name: &'static str, params: Params, gives: &'static str, doc: &'static str, example: &'static str) -> Row {
+    Row { name, params, needs: params.len(), gives, doc, example }
+}
+
+const PHRASES: Params = &[
+    ("record", "record"),
+    ("phrase", "text"),
+    ("phrase2", "text"),
+    ("phrase3", "text"),
+    ("phrase4", "text"),
+    ("phrase5", "text"),
+    ("phrase6", "text"),
+    ("phrase7", "text"),
+    ("phrase8", "text"),
+];
+const KEYS: Params = &[("table", "table"), ("key", "any"), ("key2", "any"), ("key3", "any"), ("key4", "any")];
+const TIMES: Params = &[("a", "time"), ("b", "time")];
+const TIME: Params = &[("time", "time")];
+const MADE_UP: Params = &[("fields", "map")];
+
+/// Every function that scripts have beyond Rhai's own.
+pub const FUNCTIONS: &[Row] = &[
+    row(
+        "priority",
+        &[("priority", "number")],
+        "decision",
+        "The priority is this, from 1, which comes first, to 4.",
+        "priority(2)",
+    ),
+    row("at_least", &[("priority", "number")], "decision", "The priority is this or a more urgent one.", "at_least(2)"),
+    row("raise", &[("steps", "number")], "decision", "The priority is this many steps more urgent.", "raise(1)"),
+    row(
+        "matrix",
+        &[("table", "text"), ("impact", "any"), ("urgency", "any")],
+        "decision",
+        "The priority is the first column after the key in the row of a lookup table.",
+        "matrix(\"priority_matrix\", incident.impact, incident.urgency)",
+    ),
+    row(
+        "assign",
+        &[("team", "text")],
+        "decision",
+        "A team gets the record; the team must be there.",
+        "assign(\"service-desk\")",
+    ),
+    row("assign_to", &[("user", "text")], "decision", "A person gets the record, by user name.", "assign_to(\"alex\")"),
+    row(
+        "notify",
+        &[("who", "text")],
+        "decision",
+        "A team or a person is told. It answers nothing: the record stays where it is.",
+        "notify(\"service-desk\")",
+    ),
+    row("leave", &[], "decision", "The record stays where it is, and no later policy is asked.", "leave()"),
+    row(
+        "refuse",
+        &[("field", "text"), ("text", "text")],
+        "decision",
+        "The transition must not happen: which field is wrong (empty: none) and what to tell the person.",
+        "refuse(\"comment\", \"Say why it is cancelled.\")",
+    ),
+    row("allow", &[], "decision", "Nothing is in the way of the transition.", "allow()"),
+    Row {
+        needs: 2,
+        ..row(
+            "mentions",
+            PHRASES,
+            "bool",
+            "Whether the title or the description holds one of the phrases, as whole words, in any case.",
+            "let urgent = incident.mentions(\"phishing\", \"data leak\"); if urgent { }",
+        )
+    },
+    row(
+        "changed",
+        &[("field", "text")],
+        "bool",
+        "Whether the field changed with what the decision is about.",
+        "if changed(\"impact\") { }",
+    ),
+    row(
+        "was",
+        &[("field", "text")],
+        "any",
+        "What a field held before it changed; `()` when it did not change.",
+        "if was(\"impact\") == 3 { }",
+    ),
+    row("now", &[], "time", "The moment of the decision, in UTC.", "if now().hour >= 18 { }"),
+    row(
+        "business_hours",
+        &[],
+        "bool",
+        "Whether it is Monday to Friday, 08:00 to 18:00 UTC.",
+        "if not business_hours() { }",
+    ),
+    row(
+        "minutes_since",
+        &[("later", "time"), ("earlier", "time")],
+        "number",
+        "How many whole minutes lie between two times.",
+        "if minutes_since(now(), now()) > 30 { }",
+    ),
+    row("hour", TIME, "number", "The hour of the day in UTC, 0 to 23.", "if now().hour < 8 { }"),
+    row("weekday", TIME, "number", "The day of the week, from 1, Monday, to 7, Sunday.", "if now().weekday >= 6 { }"),
+    row("<", TIMES, "bool", "Whether a time is before another.", "if now() < now() { }"),
+    row("<=", TIMES, "bool", "Whether a time is not after another.", "if now() <= now() { }"),
+    row(">", TIMES, "bool", "Whether a time is after another.", "if now() > now() { }"),
+    row(">=", TIMES, "bool", "Whether a time is not before another.", "if now() >= now() { }"),
+    row("==", TIMES, "bool", "Whether two times are the same.", "if now() == now() { }"),
+    row("!=", TIMES, "bool", "Whether two times differ.", "if now() != now() { }"),
+    row("to_string", TIME, "text", "A time as RFC 3339 writes it.", "if now().to_string().starts_with(\"2026\") { }"),
+    row(
+        "replace",
+        &[("text", "text"), ("find", "text"), ("with", "text")],
+        "nothing",
+        "Puts one text in the place of another, in the text itself; what gets longer than 4,096 bytes is refused.",
+        "let text = \"a b\"; text.replace(\" \", \"_\"); if text == \"a_b\" { }",
+    ),
+    row(
+        "team_exists",
+        &[("name", "any")],
+        "bool",
+        "Whether there is a team of this name that can be given work; false for `()`.",
+        "if team_exists(\"vip-desk\") { }",
+    ),
+    row(
+        "user_exists",
+        &[("name", "any")],
+        "bool",
+        "Whether there is a user of this name who can be given work; false for `()`.",
+        "if user_exists(\"alex\") { }",
+    ),
+    row("table", &[("name", "text")], "table", "A lookup table.", "if table(\"category_teams\").has(\"network\") { }"),
+    Row {
+        needs: 2,
+        ..row(
+            "has",
+            KEYS,
+            "bool",
+            "Whether a table has a row for a key; false when a part of the key is `()`.",
+            "if table(\"category_teams\").has(incident.category) { }",
+        )
+    },
+    Row {
+        needs: 2,
+        ..row(
+            "find",
+            KEYS,
+            "any",
+            "The row of a table for a key, whose columns are read by name; `()` when there is none.",
+            "let team = table(\"category_teams\").find(\"network\").team; if team == \"x\" { }",
+        )
+    },
+    Row {
+        needs: 0,
+        ..row(
+            "incident",
+            MADE_UP,
+            "record",
+            "A made-up incident: the defaults, and the fields that are given.",
+            "expect(incident(#{ impact: 1 }).impact, 1)",
+        )
+    },
+    Row {
+        needs: 0,
+        ..row(
+            "transition",
+            MADE_UP,
+            "record",
+            "A made-up transition, by its fields or by its name.",
+            "expect(transition(\"resolve\").name, \"resolve\")",
+        )
+    },
+    row(
+        "expect",
+        &[("actual", "any"), ("expected", "any")],
+        "nothing",
+        "Fails the test unless the values are equal, or the decision came to what is expected: a team, a user, a priority, `true` for an allowed transition, the field that is wrong for a refused one, `()` for none, a list for all of several.",
+        "expect(1 + 1, 2)",
+    ),
+    row(
+        "clock",
+        &[("time", "text")],
+        "nothing",
+        "Sets the moment of the test: RFC 3339, or a weekday and a time of the week of 6 January 2025.",
+        "clock(\"Tue 23:00\"); expect(business_hours(), false)",
+    ),
+    row(
+        "before",
+        &[("fields", "map")],
+        "nothing",
+        "Says what fields held before: the decision sees them as changed.",
+        "before(#{ impact: 3 }); expect(was(\"impact\"), 3)",
+    ),
+    row(
+        "prioritise",
+        &[("record", "record")],
+        "outcome",
+        "Makes the priority decision, as it is made live, on a made-up record.",
+        "expect(prioritise(incident()), 2)",
+    ),
+    row(
+        "route",
+        &[("record", "record")],
+        "outcome",
+        "Makes the routing decision, as it is made live, on a made-up record.",
+        "expect(route(incident()), \"service-desk\")",
+    ),
+    row(
+        "check",
+        &[("record", "record"), ("transition", "record")],
+        "outcome",
+        "Asks the guard, as it is asked live, about a made-up record as the transition would leave it.",
+        "expect(check(incident(), transition(\"start\")), true)",
+    ),
+];
+
+/// The row of a function.
+pub fn of(name: &str) -> Option<&'static Row> {
+    FUNCTIONS.iter().find(|row| row.name == name)
+}
+
+/// A type as Rhai's own metadata and editors call it.
+fn in_rhai(kind: &str) -> &str {
+    match kind {
+        "text" => "String",
+        "number" => "int",
+        "list" => "Array",
+        "map" => "Map",
+        "any" => "?",
+        "nothing" => "()",
+        own => own,
+    }
+}
+
+/// A registration with what the table says of the function, of which so many parameters are taken.
+fn documented(registration: FuncRegistration, name: &str, params: usize) -> FuncRegistration {
+    let Some(row) = of(name) else { return registration };
+    let info = row.params.iter().take(params).map(|(name, kind)| format!("{name}: {}", in_rhai(kind)));
+    let info: Vec<String> = info.chain(std::iter::once(in_rhai(row.gives).to_owned())).collect();
+    let comment = format!("/// {}\n///\n/// ```rhai\n/// {}\n/// ```", row.doc, row.example);
+    registration.with_params_info(info).with_comments([comment])
+}
+
+/// Gives an engine a function, with its row of the table.
+pub fn tell<A: 'static, const N: usize, const X: bool, R: Variant + Clone, const F: bool>(
+    engine: &mut Engine,
+    name: &str,
+    function: impl RhaiNativeFunc<A, N, X, R, F> + Send + Sync + 'static,
+) {
+    documented(FuncRegistration::new(name), name, N).register_into_engine(engine, function);
+}
+
+/// Gives an engine a property, with its row of the table.
+pub fn tell_property<A: 'static, const N: usize, const X: bool, R: Variant + Clone, const F: bool>(
+    engine: &mut Engine,
+    name: &str,
+    function: impl RhaiNativeFunc<A, N, X, R, F> + Send + Sync + 'static,
+) {
+    documented(FuncRegistration::new_getter(name), name, N).register_into_engine(engine, function);
+}
+
+/// Gives an engine the getter of a field, with what the schemas say of it.
+pub fn tell_field<A: 'static, const N: usize, const X: bool, R: Variant + Clone, const F: bool>(
+    engine: &mut Engine,
+    name: &str,
+    docs: &[String],
+    function: impl RhaiNativeFunc<A, N, X, R, F> + Send + Sync + 'static,
+) {
+    let comment = docs.iter().map(|doc| format!("/// {doc}")).collect::<Vec<_>>().join("\n");
+    FuncRegistration::new_getter(name)
+        .with_params_info(["record: record", "?"])
+        .with_comments([comment])
+        .register_into_engine(engine, function);
+}
