@@ -38,7 +38,9 @@ pub fn stores(options: &Options) -> Vec<Store> {
         Ok(_) => vec![Engine::Sqlite, Engine::Postgres],
         Err(_) => vec![Engine::Sqlite],
     };
-    for engine in engines {
+    let wanted =
+        |engine: &Engine| options.database.as_ref().is_none_or(|name| *name == format!("{engine:?}").to_lowercase());
+    for engine in engines.into_iter().filter(wanted) {
         stores.extend(options.records.iter().map(|records| Store::of(engine, *records, options)));
     }
     stores

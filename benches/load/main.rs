@@ -26,6 +26,9 @@ pub struct Options {
     /// How many incidents there are; several numbers with commas between them.
     #[arg(long, value_delimiter = ',', default_value = "10000,1000000")]
     pub records: Vec<usize>,
+    /// Only on this database: `sqlite` or `postgres`.
+    #[arg(long)]
+    pub database: Option<String>,
     /// How many connections ask at once.
     #[arg(long, value_delimiter = ',', default_value = "1,8,32,64")]
     pub concurrency: Vec<usize>,

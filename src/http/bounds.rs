@@ -34,11 +34,12 @@ pub(super) fn check(parameter: &Parameter, text: &str) -> Result<()> {
 /// The same for every header that the endpoint takes.
 ///
 /// # Errors
-/// As [`check`]; also when a header is not ASCII.
+/// As [`check`]; also when a header is not ASCII or holds a tab.
 pub(super) fn check_headers(endpoint: &Endpoint, request: &HttpRequest) -> Result<()> {
     for parameter in endpoint.parameters.iter().filter(|p| p.parameter_in == ParameterIn::Header) {
         let Some(value) = request.headers().get(&parameter.name) else { continue };
-        let text = value.to_str().map_err(|_| {
+        let printable = value.to_str().ok().filter(|text| !text.contains('\t'));
+        let text = printable.ok_or_else(|| {
             let detail = format!("`{}` must be printable ASCII.", parameter.name);
             let wrong = FieldError::new(parameter.name.as_str(), "not_ascii", detail.clone());
             Error::new(Code::Malformed, detail).with_errors(vec![wrong])

@@ -9,19 +9,23 @@ use super::{
     desk::{self, Call, Reply},
     endpoint::{Access, Answer, Endpoint, in_query, name_of},
     mount::Api,
-    parameter::{self, dry_run, idempotency_key},
+    parameter::{self, dry_run, idempotency_key, reason},
     schema,
     sheet::{self, Sheet},
 };
 use crate::{
     clock::Moment,
-    error::{Code, Result},
+    error::{Code, Error, Result, did_you_mean},
     id::{RowId, UserId},
+    policy::back_test,
     record::{
         job::{JobRow, State},
         store::Desk,
     },
 };
+
+/// The kinds of jobs that there are.
+const KINDS: &[&str] = &[back_test::KIND];
 
 /// Work that takes longer than a request.
 #[derive(Debug, Serialize, ToSchema)]
@@ -140,7 +144,7 @@ fn list() -> Endpoint {
         responses: vec![
             Answer::json(200, "A page of jobs.", page, example).header("Link", "The `next` page (RFC 8288)."),
         ],
-        problems: vec![Code::BadCursor],
+        problems: vec![Code::BadCursor, Code::BadQuery],
         ..endpoint(Method::GET, "", "list_jobs", "job.read")
     }
 }
@@ -148,6 +152,10 @@ fn list() -> Endpoint {
 async fn list_jobs(call: Call, request: HttpRequest) -> Result<HttpResponse> {
     let query = desk::query(&request)?;
     let kind = query.iter().find(|(name, _)| name == "kind").map(|(_, kind)| kind.clone());
+    if let Some(unknown) = kind.as_deref().filter(|kind| !KINDS.contains(kind)) {
+        let near = did_you_mean(unknown, KINDS.iter().copied());
+        return Err(Error::new(Code::BadQuery, format!("There is no kind of job `{unknown}`{near}.")));
+    }
     let sheet = Sheet::read(request.path(), query, 0)?;
     let (below, rows) = (sheet.after_id()?, sheet.rows());
     let found = call.read(move |r| JobRow::list(r.connection, kind.as_deref(), below, rows)).await?;
@@ -172,7 +180,7 @@ fn cancel() -> Endpoint {
     Endpoint {
         summary: "Stop a job".into(),
         description: "At once while it waits, and within a second or two while it runs: `state` is `cancelled` then. What it has come to is kept.".into(),
-        parameters: vec![job_id(), dry_run(), idempotency_key()],
+        parameters: vec![job_id(), dry_run(), idempotency_key(), reason()],
         problems: vec![Code::NotFound, Code::Conflict],
         ..endpoint(Method::POST, "/{id}/cancel", "cancel_job", "job.manage")
     }
@@ -186,7 +194,7 @@ fn resume() -> Endpoint {
     Endpoint {
         summary: "Go on with a job".into(),
         description: "With one that was stopped or failed, from where it left off.".into(),
-        parameters: vec![job_id(), dry_run(), idempotency_key()],
+        parameters: vec![job_id(), dry_run(), idempotency_key(), reason()],
         problems: vec![Code::NotFound, Code::Conflict],
         ..endpoint(Method::POST, "/{id}/resume", "resume_job", "job.manage")
     }
@@ -206,7 +214,7 @@ async fn change(
         let job = JobRow::find(desk.unit.connection()?, id)?;
         change(desk, &job)?;
         let job = Job::of(JobRow::find(desk.unit.connection()?, id)?);
-        Ok(Reply::ok(serde_json::to_value(job).map_err(crate::error::Error::internal)?))
+        Ok(Reply::ok(serde_json::to_value(job).map_err(Error::internal)?))
     })
     .await
 }

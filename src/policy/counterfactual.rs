@@ -132,10 +132,11 @@ struct Words {
 impl Words {
     fn of(program: &Program, looked_up: &[HostCall], host: &Arc<dyn Host>) -> Words {
         let mut words = Words::default();
-        program.walk(|path| {
+        program.ast().walk(&mut |path: &[ASTNode]| {
             if let Some(ASTNode::Expr(expr)) = path.last() {
                 words.add(expr);
             }
+            true
         });
         let tables =
             looked_up.iter().filter(|call| call.function == Asked::Table).filter_map(|call| call.arguments.first());

@@ -72,18 +72,6 @@ impl Program {
         tests.sort_by_key(|t| t.1);
         tests
     }
-    /// Shows every node with the path to it. Rhai shows the body of a function only to a walk over a whole script, so each
-    /// function is walked as a script of its own.
-    pub(super) fn walk(&self, mut show: impl FnMut(&[ASTNode])) {
-        for function in self.ast.iter_fn_def() {
-            let (name, params) = (function.name.as_str(), function.params.len());
-            let alone = self.ast.clone_functions_only_filtered(|_, _, _, n, p| n == name && p == params);
-            alone.walk(&mut |path: &[ASTNode]| {
-                show(path);
-                true
-            });
-        }
-    }
     pub(super) fn ast(&self) -> &AST {
         &self.ast
     }

@@ -381,6 +381,9 @@ impl TableRow {
     }
 }
 
+/// The place of what decides in the end. There is room before it, and between those that wait to be published.
+const LAST: i32 = 1_000;
+
 /// Puts in what ships and is not there yet. What administrators changed is left alone. What isn't live by default is a draft
 /// that stands before what is, so that it is asked first once somebody publishes it.
 pub fn seed(connection: &mut AnyConnection, library: &Library, kind: &str, now: Moment) -> Result<()> {
@@ -390,8 +393,7 @@ pub fn seed(connection: &mut AnyConnection, library: &Library, kind: &str, now: 
         }
     }
     let there: HashSet<String> = PolicyRow::all(connection)?.into_iter().map(|policy| policy.name).collect();
-    let count = i32::try_from(library.scripts.len()).unwrap_or(i32::MAX);
-    for (place, script) in (0..).zip(&library.scripts) {
+    for (place, script) in (1..).zip(&library.scripts) {
         let name = format!("{}_{}", script.decision.spec().name, script.name);
         if there.contains(&name) {
             continue;
@@ -402,7 +404,7 @@ pub fn seed(connection: &mut AnyConnection, library: &Library, kind: &str, now: 
             decision: script.decision.spec().name.to_owned(),
             kind: kind.to_owned(),
             description: script.purpose(),
-            position: if script.starts_live() { 0 } else { place - count },
+            position: if script.starts_live() { LAST } else { place * 10 },
             enabled: true,
             active_version: None,
             version: 1,

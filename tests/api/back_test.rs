@@ -124,6 +124,10 @@ async fn a_job_is_stopped_and_resumed() {
     server.post(&format!("{job}/resume"), json!({})).by(Admin).expect(409).await;
     let listed = server.get("/api/v1/jobs?kind=back_test").by(Admin).expect(200).await.json();
     assert_eq!(listed["items"][0]["state"], "succeeded");
+    server.get("/api/v1/jobs?kind=back_tests").by(Admin).expect(400).await;
+    server.get("/api/v1/jobs").by(Admin).header("x-reason", "a\ttab").expect(200).await;
+    let reason = server.post(&format!("{job}/resume"), json!({})).by(Admin).header("x-reason", "a\ttab");
+    assert!(reason.expect(400).await.field("detail").contains("printable"));
     server.get(&job).by(Rita).expect(403).await;
     server.get(&format!("/api/v1/jobs/{}", RowId::new())).by(Admin).expect(404).await;
 }
