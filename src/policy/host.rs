@@ -80,11 +80,14 @@ pub struct Recorded {
     tables: HashMap<String, Arc<Table>>,
 }
 
+/// A key, and the row that answered it.
+type Answered = (Vec<Cell>, Vec<Cell>);
+
 impl Recorded {
     /// From the look-ups of one decision.
     pub fn new(calls: &[HostCall]) -> Recorded {
         let mut answers = HashMap::new();
-        let mut tables: HashMap<String, (Arc<Head>, Vec<(Vec<Cell>, Vec<Cell>)>)> = HashMap::new();
+        let mut tables: HashMap<String, (Arc<Head>, Vec<Answered>)> = HashMap::new();
         for call in calls {
             match (&call.result, &*call.arguments) {
                 (Answer::Bool(answer), arguments) => drop(answers.insert((call.function, arguments.to_vec()), *answer)),

@@ -36,6 +36,9 @@ struct Bucket {
     first: Spans,
 }
 
+/// Rows, each with the ranges of its key, by the values of the key.
+type ByValues = HashMap<Vec<Cell>, Vec<(usize, Vec<Span>)>>;
+
 impl Index {
     /// Of rows that were read.
     pub fn new(head: &Head, rows: &[Row]) -> Index {
@@ -47,7 +50,7 @@ impl Index {
         for (rank, (_, at)) in order.iter().enumerate() {
             ranks[*at] = rank;
         }
-        let mut groups: Vec<(Vec<Shape>, HashMap<Vec<Cell>, Vec<(usize, Vec<Span>)>>)> = Vec::new();
+        let mut groups: Vec<(Vec<Shape>, ByValues)> = Vec::new();
         for (specificity, at) in order {
             if groups.last().is_none_or(|(shapes, _)| *shapes != specificity.shapes) {
                 groups.push((specificity.shapes, HashMap::new()));

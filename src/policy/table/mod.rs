@@ -301,7 +301,9 @@ fn read_key_cell(column: &Column, cell: Cell) -> Result<Cell, Option<String>> {
         Cell::Text(text) if column.matching == Match::Range && column.kind == ColumnType::Int => {
             text.trim().parse().map(Cell::Int).map_err(|_| None)
         }
-        _ => column.kind.read(cell).ok_or(None),
+        Cell::Text(_) | Cell::Bool(_) | Cell::Int(_) | Cell::Decimal(_) | Cell::Time(_) => {
+            column.kind.read(cell).ok_or(None)
+        }
     }
 }
 

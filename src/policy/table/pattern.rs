@@ -35,7 +35,9 @@ impl Pattern {
             Cell::Text(text) if column.matching == Match::Range && text.contains(DOTS) => {
                 Span::parse(column.kind, text).map_or(Pattern::Any, |(span, _)| Pattern::Range(span))
             }
-            cell => Pattern::Value(cell.clone()),
+            Cell::Text(_) | Cell::Bool(_) | Cell::Int(_) | Cell::Decimal(_) | Cell::Time(_) => {
+                Pattern::Value(cell.clone())
+            }
         }
     }
     /// What it is.
