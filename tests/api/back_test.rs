@@ -138,8 +138,8 @@ async fn what_is_asked_for_is_checked() {
     let back_tests = prepared(&server).await;
     for (body, pointer) in [
         (json!({"from": "2026-02-02T00:00:00Z", "until": "2026-02-01T00:00:00Z"}), "/until"),
-        (json!({"resolve_within": {"9": 10}}), "/resolve_within/9"),
-        (json!({"resolve_within": {"1": 0}}), "/resolve_within/1"),
+        (json!({"resolve_within": [{"priority": 9, "minutes": 10}]}), "/resolve_within/0"),
+        (json!({"resolve_within": [{"priority": 1, "minutes": 0}]}), "/resolve_within/0"),
     ] {
         let refused = server.post(&back_tests, body).by(Admin).expect(422).await.json();
         assert_eq!(refused["errors"][0]["pointer"], pointer, "{refused}");
@@ -164,7 +164,9 @@ async fn late_incidents_are_forecast_from_how_long_they_took() {
     let versions = "/api/v1/policies/priority_impact_and_urgency/versions";
     let made = server.post(versions, json!({"source": source})).by(Admin).expect(201).await;
     let back_tests = format!("{versions}/{}/back-tests", made.field("number"));
-    let body = json!({"resolve_within": {"1": 30, "2": 60, "3": 600, "4": 100_000}});
+    let within = [(1, 30), (2, 60), (3, 600), (4, 100_000)];
+    let body =
+        json!({"resolve_within": within.map(|(priority, minutes)| json!({"priority": priority, "minutes": minutes}))});
     let started = server.post(&back_tests, body).by(Admin).expect(202).await;
     let read = done(&server, &started).await;
     let breaches = &read["report"]["breaches"];

@@ -67,10 +67,23 @@ struct NewBackTest {
     /// Compare with this version of the same policy; with what is live, if not given.
     #[serde(default)]
     against: Option<i32>,
-    /// For priority: within how many minutes after its opening an incident of each priority is to be resolved, such as
-    /// `{"1": 240, "2": 480}`. Then it is forecast how many would be late if they took as long as they did.
+    /// For priority: within what time an incident of each priority is to be resolved. Then it is forecast how many would be
+    /// late if they took as long as they did.
     #[serde(default)]
-    resolve_within: BTreeMap<i64, i64>,
+    #[schema(max_items = 4)]
+    resolve_within: Vec<BackTestTarget>,
+}
+
+/// Within what time incidents are to be resolved.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct BackTestTarget {
+    /// Of which priority.
+    #[schema(minimum = 1, maximum = 4)]
+    priority: i64,
+    /// In minutes after their opening.
+    #[schema(minimum = 1, maximum = 5_256_000)]
+    minutes: i64,
 }
 
 /// A back-test and what it has come to so far.
@@ -147,7 +160,7 @@ fn start() -> Endpoint {
         description: "Makes every decision of the policy's kind again that is in the decision log, on the input that was logged when it was made, once with what is live and once with this version in the place of its policy, both with the lookup tables and teams of now. So nothing is known that was not known at the moment of the decision. It is done in the background: follow the job, then read the back-test.".into(),
         parameters: vec![policy_id(), version_number(), dry_run(), idempotency_key(), reason()],
         request: Some(
-            Content::json(schema::schema::<NewBackTest>(), json!({"from": "2026-01-01T00:00:00Z"})).optional(),
+            Content::json(schema::schema::<NewBackTest>(), json!({"from": "2026-01-01T00:00:00Z", "resolve_within": [{"priority": 1, "minutes": 240}]})).optional(),
         ),
         responses: vec![
             Answer::json(202, "It was queued.", schema::schema::<Job>(), job).header("Location", "Where to follow it."),
@@ -183,10 +196,10 @@ fn check(new: &NewBackTest) -> Result<()> {
     if new.from.zip(new.until).is_some_and(|(from, until)| from >= until) {
         return Err(Error::invalid("/until", "out_of_range", "`until` must be later than `from`."));
     }
-    for (priority, minutes) in &new.resolve_within {
-        if !PRIORITIES.contains(priority) || !(1..=LONGEST).contains(minutes) {
+    for (at, target) in new.resolve_within.iter().enumerate() {
+        if !PRIORITIES.contains(&target.priority) || !(1..=LONGEST).contains(&target.minutes) {
             let detail = format!("Minutes are from 1 to {LONGEST}, for the priorities 1 to {}.", PRIORITIES.end());
-            return Err(Error::invalid(format!("/resolve_within/{priority}"), "out_of_range", detail));
+            return Err(Error::invalid(format!("/resolve_within/{at}"), "out_of_range", detail));
         }
     }
     Ok(())
@@ -200,7 +213,7 @@ fn queue(desk: &mut Desk<'_, '_>, id: &str, number: i32, new: &NewBackTest) -> R
     let asked = Asked {
         from: new.from,
         until: new.until,
-        resolve_within: new.resolve_within.clone(),
+        resolve_within: new.resolve_within.iter().map(|target| (target.priority, target.minutes)).collect(),
         ..Asked::of(connection, &policy, number, new.against)?
     };
     let job = JobRow::queue(connection, back_test::KIND, version.subject(), JsonText::of(&asked)?, by, at)?;
