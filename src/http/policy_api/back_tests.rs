@@ -50,7 +50,7 @@ use crate::{
 const HTML: &str = "text/html";
 const CSV: &str = "text/csv";
 /// The longest time within which an incident may have to be resolved, in minutes: ten years.
-const LONGEST: i64 = 5_256_000;
+const LONGEST: i32 = 5_256_000;
 /// More than are ever kept.
 const ALL: i64 = 100_000;
 
@@ -80,10 +80,10 @@ struct NewBackTest {
 struct BackTestTarget {
     /// Of which priority.
     #[schema(minimum = 1, maximum = 4)]
-    priority: i64,
+    priority: i32,
     /// In minutes after their opening.
     #[schema(minimum = 1, maximum = 5_256_000)]
-    minutes: i64,
+    minutes: i32,
 }
 
 /// A back-test and what it has come to so far.
@@ -197,7 +197,7 @@ fn check(new: &NewBackTest) -> Result<()> {
         return Err(Error::invalid("/until", "out_of_range", "`until` must be later than `from`."));
     }
     for (at, target) in new.resolve_within.iter().enumerate() {
-        if !PRIORITIES.contains(&target.priority) || !(1..=LONGEST).contains(&target.minutes) {
+        if !PRIORITIES.contains(&target.priority.into()) || !(1..=LONGEST).contains(&target.minutes) {
             let detail = format!("Minutes are from 1 to {LONGEST}, for the priorities 1 to {}.", PRIORITIES.end());
             return Err(Error::invalid(format!("/resolve_within/{at}"), "out_of_range", detail));
         }
@@ -213,7 +213,11 @@ fn queue(desk: &mut Desk<'_, '_>, id: &str, number: i32, new: &NewBackTest) -> R
     let asked = Asked {
         from: new.from,
         until: new.until,
-        resolve_within: new.resolve_within.iter().map(|target| (target.priority, target.minutes)).collect(),
+        resolve_within: new
+            .resolve_within
+            .iter()
+            .map(|target| (target.priority.into(), target.minutes.into()))
+            .collect(),
         ..Asked::of(connection, &policy, number, new.against)?
     };
     let job = JobRow::queue(connection, back_test::KIND, version.subject(), JsonText::of(&asked)?, by, at)?;
