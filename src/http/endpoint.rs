@@ -213,6 +213,23 @@ pub fn yes_or_no() -> Schema {
 }
 
 impl Endpoint {
+    /// The beginning of one that needs a permission: what it takes and answers, and what a caller must know, is to be added.
+    pub fn new(method: Method, path: String, id: &'static str, tag: &'static str, permission: &'static str) -> Self {
+        Endpoint {
+            method,
+            path: path.into(),
+            id: id.into(),
+            tag: tag.into(),
+            access: Access::Permission(permission.into()),
+            summary: "".into(),
+            description: "".into(),
+            parameters: Vec::new(),
+            request: None,
+            responses: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+
     /// The path as the documentation writes it: parameters without their patterns.
     pub fn documented_path(&self) -> String {
         self.path.replace(":.*}", "}")

@@ -7,7 +7,7 @@ use utoipa::{ToSchema, openapi::path::Parameter};
 
 use super::{
     desk::{self, Call, Reply},
-    endpoint::{Access, Answer, Endpoint, in_query, name_of},
+    endpoint::{Answer, Endpoint, in_query, name_of},
     mount::Api,
     parameter::{self, dry_run, idempotency_key, reason},
     schema,
@@ -119,17 +119,10 @@ fn job_id() -> Parameter {
 
 fn endpoint(method: Method, rest: &str, id: &'static str, permission: &'static str) -> Endpoint {
     Endpoint {
-        method,
-        path: format!("/api/v1/jobs{rest}").into(),
-        id: id.into(),
-        tag: "Job".into(),
-        access: Access::Permission(permission.into()),
-        summary: "".into(),
-        description: "".into(),
         parameters: vec![job_id()],
-        request: None,
         responses: vec![Answer::json(200, "The job.", schema::schema::<Job>(), example())],
         problems: vec![Code::NotFound],
+        ..Endpoint::new(method, format!("/api/v1/jobs{rest}"), id, "Job", permission)
     }
 }
 

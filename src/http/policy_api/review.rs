@@ -18,7 +18,7 @@ use crate::{
     http::{
         body::Body,
         desk::{Call, Reply},
-        endpoint::{Access, Answer, Content, Endpoint},
+        endpoint::{Answer, Content, Endpoint},
         mount::Api,
         parameter::{dry_run, idempotency_key, reason},
         schema,
@@ -83,15 +83,7 @@ pub(super) fn mount(api: &mut Api) {
 
 fn endpoint(method: Method, rest: &str, id: &'static str, permission: &'static str) -> Endpoint {
     Endpoint {
-        method,
-        path: format!("/api/v1/policies/{{id}}/versions/{{number}}{rest}").into(),
-        id: id.into(),
-        tag: "Policy".into(),
-        access: Access::Permission(permission.into()),
-        summary: "".into(),
-        description: "".into(),
         parameters: vec![policy_id(), version_number()],
-        request: None,
         responses: vec![Answer::json(
             200,
             "The version.",
@@ -99,6 +91,7 @@ fn endpoint(method: Method, rest: &str, id: &'static str, permission: &'static s
             versions::summary("in_review"),
         )],
         problems: vec![Code::NotFound, Code::Conflict, Code::Invalid],
+        ..Endpoint::new(method, format!("/api/v1/policies/{{id}}/versions/{{number}}{rest}"), id, "Policy", permission)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     error::{Code, Error, Result},
     http::{
         desk::{self, Call, Reply},
-        endpoint::{Access, Answer, Endpoint},
+        endpoint::{Answer, Endpoint},
         mount::Api,
         parameter::{dry_run, idempotency_key, reason},
         schema,
@@ -74,15 +74,7 @@ pub(super) fn mount(api: &mut Api) {
 
 fn endpoint(method: Method, rest: &str, id: &'static str, permission: &'static str) -> Endpoint {
     Endpoint {
-        method,
-        path: format!("/api/v1/policies/{{id}}/versions/{{number}}/{rest}").into(),
-        id: id.into(),
-        tag: "Policy".into(),
-        access: Access::Permission(permission.into()),
-        summary: "".into(),
-        description: "".into(),
         parameters: vec![policy_id(), version_number(), dry_run(), idempotency_key(), reason()],
-        request: None,
         responses: vec![Answer::json(
             200,
             "The version.",
@@ -90,6 +82,7 @@ fn endpoint(method: Method, rest: &str, id: &'static str, permission: &'static s
             versions::summary("shadow"),
         )],
         problems: vec![Code::NotFound, Code::Conflict, Code::Invalid],
+        ..Endpoint::new(method, format!("/api/v1/policies/{{id}}/versions/{{number}}/{rest}"), id, "Policy", permission)
     }
 }
 
