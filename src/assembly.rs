@@ -21,10 +21,11 @@ use crate::{
     error::{Error, Result},
     http::authenticate::kind_actions,
     id::{OrganisationId, RowId, UserId},
+    integration::{mail::smtp::Postman, webhook::Post},
     jobs::Jobs,
     policy::{library::Library, live::Policies, runner::on_ample_stack, store},
     practice,
-    record::{kernel::Kernel, pending::Pending},
+    record::{kernel::Kernel, notification::template, pending::Pending, service_level},
 };
 
 /// The user name of the first administrator.
@@ -50,6 +51,10 @@ pub struct Assembly {
     pub mint: Mint,
     /// In whose name the server acts by itself.
     pub server: Arc<Caller>,
+    /// Sends the messages of webhooks.
+    pub post: Arc<Post>,
+    /// Sends mail; nobody where it is off.
+    pub postman: Option<Arc<Postman>>,
     /// The one-time password of the administrator that was just made.
     pub first_password: Option<Secret>,
 }
@@ -72,6 +77,14 @@ impl Assembly {
         let writer = Writer::start(&database, writers, config.database.batch_size)?;
         let days = i64::from(config.incident.auto_close_days);
         let kernel = Arc::new(Kernel::new(practice::ALL, policies.clone(), database.clone(), days));
+        migrate::exclusively(&mut connection, |connection| {
+            in_one_transaction(connection, |connection| {
+                service_level::row::seed(&kernel, connection, now)?;
+                template::seed(&kernel, connection, now)
+            })
+        })?;
+        let post = Arc::new(Post::new(&config.webhooks));
+        let postman = Postman::new(&config.mail)?.map(Arc::new);
         Ok(Assembly {
             config: Arc::new(config),
             clock,
@@ -81,6 +94,8 @@ impl Assembly {
             policies,
             mint,
             server: Arc::new(server),
+            post,
+            postman,
             first_password,
         })
     }
@@ -96,6 +111,10 @@ impl Assembly {
             server: self.server.clone(),
             attachments: self.config.attachments.clone(),
             rules: self.config.policy.clone(),
+            webhooks: self.config.webhooks.clone(),
+            post: self.post.clone(),
+            mail: self.config.mail.clone(),
+            postman: self.postman.clone(),
             node: RowId::new(),
         }
     }

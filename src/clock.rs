@@ -1,4 +1,4 @@
-//! The only clock, and the only type for a point in time.
+//! The only clock, and the only types for a point in time and for a length of it that is written down.
 //!
 //! **Invariant:** nothing else in the server asks the system for the time; what happens "now" is handed in, so that tests,
 //! replays and imports run at any moment.
@@ -16,6 +16,10 @@ use diesel::{
     expression::AsExpression,
     serialize::{self, Output, ToSql},
     sql_types::Timestamp,
+};
+use jiff::{
+    SignedDuration,
+    fmt::temporal::{SpanParser, SpanPrinter},
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -84,6 +88,20 @@ impl Moment {
         text[end] = b'Z';
         Some((text, end + 1))
     }
+    /// Of a text as [`Moment::short`] writes most: `2026-03-31T15:00:00Z`. Nothing for any other, which chrono reads.
+    fn of_short(text: &str) -> Option<Moment> {
+        let text: &[u8; 20] = text.as_bytes().try_into().ok()?;
+        let [.., b'Z'] = text else { return None };
+        if [4, 7, 10, 13, 16].map(|place| text[place]) != *b"--T::" {
+            return None;
+        }
+        let number = |from: usize, to: usize| {
+            let digit = |number: u32, digit: &u8| digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0'));
+            text[from..to].iter().try_fold(0, digit)
+        };
+        let day = NaiveDate::from_ymd_opt(i32::try_from(number(0, 4)?).ok()?, number(5, 7)?, number(8, 10)?)?;
+        day.and_hms_opt(number(11, 13)?, number(14, 16)?, number(17, 19)?).map(Moment)
+    }
     /// How long after `earlier` this is; negative when before it.
     pub fn since(self, earlier: Moment) -> TimeDelta {
         self.0 - earlier.0
@@ -104,6 +122,9 @@ impl FromStr for Moment {
     type Err = chrono::ParseError;
     /// RFC 3339 with any offset.
     fn from_str(s: &str) -> Result<Self, Self::Err> {
+        if let Some(at) = Moment::of_short(s) {
+            return Ok(at);
+        }
         Ok(DateTime::parse_from_rfc3339(s)?.with_timezone(&Utc).into())
     }
 }
@@ -154,6 +175,57 @@ impl utoipa::ToSchema for Moment {
     }
 }
 
+/// A length of time to the microsecond, written as ISO 8601 in hours, minutes and seconds: `PT4H`, `-PT1H30M`. Days are no part
+/// of it: how long one is depends on who works when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Length(pub TimeDelta);
+
+impl FromStr for Length {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        static PARSER: SpanParser = SpanParser::new();
+        let read = PARSER.parse_duration(text).ok().and_then(|length| i64::try_from(length.as_micros()).ok());
+        read.map(|microseconds| Length(TimeDelta::microseconds(microseconds))).ok_or_else(|| {
+            format!("`{text}` is no duration of hours, minutes and seconds, such as `PT4H` or `PT1H30M`")
+        })
+    }
+}
+impl fmt::Display for Length {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let microseconds = self.0.num_microseconds().unwrap_or(i64::MAX);
+        f.write_str(&SpanPrinter::new().duration_to_string(&SignedDuration::from_micros(microseconds)))
+    }
+}
+impl Serialize for Length {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+impl<'de> Deserialize<'de> for Length {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(d)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+impl utoipa::PartialSchema for Length {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        use utoipa::openapi::schema::{ObjectBuilder, Type};
+        let (minutes, seconds) = ("[0-9]{1,9}M", "[0-9]{1,9}(\\.[0-9]{1,6})?S");
+        let pattern = format!("^-?PT([0-9]{{1,9}}H({minutes})?({seconds})?|{minutes}({seconds})?|{seconds})$");
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some(pattern))
+            .max_length(Some(41))
+            .examples([serde_json::json!("PT1H30M")])
+            .into()
+    }
+}
+impl utoipa::ToSchema for Length {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "Duration".into()
+    }
+}
+
 /// Where "now" comes from.
 #[derive(Clone, Debug)]
 pub enum Clock {
@@ -190,7 +262,30 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn durations_are_hours_minutes_and_seconds() {
+        for (text, microseconds, written) in [
+            ("PT4H", 14_400_000_000, "PT4H"),
+            ("PT90M", 5_400_000_000, "PT1H30M"),
+            ("-PT0.000001S", -1, "-PT0.000001S"),
+            ("PT0S", 0, "PT0S"),
+            ("PT999999999H999999999M999999999.999999S", 3_660_999_996_339_999_999, "PT1016944443H25M39.999999S"),
+        ] {
+            let read = text.parse::<Length>().unwrap();
+            assert_eq!((read.0.num_microseconds(), read.to_string().as_str()), (Some(microseconds), written), "{text}");
+        }
+        for text in ["", "4h", "P1D", "P1W", "P1Y", "PT", "P", "PT4", "PT4H ", "PT9999999999999H", "P1DT1H"] {
+            assert!(text.parse::<Length>().is_err(), "{text}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn durations_are_read_as_they_were_written(microseconds in any::<i64>()) {
+            let length = Length(TimeDelta::microseconds(microseconds));
+            prop_assert_eq!(length.to_string().parse(), Ok(length));
+        }
+
         #[test]
         fn moments_are_written_as_chrono_writes_them(microseconds in -62_167_219_200_000_000_i64..253_402_300_800_000_000) {
             let at = DateTime::from_timestamp_micros(microseconds).unwrap();
@@ -199,6 +294,12 @@ mod tests {
                 let expected = at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
                 prop_assert_eq!(Moment::from(at).to_string(), expected);
             }
+        }
+
+        #[test]
+        fn moments_are_read_as_chrono_reads_them(text in "[0-9]{4}-[01][0-9]-[0-3][0-9][Tt ][0-2][0-9]:[0-6][0-9]:[0-6][0-9](Z|z|[+]00:00|[.]5Z)?") {
+            let expected = DateTime::parse_from_rfc3339(&text).map(|at| Moment::from(at.with_timezone(&Utc)));
+            prop_assert_eq!(text.parse::<Moment>(), expected);
         }
     }
 }

@@ -64,6 +64,8 @@ codes! {
     IllegalTransition = "illegal_transition", 409, "The transition is not open";
     /// The same idempotency key is being worked on at this moment.
     IdempotencyInFlight = "idempotency_in_flight", 409, "The first request is still running";
+    /// It was there, and is over for good: a link that was used.
+    Gone = "gone", 410, "It is over";
     /// The record has changed since the version in `If-Match`.
     Stale = "stale", 412, "The record has changed";
     /// The body is larger than the limit.

@@ -30,6 +30,8 @@ diesel::table! {
         version -> Integer,
         created_at -> Timestamp,
         updated_at -> Timestamp,
+        language -> Nullable<Text>,
+        zone -> Nullable<Text>,
     }
 }
 
@@ -156,6 +158,8 @@ diesel::table! {
         updated_at -> Timestamp,
         resolved_at -> Nullable<Timestamp>,
         closed_at -> Nullable<Timestamp>,
+        escalation_level -> Integer,
+        escalated_at -> Nullable<Timestamp>,
     }
 }
 
@@ -266,6 +270,7 @@ diesel::table! {
         generation -> Integer,
         fired_at -> Nullable<Timestamp>,
         error -> Nullable<Text>,
+        held -> Bool,
     }
 }
 
@@ -350,6 +355,8 @@ diesel::table! {
         version -> Integer,
         created_at -> Timestamp,
         updated_at -> Timestamp,
+        least_line_coverage -> Nullable<Integer>,
+        least_branch_coverage -> Nullable<Integer>,
     }
 }
 
@@ -367,6 +374,20 @@ diesel::table! {
         published_at -> Nullable<Timestamp>,
         publish_at -> Nullable<Timestamp>,
         publish_by -> Nullable<Text>,
+        uses -> Text,
+        shadowed_from -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    policy_module (name, version) {
+        name -> Text,
+        version -> Integer,
+        source -> Text,
+        sha256 -> Text,
+        message -> Text,
+        author_id -> Nullable<Text>,
+        created_at -> Timestamp,
     }
 }
 
@@ -378,6 +399,22 @@ diesel::table! {
         reviewer_id -> Text,
         approves -> Bool,
         comment -> Text,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    policy_pin (id) {
+        id -> Text,
+        policy_id -> Text,
+        decision_id -> Text,
+        record_id -> Text,
+        name -> Text,
+        comment -> Text,
+        input -> Text,
+        host_calls -> Text,
+        outcome -> Text,
+        created_by -> Text,
         created_at -> Timestamp,
     }
 }
@@ -435,6 +472,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    calendar (id) {
+        id -> Text,
+        name -> Text,
+        description -> Text,
+        zone -> Text,
+        content -> Text,
+        active -> Bool,
+        version -> Integer,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
     job (id) {
         id -> Text,
         kind -> Text,
@@ -469,6 +520,28 @@ diesel::table! {
 }
 
 diesel::table! {
+    escalation (id) {
+        id -> Text,
+        record_id -> Text,
+        record_version -> Integer,
+        at -> Timestamp,
+        cause -> Text,
+        clock_id -> Nullable<Text>,
+        percent -> Nullable<Integer>,
+        repeats -> Integer,
+        level -> Integer,
+        said -> Text,
+        failed -> Text,
+        reason -> Text,
+        author_id -> Nullable<Text>,
+        again_at -> Nullable<Timestamp>,
+        answered_at -> Nullable<Timestamp>,
+        answered_by_id -> Nullable<Text>,
+        answer -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     incident (record_id) {
         record_id -> Text,
         incident_type -> Text,
@@ -486,6 +559,7 @@ diesel::table! {
         reopen_count -> Integer,
         parent_id -> Nullable<Text>,
         duplicate_of_id -> Nullable<Text>,
+        major -> Nullable<Text>,
     }
 }
 
@@ -519,6 +593,365 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    service_level (id) {
+        id -> Text,
+        name -> Text,
+        description -> Text,
+        kind -> Text,
+        agreement -> Text,
+        metric -> Text,
+        content -> Text,
+        active -> Bool,
+        version -> Integer,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    service_clock (id) {
+        id -> Text,
+        record_id -> Text,
+        service_level_id -> Text,
+        level_version -> Integer,
+        agreement -> Text,
+        metric -> Text,
+        state -> Text,
+        target -> BigInt,
+        calendar -> Text,
+        started_at -> Timestamp,
+        since -> Timestamp,
+        elapsed -> BigInt,
+        deadline -> Nullable<Timestamp>,
+        ended_at -> Nullable<Timestamp>,
+        told -> Integer,
+        breached_at -> Nullable<Timestamp>,
+        rounds -> Integer,
+        breached_rounds -> Integer,
+        round_entry -> Integer,
+        breach_code -> Nullable<Text>,
+        breach_note -> Nullable<Text>,
+        entries -> Integer,
+        organisation_id -> Text,
+        team_id -> Nullable<Text>,
+        service_id -> Nullable<Text>,
+        priority -> Integer,
+    }
+}
+
+diesel::table! {
+    service_clock_entry (clock_id, seq) {
+        clock_id -> Text,
+        seq -> Integer,
+        at -> Timestamp,
+        told_at -> Timestamp,
+        event -> Text,
+        percent -> Nullable<Integer>,
+        target -> BigInt,
+        calendar -> Text,
+        via -> Text,
+        record_version -> Integer,
+    }
+}
+
+diesel::table! {
+    service_clock_recheck (subject) {
+        subject -> Text,
+        due_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    on_call_schedule (id) {
+        id -> Text,
+        name -> Text,
+        description -> Text,
+        team_id -> Text,
+        zone -> Text,
+        layers -> Text,
+        active -> Bool,
+        version -> Integer,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    major_incident (record_id) {
+        record_id -> Text,
+        accepted_at -> Timestamp,
+        accepted_by_id -> Text,
+        roles -> Text,
+        update_every -> Nullable<BigInt>,
+        next_update_at -> Nullable<Timestamp>,
+        review -> Text,
+    }
+}
+
+diesel::table! {
+    major_incident_action (id) {
+        id -> Text,
+        record_id -> Text,
+        title -> Text,
+        owner_id -> Nullable<Text>,
+        due_at -> Nullable<Timestamp>,
+        done_at -> Nullable<Timestamp>,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    major_incident_entry (id) {
+        id -> Text,
+        record_id -> Text,
+        at -> Timestamp,
+        told_at -> Timestamp,
+        author_id -> Text,
+        kind -> Text,
+        audience -> Text,
+        body -> Text,
+    }
+}
+
+diesel::table! {
+    on_call_override (id) {
+        id -> Text,
+        schedule_id -> Text,
+        user_id -> Text,
+        from_at -> Timestamp,
+        until_at -> Timestamp,
+        reason -> Text,
+        created_by -> Text,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    approval (id) {
+        id -> Text,
+        record_id -> Text,
+        title -> Text,
+        description -> Text,
+        state -> Text,
+        reason -> Text,
+        covers -> Text,
+        asked_by_id -> Text,
+        replaces_id -> Nullable<Text>,
+        version -> Integer,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+        ended_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    approval_stage (id) {
+        id -> Text,
+        approval_id -> Text,
+        position -> Integer,
+        name -> Text,
+        approvers -> Text,
+        quorum -> Text,
+        quorum_number -> Nullable<Integer>,
+        due_after -> Nullable<Text>,
+        on_due -> Text,
+        state -> Text,
+        reason -> Text,
+        opened_at -> Nullable<Timestamp>,
+        due_at -> Nullable<Timestamp>,
+        ended_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    approval_voter (id) {
+        id -> Text,
+        stage_id -> Text,
+        approval_id -> Text,
+        user_id -> Text,
+        because -> Text,
+        excluded -> Nullable<Text>,
+        vote -> Nullable<Text>,
+        comment -> Text,
+        voted_at -> Nullable<Timestamp>,
+        voted_by_id -> Nullable<Text>,
+        via -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    approval_link (digest) {
+        digest -> Text,
+        voter_id -> Text,
+        created_by_id -> Text,
+        created_at -> Timestamp,
+        expires_at -> Timestamp,
+        used_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    delegation (id) {
+        id -> Text,
+        from_user_id -> Text,
+        to_user_id -> Text,
+        begins_at -> Timestamp,
+        ends_at -> Timestamp,
+        reason -> Text,
+        active -> Bool,
+        created_by_id -> Text,
+        version -> Integer,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    webhook (id) {
+        id -> Text,
+        name -> Text,
+        description -> Text,
+        url -> Text,
+        events -> Text,
+        filter -> Nullable<Text>,
+        owner_id -> Text,
+        own_changes -> Bool,
+        secret -> Text,
+        previous_secret -> Nullable<Text>,
+        previous_until -> Nullable<Timestamp>,
+        active -> Bool,
+        disabled_at -> Nullable<Timestamp>,
+        disabled_why -> Nullable<Text>,
+        dead_in_a_row -> Integer,
+        failing_since -> Nullable<Timestamp>,
+        cursor_xid -> BigInt,
+        cursor_seq -> BigInt,
+        version -> Integer,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    webhook_delivery (id) {
+        id -> Text,
+        webhook_id -> Text,
+        event_id -> Nullable<Text>,
+        event -> Text,
+        record_id -> Nullable<Text>,
+        happened_at -> Timestamp,
+        payload -> Text,
+        body -> Nullable<Text>,
+        state -> Text,
+        why -> Nullable<Text>,
+        attempts -> Integer,
+        next_at -> Nullable<Timestamp>,
+        claimed_by -> Nullable<Text>,
+        claimed_until -> Nullable<Timestamp>,
+        created_at -> Timestamp,
+        ended_at -> Nullable<Timestamp>,
+        replay_of -> Nullable<Text>,
+        replayed_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    webhook_attempt (delivery_id, number) {
+        delivery_id -> Text,
+        number -> Integer,
+        webhook_id -> Text,
+        at -> Timestamp,
+        status -> Nullable<Integer>,
+        milliseconds -> BigInt,
+        error -> Nullable<Text>,
+        answer -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    mail_template (id) {
+        id -> Text,
+        name -> Text,
+        description -> Text,
+        event -> Text,
+        language -> Text,
+        audience -> Text,
+        subject -> Text,
+        text_body -> Text,
+        html_body -> Nullable<Text>,
+        active -> Bool,
+        version -> Integer,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    notification_preference (user_id) {
+        user_id -> Text,
+        content -> Text,
+        version -> Integer,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    mail_message (id) {
+        id -> Text,
+        kind -> Text,
+        user_id -> Text,
+        record_id -> Nullable<Text>,
+        event_id -> Nullable<Text>,
+        event -> Text,
+        happened_at -> Timestamp,
+        payload -> Text,
+        parts -> Text,
+        address -> Nullable<Text>,
+        subject -> Nullable<Text>,
+        text_body -> Nullable<Text>,
+        html_body -> Nullable<Text>,
+        template -> Nullable<Text>,
+        state -> Text,
+        why -> Nullable<Text>,
+        attempts -> Integer,
+        digest_at -> Nullable<Timestamp>,
+        digest_id -> Nullable<Text>,
+        next_at -> Nullable<Timestamp>,
+        claimed_by -> Nullable<Text>,
+        claimed_until -> Nullable<Timestamp>,
+        created_at -> Timestamp,
+        ended_at -> Nullable<Timestamp>,
+        replay_of -> Nullable<Text>,
+        replayed_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    mail_attempt (message_id, number) {
+        message_id -> Text,
+        number -> Integer,
+        at -> Timestamp,
+        status -> Nullable<Integer>,
+        milliseconds -> BigInt,
+        error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    mail_received (user_id, message_id) {
+        user_id -> Text,
+        message_id -> Text,
+        record_id -> Nullable<Text>,
+        outcome -> Text,
+        taken_by_id -> Text,
+        received_at -> Timestamp,
+    }
+}
+
+diesel::joinable!(service_clock -> record (record_id));
+diesel::joinable!(service_clock_entry -> service_clock (clock_id));
+
 diesel::allow_tables_to_appear_in_same_query!(
     organisation,
     user_account,
@@ -550,14 +983,36 @@ diesel::allow_tables_to_appear_in_same_query!(
     setting,
     policy,
     policy_version,
+    policy_module,
     policy_review,
+    policy_pin,
     lookup_table,
     lookup_table_version,
     decision,
+    calendar,
+    service_level,
+    service_clock,
+    service_clock_entry,
+    service_clock_recheck,
+    on_call_schedule,
+    on_call_override,
     job,
     back_test_difference,
     incident,
     interaction,
     service,
     configuration_item,
+    approval,
+    approval_stage,
+    approval_voter,
+    approval_link,
+    delegation,
+    webhook,
+    webhook_delivery,
+    webhook_attempt,
+    mail_template,
+    notification_preference,
+    mail_message,
+    mail_attempt,
+    mail_received,
 );

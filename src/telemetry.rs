@@ -17,6 +17,21 @@ const BUCKETS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.
 pub const REQUESTS: &str = "http_requests_total";
 /// Times requests by method, route and status, in seconds.
 pub const DURATION: &str = "http_request_duration_seconds";
+/// How long after their time timers fired, in seconds.
+pub const TIMER_LAG: &str = "timer_lag_seconds";
+/// Timers that are due for more than a minute and did not fire.
+pub const TIMERS_OVERDUE: &str = "timers_overdue";
+/// Counts runs of a live policy that failed or went over a limit, by policy.
+pub const POLICY_FAILURES: &str = "policy_failures_total";
+/// 1 while too many errors keep a live policy from being asked on this node, by policy.
+pub const POLICY_BREAKER: &str = "policy_breaker_open";
+/// Counts messages of webhooks by outcome of an attempt: `delivered`, `again`, `dead`, or `dropped`.
+pub const WEBHOOK_MESSAGES: &str = "webhook_messages_total";
+/// For how long the message has been due that has waited longest, in seconds.
+pub const WEBHOOK_LAG: &str = "webhook_oldest_due_seconds";
+
+/// Counts mail by outcome of an attempt: `sent`, `again`, `dead`, or `dropped`.
+pub const MAIL_MESSAGES: &str = "mail_messages_total";
 
 /// Sends log lines to standard error as `log` says, panics included.
 ///
@@ -58,6 +73,14 @@ pub fn figures() -> Result<PrometheusHandle> {
         metrics::set_global_recorder(recorder).map_err(|e| e.to_string())?;
         metrics::describe_counter!(REQUESTS, "Requests answered, by method, route and status.");
         metrics::describe_histogram!(DURATION, metrics::Unit::Seconds, "Time to the head of the answer.");
+        metrics::describe_counter!(WEBHOOK_MESSAGES, "Messages of webhooks, by the outcome of each attempt.");
+        metrics::describe_gauge!(WEBHOOK_LAG, metrics::Unit::Seconds, "How long the oldest message has been due.");
+        metrics::describe_counter!(MAIL_MESSAGES, "Mail, by the outcome of each attempt.");
+        metrics::describe_counter!(POLICY_FAILURES, "Runs of a live policy that failed or went over a limit.");
+        metrics::describe_gauge!(
+            POLICY_BREAKER,
+            "1 while the last good version of a policy answers in place of the live one."
+        );
         Ok(handle)
     });
     installed.clone().map_err(Error::internal)

@@ -8,6 +8,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a measurement that can't be made ends the run")]
 
+mod back_test;
 mod bare;
 mod fill;
 mod floor;
@@ -44,6 +45,9 @@ pub struct Options {
     /// Watch the memory under a mixed load of 64 connections for so many seconds, instead of measuring speed.
     #[arg(long, value_name = "SECONDS")]
     pub soak: Option<u64>,
+    /// Make all routing decisions again in a back-test, instead of measuring speed: about one for each incident.
+    #[arg(long)]
+    pub back_test: bool,
     /// Folder for the SQLite databases, which must be on the disk that is to be measured.
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/target/load"))]
     pub folder: std::path::PathBuf,
@@ -66,12 +70,18 @@ fn main() {
     if let Some(url) = &options.serve {
         return server::serve(url);
     }
-    wrk::ensure();
+    if !options.back_test {
+        wrk::ensure();
+    }
     std::fs::create_dir_all(&options.folder).unwrap();
     let stores = fill::stores(&options);
     if let Some(seconds) = options.soak {
         let soaks: Vec<_> = stores.iter().map(|store| measure::soak(store, &options, seconds)).collect();
         return report::soaks(&soaks, options.json);
+    }
+    if options.back_test {
+        let back_tests: Vec<_> = stores.iter().map(back_test::watch).collect();
+        return report::back_tests(&back_tests, options.json);
     }
     let measured: Vec<_> = stores.iter().map(|store| measure::all(store, &options)).collect();
     report::print(&measured, options.json);

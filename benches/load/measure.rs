@@ -138,7 +138,8 @@ pub fn all(store: &Store, options: &Options) -> Measured {
 
 const CREATE_ALONE: &str = "create against one commit each";
 
-fn name(engine: Engine) -> &'static str {
+/// How reports name a database.
+pub fn name(engine: Engine) -> &'static str {
     match engine {
         Engine::Sqlite => "SQLite",
         Engine::Postgres => "PostgreSQL",

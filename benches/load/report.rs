@@ -1,6 +1,9 @@
 //! What was measured, for people and for machines, and whether it reaches what is aimed at.
 
-use crate::measure::{Line, Measured, Soak};
+use crate::{
+    back_test::BackTest,
+    measure::{Line, Measured, Soak},
+};
 
 /// The middle one; of an even number the lower middle.
 pub fn median(mut figures: Vec<f64>) -> Option<f64> {
@@ -109,6 +112,25 @@ pub fn soaks(soaks: &[Soak], json: bool) {
             soak.failed,
             samples.join(" "),
             soak.most
+        );
+    }
+}
+
+/// Prints what back-tests took.
+pub fn back_tests(back_tests: &[BackTest], json: bool) {
+    if json {
+        return println!("{}", serde_json::to_string_pretty(back_tests).unwrap());
+    }
+    for one in back_tests {
+        let samples: Vec<String> = one.memory.iter().map(|mib| format!("{mib:.0}")).collect();
+        println!(
+            "{}: {} decisions, each by both versions, in {:.1} s, {:.0} a second; MiB at each tenth: {}; at most {:.0}",
+            one.database,
+            one.decisions,
+            one.seconds,
+            one.decisions as f64 / one.seconds,
+            samples.join(" "),
+            one.most
         );
     }
 }

@@ -18,6 +18,7 @@ use pointsman::{
         decision::DECISIONS,
         evaluate::{Input, Outcome as Ran, evaluate},
         facts,
+        format::format,
         host::{Host, Offline, Recorded},
         program::compile,
         runner::on_ample_stack,
@@ -175,8 +176,8 @@ pub fn import(data: &[u8]) {
     }
 }
 
-/// A script is compiled or refused with a reason; what compiles keeps within its limits, and says the same when it is asked
-/// again with the answers that it got.
+/// A script is compiled or refused with a reason; what compiles keeps within its limits, says the same when it is asked
+/// again with the answers that it got, and stays as it is when it was laid out.
 pub fn policy(data: &[u8]) {
     let Some((first, source)) = split(data) else { return };
     let decision = DECISIONS[first % DECISIONS.len()].decision;
@@ -187,7 +188,10 @@ pub fn policy(data: &[u8]) {
             Ok(program) => Arc::new(program),
             Err(_) => return assert!(!problems.is_empty(), "refused without a reason"),
         };
-        let input = Input::new(schema.made_up(), now()).transition(facts::transition().made_up());
+        let laid_out = format(source).unwrap();
+        assert_eq!(format(&laid_out).as_ref(), Ok(&laid_out), "laid out anew");
+        let beside = decision.spec().beside().and_then(facts::beside).map(|schema| schema.made_up());
+        let input = Input { beside, ..Input::new(schema.made_up(), now()) };
         let run = evaluate(&program, &input, &host);
         assert!(Duration::from_micros(run.microseconds) < PATIENCE, "{} µs", run.microseconds);
         let again = evaluate(&program, &input, &(Arc::new(Recorded::new(&run.host_calls)) as Arc<dyn Host>));

@@ -28,6 +28,10 @@ pub struct NewUser {
     pub display_name: String,
     /// Where mail goes.
     pub email: Option<String>,
+    /// The language in which they are written to, as a tag of BCP 47.
+    pub language: Option<String>,
+    /// The time zone that they live in, by its name in the IANA database.
+    pub zone: Option<String>,
     /// The organisation that they belong to.
     pub organisation: OrganisationId,
     /// Whom they report to.
@@ -49,6 +53,8 @@ impl NewUser {
             user_name: user_name.to_owned(),
             display_name: display_name.to_owned(),
             email: None,
+            language: None,
+            zone: None,
             organisation,
             manager: None,
             vip: false,
@@ -86,7 +92,11 @@ pub fn create_user(connection: &mut AnyConnection, new: &NewUser, now: Moment) -
             user_account::id.eq(id),
             user_account::user_name.eq(&user_name),
             user_account::display_name.eq(&new.display_name),
-            user_account::email.eq(&new.email),
+            (
+                user_account::email.eq(&new.email),
+                user_account::language.eq(&new.language),
+                user_account::zone.eq(&new.zone),
+            ),
             user_account::organisation_id.eq(new.organisation),
             user_account::manager_id.eq(new.manager),
             user_account::vip.eq(new.vip),

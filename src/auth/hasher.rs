@@ -75,11 +75,11 @@ impl Hasher {
     }
 }
 
-/// Leaves the processor to threads that answer requests, for which a hash is very long.
-fn stand_back() {
+/// Leaves the processor to threads that answer requests: what this thread does would hold them up for whole time slices.
+pub fn stand_back() {
     let priority = ThreadPriorityValue::try_from(PRIORITY).map(ThreadPriority::Crossplatform);
     if let Some(e) = priority.map(set_current_thread_priority).ok().and_then(std::result::Result::err) {
-        tracing::debug!(cause = ?e, "hashing has the priority of everything else");
+        tracing::debug!(cause = ?e, "a thread that should stand back has the priority of every other");
     }
 }
 

@@ -101,9 +101,34 @@ impl Horizon {
         ))
     }
 
+    /// Checks that a user is there, active, and seen.
+    pub fn check_user(&self, connection: &mut AnyConnection, user: UserId, pointer: &str) -> Result<()> {
+        match self.sees_active_user(connection, user)? {
+            true => Ok(()),
+            false => Err(Error::invalid(pointer, "not_found", "There is no such active user.")),
+        }
+    }
+
+    /// Checks that a team is there, active, and seen.
+    pub fn check_team(&self, connection: &mut AnyConnection, team: TeamId, pointer: &str) -> Result<()> {
+        match self.sees_active_team(connection, team)? {
+            true => Ok(()),
+            false => Err(Error::invalid(pointer, "not_found", "There is no such active team.")),
+        }
+    }
+
     /// Whether a user is there, active, and seen.
     pub fn sees_active_user(&self, connection: &mut AnyConnection, user: UserId) -> Result<bool> {
         let mut found = user_account::table.find(user).filter(user_account::active.eq(true)).into_boxed();
+        if let Some(seen) = self.users() {
+            found = found.filter(seen);
+        }
+        Ok(found.count().get_result::<i64>(connection)? == 1)
+    }
+
+    /// Whether a user is there and seen, active or not.
+    pub fn sees_user(&self, connection: &mut AnyConnection, user: UserId) -> Result<bool> {
+        let mut found = user_account::table.find(user).into_boxed();
         if let Some(seen) = self.users() {
             found = found.filter(seen);
         }

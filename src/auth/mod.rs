@@ -17,6 +17,7 @@ pub mod gate;
 pub mod hasher;
 pub mod horizon;
 pub mod key;
+pub mod link_token;
 pub mod login;
 pub mod password;
 pub mod permission;
@@ -31,6 +32,6 @@ pub mod token;
 mod bench;
 
 pub use gate::Gate;
-pub use hasher::Hasher;
+pub use hasher::{Hasher, stand_back};
 pub use key::KeyRing;
 pub use token::Issuer;

@@ -69,6 +69,16 @@ impl Trial {
     }
 }
 
+impl Trial {
+    /// Somebody who shows a secret that belongs to no account, such as the token of a link: all at one address count together.
+    pub fn of_bearer(what: &str, address: Option<IpAddr>) -> Self {
+        let digest = digest(&address.map(network).unwrap_or_default());
+        let key = format!("{what}:{digest}");
+        let own = Subject { key, free: 20, longest: TimeDelta::minutes(5) };
+        Trial { own, wide: Vec::new(), known: format!("known:{what}:{digest}") }
+    }
+}
+
 fn network(address: IpAddr) -> String {
     let network = match address.to_canonical() {
         v4 @ IpAddr::V4(_) => v4,
@@ -124,7 +134,7 @@ fn admit_one(connection: &mut AnyConnection, subject: &Subject, now: Moment) -> 
 fn wait(left: TimeDelta) -> Error {
     // Rounded up: who comes back after this long is let through.
     let seconds = u64::try_from(left.num_milliseconds()).unwrap_or_default().div_ceil(1000);
-    Error::new(Code::TooManyRequests, "Too many logins have failed; wait before the next one.")
+    Error::new(Code::TooManyRequests, "Too many attempts have failed; wait before the next one.")
         .retry_after(seconds.max(1))
 }
 

@@ -42,8 +42,8 @@ impl Task {
     /// Does it. Exits 1 where the records differ from the log.
     pub fn run(self, config: Config, json: bool) -> Result<ExitCode> {
         let Task::ServicenowCsv { file, from, until, mode, organisation } = self;
-        let options = Options { file, from, until, mode, organisation };
         let assembly = Assembly::open(config, Clock::System)?;
+        let options = Options { file, from, until, mode, organisation, now: assembly.clock.now() };
         let policies = assembly.policies.clone();
         let bar = Bar { bar: RefCell::new(output::progress(None, "Reading")), policies };
         let kernel = assembly.kernel.clone();

@@ -8,6 +8,7 @@ mod import;
 mod migrate;
 mod output;
 mod policy;
+mod remote;
 pub mod serve;
 
 use std::process::ExitCode;
@@ -71,6 +72,10 @@ enum ConfigTask {
 /// Does what the command line asks.
 pub fn run() -> ExitCode {
     let command = Command::parse();
+    let on_trouble = match &command.task {
+        Some(Task::Policy(task)) => task.on_trouble(),
+        _ => ExitCode::FAILURE,
+    };
     match command.carry_out() {
         Ok(code) => code,
         Err(error) => {
@@ -81,7 +86,7 @@ pub fn run() -> ExitCode {
             if let Some(source) = &error.source {
                 eprintln!("  because: {source}");
             }
-            ExitCode::FAILURE
+            on_trouble
         }
     }
 }
@@ -89,7 +94,7 @@ pub fn run() -> ExitCode {
 impl Command {
     fn carry_out(self) -> Result<ExitCode> {
         if let Some(Task::Openapi) = self.task {
-            println!("{}", serve::openapi()?);
+            output::say(&serve::openapi()?)?;
             return Ok(ExitCode::SUCCESS);
         }
         let config = Config::load(&self.flags)?;
@@ -97,7 +102,7 @@ impl Command {
             Task::Serve => serve::run(config)?,
             Task::Migrate(task) => task.run(&config, self.json)?,
             Task::Admin(task) => task.run(config, self.json)?,
-            Task::Config(ConfigTask::Print) => print!("{}", config.print()?),
+            Task::Config(ConfigTask::Print) => output::say(config.print()?.trim_end())?,
             Task::Backup(task) => task.run(&config, self.json)?,
             Task::Import(task) => return task.run(config, self.json),
             Task::Policy(task) => return task.run(config, self.json),

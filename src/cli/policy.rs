@@ -1,6 +1,17 @@
 //! `pointsman policy`.
 
-use std::{fmt, path::PathBuf, process::ExitCode};
+mod compare;
+mod diff;
+mod fmt;
+mod folder;
+mod pull;
+mod push;
+mod report;
+mod shelf;
+mod sort;
+mod versions;
+
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Subcommand, ValueEnum};
 use serde::Serialize;
@@ -10,19 +21,23 @@ use crate::{
     assembly::Assembly,
     clock::{Clock, Moment},
     config::Config,
-    error::Result,
+    error::{Error, Result},
+    id::RowId,
     integration::servicenow::{
         learn::{self, LearnReport, Split},
         log::Log,
     },
     policy::{
+        coverage::Least,
+        library::{NAME, is_name},
         offline, reference,
         runner::on_ample_stack,
         store::TableRow,
-        table::{
-            check::{Checked, refuse_errors},
-            impact::impact,
-        },
+        table::write::Examined,
+    },
+    record::{
+        cause::{Cause, Policies, Via},
+        store::Desk,
     },
 };
 
@@ -31,14 +46,44 @@ use crate::{
 pub enum Task {
     /// Check a folder of policies and tables, without a server. Exits 1 where one has an error.
     Check {
-        /// A folder of the shape of `rules/`: `<decision>/<name>.rhai` and `tables/<name>.json`.
+        /// A folder of the shape of `rules/`: `<decision>/<name>.rhai`, `tables/<name>.json` and `calendars/<name>.json`.
         folder: PathBuf,
     },
-    /// Run the tests in a folder of policies, without a server. Exits 1 where one fails.
+    /// Run the tests in a folder of policies, without a server, and tell what they reach. Exits 1 where one fails, or where the
+    /// tests of a script reach too little of it.
     Test {
         /// A folder of the shape of `rules/`.
         folder: PathBuf,
+        /// How many per cent of the lines of each script its tests have to reach.
+        #[arg(long, value_name = "PER CENT", value_parser = clap::value_parser!(u8).range(..=100))]
+        least_lines: Option<u8>,
+        /// How many per cent of the sides of its branches.
+        #[arg(long, value_name = "PER CENT", value_parser = clap::value_parser!(u8).range(..=100))]
+        least_branches: Option<u8>,
+        /// Also write what came of it to this file, as JUnit XML.
+        #[arg(long, value_name = "FILE")]
+        junit: Option<PathBuf>,
     },
+    /// Bring a server's policies and tables into a folder, for version control and for work without a server
+    ///
+    /// Exits 0 when it is done, 1 where files that were changed here would be overwritten (then nothing is written), 2 on
+    /// trouble.
+    Pull(pull::Task),
+    /// Send what was changed in a folder to a server, as new versions
+    ///
+    /// Exits 0 when it is done, also where there was nothing to do, 1 where something is refused, 2 on trouble. Pushing again
+    /// goes on where it ended.
+    Push(push::Task),
+    /// Compare a folder with a server, or with another folder
+    ///
+    /// From the server to the folder, or from the folder to the other one, which needs no server. Exits 0 where they are the
+    /// same, 1 where they differ, 2 on trouble. What a stored version would do otherwise, a back-test on the server tells.
+    Diff(diff::Task),
+    /// Lay out scripts and tables in one way
+    ///
+    /// What they mean, and their comments, stay as they are. Exits 0 when all are laid out, 1 where `--check` finds one that is
+    /// not, 2 where one can't be read, which is left as it is.
+    Fmt(fmt::Task),
     /// Write definition files, by which editors complete and explain what policies can call, without a server.
     Definitions {
         /// The folder to write them to.
@@ -99,11 +144,32 @@ struct Learnt {
 }
 
 impl Task {
+    /// The exit code where it can't be done: 2 where 1 has a meaning of its own.
+    pub fn on_trouble(&self) -> ExitCode {
+        match self {
+            Task::Pull(_) | Task::Push(_) | Task::Diff(_) | Task::Fmt(_) => ExitCode::from(2),
+            Task::Check { .. } | Task::Test { .. } | Task::Definitions { .. } | Task::LearnTable { .. } => {
+                ExitCode::FAILURE
+            }
+        }
+    }
+
     /// Does it.
     pub fn run(self, config: Config, json: bool) -> Result<ExitCode> {
         match self {
             Task::Check { folder } => report(&offline::check_folder(&folder)?, json),
-            Task::Test { folder } => report(&offline::test_folder(&folder)?, json),
+            Task::Test { folder, least_lines: lines, least_branches: branches, junit } => {
+                let tested = offline::test_folder(&folder, Least { lines, branches })?;
+                if let Some(file) = junit {
+                    let failed = |e| Error::internal(format!("{} can't be written: {e}", file.display()));
+                    std::fs::write(&file, tested.junit()).map_err(failed)?;
+                }
+                report(&tested, json)
+            }
+            Task::Pull(task) => task.run(json),
+            Task::Push(task) => task.run(json),
+            Task::Diff(task) => task.run(json),
+            Task::Fmt(task) => task.run(json),
             Task::Definitions { folder } => {
                 let files = reference::write_definitions(&folder)?;
                 output::print(&Written { folder: folder.display().to_string(), files }, json)?;
@@ -126,27 +192,47 @@ fn report(report: &offline::Report, json: bool) -> Result<ExitCode> {
     Ok(if report.failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Stores a table as a new version; gives what it is called. One that would break what is live is refused.
+/// Stores a table as a new version; gives what it is called. One that may not be called so, or that would break what is live,
+/// is refused.
 fn keep(config: Config, name: &str, content: &serde_json::Value) -> Result<String> {
+    if !is_name(name) {
+        return Err(Error::invalid("--save", "wrong_form", NAME));
+    }
     let assembly = Assembly::open(config, Clock::System)?;
-    let (author, now) = (assembly.server.user, assembly.clock.now());
-    let checked = Checked::from_json(name, content)?;
-    let live = assembly.policies.known();
-    let host = assembly.policies.host(&live);
-    refuse_errors(&on_ample_stack(|| impact(&live, &host, &checked.table))?)?;
-    let row =
-        assembly.writer.run_blocking(move |unit| TableRow::save(unit.connection()?, &checked, Some(author), now))?;
+    let (live, old) = assembly
+        .database
+        .read_here(|connection| Ok((assembly.policies.current(connection)?, TableRow::find(connection, name)?)))?;
+    let examined = on_ample_stack(|| Examined::of(&assembly.policies, &live, name, old.as_ref(), content))??;
+    let (kernel, cause) = (assembly.kernel.clone(), learning(&assembly));
+    let row = assembly.writer.run_blocking(move |unit| {
+        let mut desk = Desk { kernel: &kernel, unit, cause: &cause };
+        let old = TableRow::find(desk.unit.connection()?, examined.name())?;
+        examined.save(&mut desk, old.as_ref(), if old.is_some() { "updated" } else { "created" })
+    })?;
     Ok(format!("{} version {}", row.name, row.version))
 }
 
-impl fmt::Display for Written {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// Who and what is behind a table that was learnt.
+fn learning(assembly: &Assembly) -> Cause {
+    Cause {
+        caller: assembly.server.clone(),
+        via: Via::Import,
+        request_id: RowId::new().to_string(),
+        reason: "Learnt from an incident event log".to_owned(),
+        at: assembly.clock.now(),
+        policies: Policies::Decide,
+        depth: 0,
+    }
+}
+
+impl std::fmt::Display for Written {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Wrote {} to {}.", self.files.join(" and "), self.folder)
     }
 }
 
-impl fmt::Display for Learnt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl std::fmt::Display for Learnt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.report)?;
         match &self.saved {
             Some(saved) => write!(f, "\nSaved as {saved}."),

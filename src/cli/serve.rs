@@ -8,6 +8,7 @@ use std::{
 use actix_web::web;
 use futures_util::{FutureExt, future::LocalBoxFuture};
 
+use super::output;
 use crate::{
     assembly::Assembly,
     auth::{Gate, Hasher},
@@ -17,16 +18,20 @@ use crate::{
     error::{Error, Result},
     http::{
         app::Parts,
-        auth_api,
+        approval_api, auth_api,
         authenticate::{Bearer, Identity},
+        calendar_api,
         desk::Service,
         directory_api, docs, job_api,
         limit::Limiter,
+        mail_api,
         mount::{Api, Mounted},
+        on_call_api,
         policy_api::{self, Studio},
         probe::{self, Ready},
-        record_api, server,
+        record_api, server, service_level_api,
         shutdown::Shutdown,
+        webhook_api,
     },
     policy::runner::Runner,
     practice, telemetry,
@@ -51,6 +56,12 @@ pub fn endpoints() -> Api {
     job_api::mount(&mut api);
     auth_api::mount(&mut api);
     directory_api::mount(&mut api);
+    calendar_api::mount(&mut api);
+    service_level_api::mount(&mut api);
+    on_call_api::mount(&mut api);
+    approval_api::mount(&mut api);
+    webhook_api::mount(&mut api);
+    mail_api::mount(&mut api);
     probe::mount(&mut api);
     docs::mount(&mut api);
     api
@@ -67,7 +78,7 @@ pub fn run(config: Config) -> Result<()> {
     telemetry::init(&config.log)?;
     let assembly = Assembly::open(config, Clock::System)?;
     let parts = parts(&assembly)?;
-    greet(assembly.first_password.as_ref());
+    greet(assembly.first_password.as_ref())?;
     let settings = assembly.config.clone();
     let jobs = assembly.jobs();
     let shutdown = parts.shutdown.clone();
@@ -110,7 +121,10 @@ pub fn parts_with(assembly: &Assembly, api: Arc<Mounted>) -> Result<Parts> {
         policies: assembly.policies.clone(),
         runner: Runner::start(SCRIPT_THREADS)?,
         rules: assembly.config.policy.clone(),
+        findings: Default::default(),
     });
+    let post = web::Data::from(assembly.post.clone());
+    let mail = web::Data::new(assembly.config.mail.clone());
     Ok(Parts {
         api,
         limiter: Arc::new(Limiter::new(&server)),
@@ -124,6 +138,8 @@ pub fn parts_with(assembly: &Assembly, api: Arc<Mounted>) -> Result<Parts> {
             config.app_data(identity.clone());
             config.app_data(attachments.clone());
             config.app_data(studio.clone());
+            config.app_data(post.clone());
+            config.app_data(mail.clone());
         }),
     })
 }
@@ -137,11 +153,14 @@ impl Ready for Store {
 }
 
 /// Tells whoever started the server the first time how to sign in: even where it then can't listen, since it is told once.
-fn greet(first_password: Option<&Secret>) {
+fn greet(first_password: Option<&Secret>) -> Result<()> {
     if let Some(password) = first_password {
-        println!("Sign in as {} with the one-time password {}", crate::assembly::ADMINISTRATOR, password.expose());
-        println!("  (shown this once; you choose your own at the first sign-in)");
+        let (name, password) = (crate::assembly::ADMINISTRATOR, password.expose());
+        output::say(&format!(
+            "Sign in as {name} with the one-time password {password}\n  (shown this once; you choose your own at the first sign-in)"
+        ))?;
     }
+    Ok(())
 }
 
 /// Tells where things are. A port that the system chose is known only now.
@@ -149,7 +168,8 @@ fn tell(server: &config::Server, addresses: &[SocketAddr]) {
     tracing::info!(?addresses, "listening");
     let listen = addresses.first().copied().unwrap_or(server.listen);
     let base = config::Server { listen, ..server.clone() }.base_url();
-    println!("Pointsman listens on {base}");
-    println!("  documentation   {base}/docs");
-    println!("  OpenAPI         {base}/openapi.json");
+    let places = format!("  documentation   {base}/docs\n  OpenAPI         {base}/openapi.json");
+    if let Err(error) = output::say(&format!("Pointsman listens on {base}\n{places}")) {
+        tracing::warn!(%error, "where it listens can't be printed");
+    }
 }

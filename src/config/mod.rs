@@ -14,11 +14,15 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Code, Error};
 
 pub use secret::{DatabaseUrl, Secret};
-pub use sections::{AttachmentStorage, Attachments, Auth, Database, Incident, Log, LogFormat, Policy, Server};
+pub use sections::{
+    AttachmentStorage, Attachments, Auth, Database, Incident, Log, LogFormat, Mail, MailTls, Policy, Server, Webhooks,
+};
 pub use sources::Flags;
 
 /// A stop must end within ten seconds, one of which is left for the store.
 const LONGEST_STOP_SECONDS: u64 = 9;
+/// A node has a minute for an attempt to deliver a message, of which some is left for the store.
+const LONGEST_ATTEMPT_SECONDS: u64 = 30;
 
 /// Everything that an operator can set.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -38,6 +42,10 @@ pub struct Config {
     pub incident: Incident,
     /// What a version of a policy needs before it goes live.
     pub policy: Policy,
+    /// Where webhooks may go, and how fast.
+    pub webhooks: Webhooks,
+    /// How people are written to, and what they may send.
+    pub mail: Mail,
 }
 
 /// The configuration can't be used; the text says which key of which source and why.
@@ -96,6 +104,29 @@ impl Config {
             (self.auth.refresh_days == 0, "auth.refresh_days: at least 1"),
             (self.auth.hashing_slots == Some(0), "auth.hashing_slots: at least 1"),
             (self.attachments.max_bytes == 0, "attachments.max_bytes: at least 1"),
+            (
+                !(1..=LONGEST_ATTEMPT_SECONDS).contains(&self.webhooks.timeout_seconds),
+                "webhooks.timeout_seconds: from 1 to 30",
+            ),
+            (self.webhooks.in_flight == 0, "webhooks.in_flight: at least 1"),
+            (self.webhooks.in_flight_each == 0, "webhooks.in_flight_each: at least 1"),
+            (self.webhooks.messages_per_minute == 0, "webhooks.messages_per_minute: at least 1"),
+            (self.webhooks.keep_days == 0, "webhooks.keep_days: at least 1"),
+            (self.mail.enabled && self.mail.host.trim().is_empty(), "mail.host: it is needed where mail is enabled"),
+            (
+                self.mail.enabled && !is_address(&self.mail.from_address),
+                "mail.from_address: an address such as `desk@example.org` is needed where mail is enabled",
+            ),
+            (
+                !self.mail.reply_to.as_deref().is_none_or(is_address),
+                "mail.reply_to: it is an address such as `desk@example.org`",
+            ),
+            (self.mail.user.is_some() != self.mail.password.is_some(), "mail.user, mail.password: both or neither"),
+            (!(1..=LONGEST_ATTEMPT_SECONDS).contains(&self.mail.timeout_seconds), "mail.timeout_seconds: from 1 to 30"),
+            (self.mail.in_flight == 0, "mail.in_flight: at least 1"),
+            (self.mail.hourly_per_record == 0, "mail.hourly_per_record: at least 1"),
+            (self.mail.keep_days == 0, "mail.keep_days: at least 1"),
+            (self.mail.largest_bytes == 0, "mail.largest_bytes: at least 1"),
             (self.database.url.expose().is_empty(), "database.url: it is empty"),
             (
                 self.server.metrics_token.as_ref().is_some_and(|t| t.expose().is_empty()),
@@ -111,6 +142,12 @@ impl Config {
 
 fn is_web(url: &str) -> bool {
     ["http://", "https://"].iter().any(|scheme| url.strip_prefix(scheme).is_some_and(|host| !host.is_empty()))
+}
+
+/// What has a part on each side of an `@`, and no space.
+fn is_address(text: &str) -> bool {
+    let halves = text.rsplit_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty());
+    halves && !text.contains(|c: char| c.is_whitespace() || c.is_control())
 }
 
 /// A browser sends an origin without a path, so one with a path would never match.

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf};
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::{DatabaseUrl, Secret};
@@ -133,6 +134,82 @@ pub struct Incident {
     pub auto_close_days: u32,
 }
 
+/// Where webhooks may go, and how fast.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Webhooks {
+    /// Networks that webhooks may reach though they are not public, such as `10.20.0.0/16`: on every port, and without TLS.
+    pub allowed_networks: Vec<IpNet>,
+    /// Ports that webhooks may reach on public addresses.
+    pub allowed_ports: Vec<u16>,
+    /// How long an attempt may take.
+    pub timeout_seconds: u64,
+    /// Messages that a node sends at once.
+    pub in_flight: usize,
+    /// Messages that a node sends at once to one receiver.
+    pub in_flight_each: usize,
+    /// Attempts that one webhook may make in a minute; the rest wait.
+    pub messages_per_minute: u32,
+    /// Days that messages are kept once they have ended.
+    pub keep_days: u32,
+}
+
+/// How people are written to, and what they may send.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mail {
+    /// Whether anybody is written to. What comes in is taken either way.
+    pub enabled: bool,
+    /// The server that takes mail, by name or address.
+    pub host: String,
+    /// Its port: 465 with `implicit`, 587 with `starttls` and 25 with `none` when not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// How the connection to it is encrypted.
+    pub tls: MailTls,
+    /// With what name to sign in there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// With what password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password: Option<Secret>,
+    /// From whom mail is.
+    pub from_address: String,
+    /// The name that stands beside that address.
+    pub from_name: String,
+    /// Where answers go; the address that mail is from when not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<String>,
+    /// The language of those whose own is not known, or has no templates.
+    pub default_language: String,
+    /// Where a portal shows a record, with `{kind}`, `{id}` and `{number}` in it; mail has no links when not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub record_url: Option<String>,
+    /// How long each step of an attempt may take.
+    pub timeout_seconds: u64,
+    /// Messages that a node sends at once.
+    pub in_flight: usize,
+    /// Messages that one person gets about one record in an hour at once; the rest goes into a digest. A person reads no more,
+    /// and two machines that answer each other are stopped by it, whatever their mail looks like.
+    pub hourly_per_record: u32,
+    /// Days that messages are kept once they have ended.
+    pub keep_days: u32,
+    /// The largest message that is taken, in bytes. An attachment takes a third more than its own size.
+    pub largest_bytes: u64,
+}
+
+/// How the connection to a mail server is encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MailTls {
+    /// From the first byte on.
+    Implicit,
+    /// From the command STARTTLS on, which the server must know.
+    Starttls,
+    /// Not at all: for a server on the same machine.
+    None,
+}
+
 impl Default for Server {
     fn default() -> Self {
         Server {
@@ -188,6 +265,47 @@ impl Default for Attachments {
 impl Default for Log {
     fn default() -> Self {
         Log { format: LogFormat::Text, filter: "info".into() }
+    }
+}
+impl Default for Webhooks {
+    fn default() -> Self {
+        Webhooks {
+            allowed_networks: Vec::new(),
+            allowed_ports: vec![443, 8443],
+            timeout_seconds: 15,
+            in_flight: 16,
+            in_flight_each: 4,
+            messages_per_minute: 600,
+            keep_days: 30,
+        }
+    }
+}
+impl Default for Mail {
+    fn default() -> Self {
+        Mail {
+            enabled: false,
+            host: String::new(),
+            port: None,
+            tls: MailTls::Starttls,
+            user: None,
+            password: None,
+            from_address: String::new(),
+            from_name: "Service Desk".into(),
+            reply_to: None,
+            default_language: "en".into(),
+            record_url: None,
+            timeout_seconds: 15,
+            in_flight: 8,
+            hourly_per_record: 10,
+            keep_days: 30,
+            largest_bytes: 40 * 1024 * 1024,
+        }
+    }
+}
+impl Mail {
+    /// What stands behind the `@` of the address that mail is from, in the ids of messages.
+    pub fn domain(&self) -> &str {
+        self.from_address.rsplit_once('@').map_or("localhost", |(_, domain)| domain)
     }
 }
 impl Default for Incident {

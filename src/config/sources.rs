@@ -124,6 +124,14 @@ fn typed(key: &str, text: &str) -> Value {
         "auth.audience",
         "attachments.directory",
         "log.filter",
+        "mail.host",
+        "mail.user",
+        "mail.password",
+        "mail.from_address",
+        "mail.from_name",
+        "mail.reply_to",
+        "mail.default_language",
+        "mail.record_url",
     ];
     if TEXT.contains(&key) {
         return Value::from(text);
@@ -235,6 +243,12 @@ mod tests {
             ("", &[], &["log.format"], &["SECTION.KEY=VALUE"]),
             ("", &[], &["server.shutdown_timeout_seconds=30"], &["shutdown_timeout_seconds", "ten seconds"]),
             ("", &[], &["server.cors_origins=[\"https://a.example/\"]"], &["server.cors_origins", "without a path"]),
+            ("[webhooks]\nallowed_networks = ['10.0.0.0/40']", &[], &[], &["webhooks.allowed_networks"]),
+            ("", &[], &["webhooks.timeout_seconds=60"], &["webhooks.timeout_seconds", "from 1 to 30"]),
+            ("", &[], &["mail.enabled=true"], &["mail.host"]),
+            ("[mail]\nenabled = true\nhost = 'h'", &[], &[], &["mail.from_address"]),
+            ("", &[], &["mail.user=me"], &["mail.password", "both or neither"]),
+            ("", &[], &["mail.tls=ssl"], &["mail.tls", "ssl"]),
             ("", &[], &["server.base_url=itsm.example"], &["server.base_url", "https://"]),
             ("not toml", &[], &[], &["c.toml"]),
         ];

@@ -39,9 +39,14 @@ impl Epoch {
         Epoch::named("standing_epoch")
     }
 
-    /// Of what policies are asked with: themselves, tables, teams and custom fields.
+    /// Of what policies are asked with: themselves, tables, calendars, teams and custom fields.
     pub fn of_policies() -> Self {
         Epoch::named("policy_epoch")
+    }
+
+    /// Of what clocks go by: service levels, calendars and custom fields.
+    pub fn of_service_levels() -> Self {
+        Epoch::named("service_level_epoch")
     }
 
     fn named(name: &'static str) -> Self {

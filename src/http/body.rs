@@ -14,6 +14,8 @@ use crate::{
     error::{Code, Error, FieldError, Result},
 };
 
+const JSON: &str = "application/json";
+
 /// At most so many wrong places are listed.
 const MOST_ERRORS: usize = 20;
 
@@ -68,6 +70,32 @@ impl<T: DeserializeOwned + 'static> FromRequest for MaybeBody<T> {
     }
 }
 
+/// A body that comes as JSON, or as text of one other media type.
+#[derive(Clone, Debug)]
+pub enum JsonOrText<T> {
+    /// JSON.
+    Json(T),
+    /// The text.
+    Text(String),
+}
+
+impl<T: DeserializeOwned> JsonOrText<T> {
+    /// Reads it from a request; gives its bytes, too.
+    pub fn take(
+        request: &HttpRequest,
+        payload: &mut Payload,
+        text_type: &'static str,
+    ) -> impl Future<Output = Result<(Self, BytesMut)>> + 'static + use<T> {
+        let (reading, given) = (Reading::new(request, payload), media_type(request, &[JSON, text_type]));
+        async move {
+            let is_json = given? == JSON;
+            let bytes = reading?.whole().await?;
+            let body = if is_json { parse(&bytes).map(Self::Json) } else { text(&bytes).map(Self::Text) };
+            Ok((body?, bytes))
+        }
+    }
+}
+
 /// A body on its way in.
 pub struct Reading {
     payload: Payload,
@@ -112,20 +140,22 @@ fn too_large(limits: BodyLimits) -> Error {
 }
 
 fn check_media_type(request: &HttpRequest) -> Result<()> {
+    media_type(request, &[JSON, "application/merge-patch+json"]).map(drop)
+}
+
+/// In which of these media types a body comes. It has to come as it is, in UTF-8.
+fn media_type(request: &HttpRequest, taken: &[&'static str]) -> Result<&'static str> {
     let refuse = |why: &str| Err(Error::new(Code::UnsupportedMediaType, why));
-    let media_type = request.mime_type().ok().flatten();
-    let is_json = media_type.as_ref().is_some_and(|m| {
-        matches!(m.essence_str(), "application/json" | "application/merge-patch+json")
-            && m.get_param("charset").is_none_or(|charset| charset == "utf-8")
-    });
-    if !is_json {
-        return refuse("The body must be `application/json` or `application/merge-patch+json`, in UTF-8.");
-    }
+    let given = request.mime_type().ok().flatten();
+    let given = given.filter(|m| m.get_param("charset").is_none_or(|charset| charset == "utf-8"));
+    let Some(named) = given.and_then(|m| taken.iter().copied().find(|one| *one == m.essence_str())) else {
+        return refuse(&format!("The body must be `{}`, in UTF-8.", taken.join("` or `")));
+    };
     let encoding = request.headers().get(header::CONTENT_ENCODING).map(header::HeaderValue::as_bytes);
     if encoding.is_some_and(|e| !e.eq_ignore_ascii_case(b"identity")) {
         return refuse("The body must not be compressed.");
     }
-    Ok(())
+    Ok(named)
 }
 
 /// Reads `bytes` as JSON and then as a `T`.
@@ -145,6 +175,17 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
         return Err(Error::invalid_all(nuls));
     }
     fit(value)
+}
+
+/// Reads `bytes` as text, without the mark that some put before it.
+///
+/// # Errors
+/// [`Code::Malformed`] when it is not UTF-8 or holds U+0000.
+pub fn text(bytes: &[u8]) -> Result<String> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !text.contains('\0') => Ok(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned()),
+        Ok(_) | Err(_) => Err(Error::new(Code::Malformed, "The body must be text in UTF-8 without U+0000.")),
+    }
 }
 
 /// Reads JSON that was taken from a body as a `T`.

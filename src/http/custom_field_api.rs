@@ -5,7 +5,7 @@ use actix_web::{
     http::{Method, header},
     web,
 };
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{
     ToSchema,
@@ -28,6 +28,7 @@ use crate::{
     record::{
         custom::{self, CustomField, TYPES},
         custom_admin::{self, CHOICES, Change, LABEL, New},
+        input::given,
     },
 };
 
@@ -159,11 +160,6 @@ fn choices() -> Schema {
 fn field_type() -> Schema {
     let schema = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(TYPES.iter().copied()));
     schema.description(Some("What it holds.")).into()
-}
-
-/// What is given is not null, but where the type itself has room for it.
-fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(d: D) -> std::result::Result<Option<T>, D::Error> {
-    T::deserialize(d).map(Some)
 }
 
 fn shown(field: CustomField) -> Result<Shown> {

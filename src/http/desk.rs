@@ -4,6 +4,7 @@
 use std::{
     collections::HashSet,
     future::{Ready, ready},
+    str::FromStr,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -283,7 +284,8 @@ impl Reply {
         self
     }
 
-    fn into_response(self) -> HttpResponse {
+    /// As an answer.
+    pub fn into_response(self) -> HttpResponse {
         let mut response = HttpResponse::build(StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK));
         if let Some(version) = self.version {
             response.insert_header((header::ETAG, etag(version)));
@@ -307,6 +309,12 @@ pub fn query(request: &HttpRequest) -> Result<Vec<(String, String)>> {
     web::Query::<Vec<(String, String)>>::from_query(request.query_string())
         .map(web::Query::into_inner)
         .map_err(|_| Error::new(Code::Malformed, "The query string is not understood."))
+}
+
+/// The whole number of a parameter, if it is given.
+pub fn number<N: FromStr>(request: &HttpRequest, name: &str) -> Result<Option<N>> {
+    let given = query(request)?.into_iter().find(|(n, _)| n == name).map(|(_, given)| given.parse()).transpose();
+    given.map_err(|_| Error::new(Code::BadQuery, format!("`{name}` is a whole number.")))
 }
 
 /// Whether a parameter that is `true` or `false` is true. That it is one of them was checked before the handler ran.

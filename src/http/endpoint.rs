@@ -54,6 +54,9 @@ pub enum Access {
     SignedIn,
     /// Every known caller, even one who must change their password first.
     PasswordDue,
+    /// Every known caller whose token, where it has scopes, covers this permission: what they may do is their own part in
+    /// something, whatever their roles say.
+    OwnPart(Text),
     /// Callers with this permission.
     Permission(Text),
 }
@@ -65,6 +68,7 @@ pub struct Content {
     pub(super) shape: Shape,
     pub(super) example: Value,
     pub(super) required: bool,
+    pub(super) others: Vec<Content>,
 }
 
 impl Content {
@@ -78,12 +82,22 @@ impl Content {
     }
     /// A body of any media type.
     pub fn of(media_type: impl Into<Text>, shape: Shape, example: Value) -> Self {
-        Content { media_type: media_type.into(), shape, example, required: true }
+        Content { media_type: media_type.into(), shape, example, required: true, others: Vec::new() }
     }
     /// What is served of it: the media type. Shapes and examples are for the documentation and take megabytes.
     fn bare(&self) -> Self {
         let (shape, example) = (schema::inline(Schema::default()), Value::Null);
-        Content { media_type: self.media_type.clone(), shape, example, required: self.required }
+        Content { media_type: self.media_type.clone(), shape, example, required: self.required, others: Vec::new() }
+    }
+    /// The same body of a request, or another one, in a media type of its own.
+    #[must_use]
+    pub fn or(mut self, other: Content) -> Self {
+        self.others.push(other);
+        self
+    }
+    /// The body, then those that may come in its place.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Content> {
+        std::iter::once(self).chain(&self.others)
     }
     /// The same body, which may be left out.
     #[must_use]
@@ -176,6 +190,11 @@ pub fn text() -> Schema {
     ObjectBuilder::new().schema_type(Type::String).into()
 }
 
+/// The schema of a body that is text of another media type than JSON: generators of clients take it as a file.
+pub fn file_body() -> Schema {
+    ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary))).into()
+}
+
 /// The schema of a text of so many characters at most, for parameters.
 pub fn short_text(most: usize) -> Schema {
     ObjectBuilder::new().schema_type(Type::String).max_length(Some(most)).into()
@@ -195,6 +214,19 @@ pub fn name_of(most: usize) -> Schema {
 pub fn uuid() -> Schema {
     let format = SchemaFormat::KnownFormat(KnownFormat::Uuid);
     ObjectBuilder::new().schema_type(Type::String).format(Some(format)).into()
+}
+
+/// The schema of a moment, for parameters.
+pub fn moment() -> Schema {
+    let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
+    ObjectBuilder::new().schema_type(Type::String).format(Some(format)).into()
+}
+
+/// The same parameter, which must be given.
+#[must_use]
+pub fn needed(mut parameter: Parameter) -> Parameter {
+    parameter.required = Required::True;
+    parameter
 }
 
 /// The schema of a whole number from 1, for parameters.

@@ -96,6 +96,12 @@ async fn admit(endpoint: &Endpoint, request: &HttpRequest) -> Result<()> {
         Access::PasswordDue => {
             known(request).await?;
         }
+        Access::OwnPart(permission) => {
+            let caller = known(request).await.and_then(password_settled)?;
+            if !caller.covers_scope(permission) {
+                return Err(Error::forbidden(permission));
+            }
+        }
         Access::Permission(permission) => known(request).await.and_then(password_settled)?.require(permission)?,
     }
     // PostgreSQL can't store U+0000, and no text with it is ever found.

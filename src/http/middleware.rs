@@ -20,6 +20,7 @@ use tracing_actix_web::RootSpanBuilder;
 use super::{
     limit, problem,
     request_id::{self, RequestId},
+    secret_path,
     shutdown::Shutdown,
 };
 use crate::{config, telemetry};
@@ -125,7 +126,7 @@ pub(super) async fn problems<B: MessageBody + 'static>(
     Ok(ServiceResponse::new(request, new))
 }
 
-/// The span in which a request is logged. Query strings stay out: they hold what people search for.
+/// The span in which a request is logged. Query strings stay out: they hold what people search for. So do secrets in paths.
 pub(super) struct RequestSpan;
 
 impl RootSpanBuilder for RequestSpan {
@@ -134,7 +135,7 @@ impl RootSpanBuilder for RequestSpan {
             "request",
             request_id = RequestId::of(request).as_str(),
             method = %request.method(),
-            path = request.path(),
+            path = secret_path::shown(request.path()).as_ref(),
             user = tracing::field::Empty,
         )
     }

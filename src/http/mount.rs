@@ -31,6 +31,8 @@ struct Mount {
 #[derive(Default)]
 pub struct Api {
     mounts: Vec<Mount>,
+    /// What the server sends to others, by name.
+    sent: Vec<(&'static str, Endpoint)>,
     tags: BTreeMap<String, String>,
     faults: Vec<String>,
 }
@@ -93,6 +95,12 @@ impl Api {
         self
     }
 
+    /// Documents what the server sends to endpoints of others. Its path says nothing; theirs are their own.
+    pub fn send(&mut self, name: &'static str, endpoint: Endpoint) -> &mut Self {
+        self.sent.push((name, endpoint));
+        self
+    }
+
     /// Puts everything together.
     ///
     /// # Errors
@@ -101,7 +109,7 @@ impl Api {
     pub fn build(mut self) -> Result<Arc<Mounted>, MountFaults> {
         let endpoints: Vec<&Endpoint> = self.mounts.iter().map(|mount| &mount.told).collect();
         self.faults.extend(contradictions(&endpoints, &self.tags));
-        let document = openapi::assemble(&endpoints, &self.tags, &mut self.faults);
+        let document = openapi::assemble(&endpoints, &self.sent, &self.tags, &mut self.faults);
         let openapi = document.to_json().map_err(|e| MountFaults(vec![e.to_string()]))?.into();
         let endpoints = self.mounts.iter().map(|mount| mount.served.clone()).collect();
         if !self.faults.is_empty() {

@@ -11,7 +11,7 @@ use utoipa::openapi::{
     Response, ResponseBuilder, ResponsesBuilder, SecurityRequirement, Server, Tag,
     extensions::Extensions,
     path::{Operation, OperationBuilder, ParameterIn},
-    request_body::RequestBodyBuilder,
+    request_body::{RequestBody, RequestBodyBuilder},
     schema::Components as Section,
     security::{Http, HttpAuthScheme, SecurityScheme},
 };
@@ -33,15 +33,27 @@ const ABOUT: &str = "A headless IT service management server: records of ITIL pr
     `If-Match`.\n\n";
 
 /// Builds the document; what is wrong with the mounts is added to `faults`.
-pub(super) fn assemble(endpoints: &[&Endpoint], tags: &BTreeMap<String, String>, faults: &mut Vec<String>) -> OpenApi {
+pub(super) fn assemble(
+    endpoints: &[&Endpoint],
+    sent: &[(&'static str, Endpoint)],
+    tags: &BTreeMap<String, String>,
+    faults: &mut Vec<String>,
+) -> OpenApi {
     let mut components = Components::default();
     let mut paths = Paths::new();
     faults.extend(components.add(&schema::<Problem>()).err());
-    for endpoint in endpoints {
-        for content in endpoint.request.iter().chain(endpoint.responses.iter().flat_map(|answer| &answer.contents)) {
+    for endpoint in endpoints.iter().copied().chain(sent.iter().map(|(_, endpoint)| endpoint)) {
+        for content in endpoint
+            .request
+            .iter()
+            .flat_map(Content::all)
+            .chain(endpoint.responses.iter().flat_map(|answer| &answer.contents))
+        {
             let clash = components.add(&content.shape).err();
             faults.extend(clash.map(|clash| format!("`{}`: {clash}", endpoint.id)));
         }
+    }
+    for endpoint in endpoints {
         match documented_method(&endpoint.method) {
             Some(method) => {
                 let item = PathItem::new(method, operation(endpoint, endpoints));
@@ -62,6 +74,7 @@ pub(super) fn assemble(endpoints: &[&Endpoint], tags: &BTreeMap<String, String>,
             tag
         })))
         .paths(paths)
+        .webhooks((!sent.is_empty()).then(|| webhooks(sent)))
         .components(Some(section(components)))
         .build();
     faults.extend(dangling(&document));
@@ -176,18 +189,48 @@ fn operation(endpoint: &Endpoint, endpoints: &[&Endpoint]) -> Operation {
         .build();
     operation.parameters =
         (!endpoint.parameters.is_empty()).then(|| endpoint.parameters.iter().cloned().map(RefOr::T).collect());
-    operation.request_body = endpoint.request.as_ref().map(|content| {
-        let required = if content.required { Required::True } else { Required::False };
-        let body = RequestBodyBuilder::new().required(Some(required));
-        RefOr::T(body.content(content.media_type.as_ref(), documented_content(content)).build())
-    });
+    operation.request_body = documented_request(endpoint);
     operation.security = Some(match endpoint.access {
         Access::Public | Access::Probe => Vec::new(),
-        Access::SignedIn | Access::PasswordDue | Access::Permission(_) => {
+        Access::SignedIn | Access::PasswordDue | Access::OwnPart(_) | Access::Permission(_) => {
             vec![SecurityRequirement::new(BEARER, std::iter::empty::<String>())]
         }
     });
     operation
+}
+
+fn documented_request(endpoint: &Endpoint) -> Option<RefOr<RequestBody>> {
+    endpoint.request.as_ref().map(|content| {
+        let required = if content.required { Required::True } else { Required::False };
+        let body = RequestBodyBuilder::new().required(Some(required));
+        let add = |body: RequestBodyBuilder, content: &Content| {
+            body.content(content.media_type.as_ref(), documented_content(content))
+        };
+        RefOr::T(content.all().fold(body, add).build())
+    })
+}
+
+/// What the server sends: others answer, so nothing is said of problems and permissions.
+fn webhooks(sent: &[(&'static str, Endpoint)]) -> Paths {
+    let mut paths = Paths::new();
+    for (name, endpoint) in sent {
+        let answers = endpoint.responses.iter();
+        let responses = answers.fold(ResponsesBuilder::new(), |responses, answer| {
+            responses.response(answer.status.to_string(), documented_answer(answer, false))
+        });
+        let mut operation = OperationBuilder::new()
+            .operation_id(Some(endpoint.id.as_ref()))
+            .tag(endpoint.tag.as_ref())
+            .summary(Some(endpoint.summary.as_ref()))
+            .description(Some(endpoint.description.trim()))
+            .responses(responses)
+            .build();
+        operation.parameters = Some(endpoint.parameters.iter().cloned().map(RefOr::T).collect());
+        operation.request_body = documented_request(endpoint);
+        operation.security = Some(Vec::new());
+        paths.paths.insert((*name).to_owned(), PathItem::new(HttpMethod::Post, operation));
+    }
+    paths
 }
 
 fn described(endpoint: &Endpoint) -> String {
@@ -197,6 +240,11 @@ fn described(endpoint: &Endpoint) -> String {
         Access::SignedIn => format!("{about}\n\nFor every caller who is signed in."),
         Access::PasswordDue => {
             format!("{about}\n\nFor every caller who is signed in, even when their password must be changed first.")
+        }
+        Access::OwnPart(permission) => {
+            format!(
+                "{about}\n\nFor every caller who is signed in; a token with scopes needs `{permission}` among them."
+            )
         }
         Access::Permission(permission) => format!("{about}\n\nNeeds the permission `{permission}`."),
     }
@@ -228,7 +276,9 @@ fn problem_statuses(endpoint: &Endpoint) -> BTreeSet<u16> {
     match endpoint.access {
         Access::Public | Access::Probe => {}
         Access::PasswordDue => codes.push(Code::Unauthenticated),
-        Access::SignedIn | Access::Permission(_) => codes.extend([Code::Unauthenticated, Code::Forbidden]),
+        Access::SignedIn | Access::OwnPart(_) | Access::Permission(_) => {
+            codes.extend([Code::Unauthenticated, Code::Forbidden])
+        }
     }
     if endpoint.request.is_some() {
         codes.extend([

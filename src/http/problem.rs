@@ -14,7 +14,7 @@ use actix_web::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::request_id::RequestId;
+use super::{request_id::RequestId, secret_path};
 use crate::error::{Code, Error, FieldError};
 
 /// The media type of a problem document.
@@ -86,7 +86,7 @@ impl Problem {
     }
 
     fn of_request(error: &Error, request: &HttpRequest) -> Self {
-        Problem::of(error).at(request.path(), RequestId::of(request).as_str())
+        Problem::of(error).at(&secret_path::shown(request.path()), RequestId::of(request).as_str())
     }
 
     /// The document by itself, for one operation of many in a batch.

@@ -6,7 +6,7 @@ use actix_web::{
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::openapi::{
     ArrayBuilder, ObjectBuilder,
     path::Parameter,
@@ -14,12 +14,13 @@ use utoipa::openapi::{
 };
 
 use super::{
-    endpoint::{Access, Endpoint},
+    endpoint::{Access, Answer, Endpoint},
     entity_tag::etag,
     parameter,
     schema::{Shape, named},
 };
 use crate::{
+    clock::Moment,
     error::{Code, Result},
     record::{
         kind::Kind,
@@ -73,6 +74,15 @@ impl Sheet {
         let Some(cursor) = &self.after else { return Ok(None) };
         match cursor.keys.as_slice() {
             [Key::Integer(n)] => i32::try_from(*n).map(Some).map_err(|_| cursor::refused()),
+            _ => Err(cursor::refused()),
+        }
+    }
+
+    /// The moment of the row after which the page begins.
+    pub fn after_moment(&self) -> Result<Option<Moment>> {
+        let Some(cursor) = &self.after else { return Ok(None) };
+        match cursor.keys.as_slice() {
+            [Key::Time(at)] => Ok(Some(*at)),
             _ => Err(cursor::refused()),
         }
     }
@@ -139,6 +149,18 @@ pub(super) fn under(kind: &Kind, method: Method, rest: &str, id: String) -> Endp
         responses: Vec::new(),
         problems: vec![Code::NotFound],
     }
+}
+
+/// Says of an endpoint that it answers with pages of what stands beside a record and changes with it.
+pub(super) fn of_pages(endpoint: &mut Endpoint, answer: &'static str, name: &str, item: Shape, example: Value) {
+    endpoint.parameters.extend(parameters());
+    let example = json!({"items": [example], "next_cursor": null});
+    endpoint.responses = vec![
+        Answer::json(200, answer, shape(name, item), example)
+            .header("ETag", "The record's version, for `If-Match`.")
+            .header("Link", "The `next` page (RFC 8288)."),
+    ];
+    endpoint.problems.push(Code::BadCursor);
 }
 
 /// A link to another page of a list (RFC 8288): the same query with this cursor.

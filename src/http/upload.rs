@@ -93,7 +93,7 @@ impl Upload {
 }
 
 fn too_large(most: u64) -> Error {
-    Error::new(Code::TooLarge, format!("An attachment may have {most} bytes at most."))
+    Error::new(Code::TooLarge, format!("The body may have {most} bytes at most."))
 }
 
 #[cfg(test)]

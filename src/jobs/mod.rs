@@ -1,15 +1,20 @@
 //! What the server does by itself: timers that are due, jobs that wait, and forgetting what need not be kept.
 //!
-//! Every node runs these. Timers are locked by the database while they fire, a job's row names the node that works on it, and
-//! forgetting twice is forgetting once, so nodes need not know of each other.
+//! Every node runs these. Timers are locked by the database while they fire, the row of a job or of a message names the
+//! node that works on it, and forgetting twice is forgetting once, so nodes need not know of each other.
 
+mod clocks;
+mod mail;
 mod publish;
 mod retention;
 mod shadow;
 mod timers;
+mod webhooks;
 mod work;
 
 use std::{sync::Arc, time::Duration};
+
+use futures_util::future::{LocalBoxFuture, join_all};
 
 use crate::{
     auth::caller::Caller,
@@ -18,11 +23,13 @@ use crate::{
     db::{Database, Engine, writer::Writer},
     error::Result,
     id::RowId,
+    integration::{mail::smtp::Postman, webhook::Post},
     policy,
     record::{
         cause::{Cause, Policies, Via},
         kernel::Kernel,
         pending::Pending,
+        store::Desk,
     },
 };
 
@@ -45,12 +52,26 @@ pub struct Jobs {
     pub attachments: Attachments,
     /// What a version of a policy needs before it goes live.
     pub rules: config::Policy,
+    /// How fast webhooks may go.
+    pub webhooks: config::Webhooks,
+    /// Sends their messages.
+    pub post: Arc<Post>,
+    /// How people are written to.
+    pub mail: config::Mail,
+    /// Sends mail; nobody where it is off.
+    pub postman: Option<Arc<Postman>>,
     /// By what the others know this process.
     pub node: RowId,
 }
 
 /// How often timers are looked at.
 const TIMERS: Duration = Duration::from_secs(1);
+/// How often timers are looked for that are due and did not fire.
+const AUDIT: Duration = Duration::from_secs(15);
+/// How often events are looked for that webhooks want, and messages that are due.
+const WEBHOOKS: Duration = Duration::from_secs(1);
+/// How often events are looked for that people are told of, digests that are due, and mail that is.
+const MAIL: Duration = Duration::from_secs(1);
 /// How often jobs are looked for.
 const WORK: Duration = Duration::from_millis(500);
 /// How often versions of policies in the shadow are looked at.
@@ -63,14 +84,27 @@ const RETENTION: Duration = Duration::from_secs(600);
 impl Jobs {
     /// Runs until the future is dropped.
     pub async fn run(self) {
-        let timers = repeat(TIMERS, "timers", || self.fire_timers());
-        let retention = repeat(RETENTION, "retention", || self.forget_old());
-        let sizes = repeat(SIZES, "sizes", || self.learn_sizes());
-        let publish = repeat(TIMERS, "publish", || self.publish_due());
-        let work = repeat(WORK, "work", || self.work_off());
-        let shadow = repeat(SHADOW, "shadow", || self.watch_shadows());
-        let policies = futures_util::future::join(publish, shadow);
-        futures_util::future::join5(timers, retention, sizes, work, policies).await;
+        let all: [LocalBoxFuture<'_, ()>; 13] = [
+            Box::pin(repeat(TIMERS, "timers", || self.fire_timers())),
+            Box::pin(repeat(AUDIT, "audit of timers", || timers::audit(&self))),
+            Box::pin(repeat(TIMERS, "clocks", || self.recheck_clocks())),
+            Box::pin(repeat(RETENTION, "retention", || self.forget_old())),
+            Box::pin(repeat(SIZES, "sizes", || self.learn_sizes())),
+            Box::pin(repeat(TIMERS, "publish", || self.publish_due())),
+            Box::pin(repeat(WORK, "work", || self.work_off())),
+            Box::pin(repeat(WEBHOOKS, "messages", || self.make_messages())),
+            Box::pin(repeat(WEBHOOKS, "deliveries", || self.deliver_messages())),
+            Box::pin(repeat(MAIL, "mail", || self.make_mail())),
+            Box::pin(repeat(MAIL, "digests", || self.make_digests())),
+            Box::pin(repeat(MAIL, "sending", || self.send_mail())),
+            Box::pin(repeat(SHADOW, "shadow", || self.watch_shadows())),
+        ];
+        join_all(all).await;
+    }
+
+    /// Lets clocks follow the service levels and calendars that have changed; gives how many did.
+    pub async fn recheck_clocks(&self) -> Result<usize> {
+        clocks::recheck(self).await
     }
 
     /// Fires the timers that are due; gives how many.
@@ -98,6 +132,31 @@ impl Jobs {
         work::work_off(self).await
     }
 
+    /// Makes messages of the events that webhooks want; gives how many.
+    pub async fn make_messages(&self) -> Result<usize> {
+        webhooks::make(self).await
+    }
+
+    /// Delivers the messages of webhooks that are due; gives how many attempts were made.
+    pub async fn deliver_messages(&self) -> Result<usize> {
+        webhooks::deliver(self).await
+    }
+
+    /// Makes messages of the events that people are told of; gives how many.
+    pub async fn make_mail(&self) -> Result<usize> {
+        mail::make(self).await
+    }
+
+    /// Makes the digests that are due; gives how many.
+    pub async fn make_digests(&self) -> Result<usize> {
+        mail::digest(self).await
+    }
+
+    /// Sends the messages that are due; gives how many attempts were made.
+    pub async fn send_mail(&self) -> Result<usize> {
+        mail::send(self).await
+    }
+
     fn stage(&self) -> policy::back_test::run::Stage {
         policy::back_test::run::Stage {
             policies: self.policies.clone(),
@@ -114,6 +173,16 @@ impl Jobs {
             self.writer.run(|unit| Ok(unit.connection()?.learn_sizes()?)).await?;
         }
         Ok(0)
+    }
+
+    /// Does something in one transaction, in the server's name; `timer` is what it came through.
+    async fn write<T: Send + 'static>(
+        &self,
+        timer: &str,
+        mut work: impl FnMut(&mut Desk<'_, '_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (kernel, cause) = (self.kernel.clone(), self.cause(Via::Timer(timer.to_owned())));
+        self.writer.run(move |unit| work(&mut Desk { kernel: &kernel, unit, cause: &cause })).await
     }
 
     fn cause(&self, via: Via) -> Cause {

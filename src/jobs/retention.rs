@@ -1,5 +1,5 @@
-//! Forgets what need not be kept: old idempotency keys, ended sessions, retired keys, old login failures, bytes of uploads
-//! that broke off with their server.
+//! Forgets what need not be kept: old idempotency keys, ended sessions, retired keys, old login failures, links of
+//! approvals that are long over, messages of webhooks and mail that have ended, bytes of uploads that broke off with their server.
 
 use chrono::TimeDelta;
 use diesel::prelude::*;
@@ -10,7 +10,11 @@ use crate::{
     clock::Moment,
     db::AnyConnection,
     error::Result,
-    record::attachment,
+    record::{
+        approval, attachment,
+        notification::{message::MessageRow, received::ReceivedRow},
+        webhook::delivery::DeliveryRow,
+    },
     schema::idempotency,
 };
 
@@ -30,12 +34,21 @@ pub(super) async fn forget(jobs: &Jobs) -> Result<usize> {
             Ok(answers(connection, now)?
                 + session::prune(connection, now)?
                 + key::prune(connection, now)?
-                + throttle::prune(connection, now)?)
+                + throttle::prune(connection, now)?
+                + approval::link::prune(connection, now)?)
         })
         .await?;
+    let ended = now.minus(TimeDelta::days(jobs.webhooks.keep_days.into()));
+    let messages = jobs.writer.run(move |unit| DeliveryRow::prune(unit.connection()?, ended)).await?;
+    let mailed = now.minus(TimeDelta::days(jobs.mail.keep_days.into()));
+    let mail = jobs.writer.run(move |unit| {
+        let connection = unit.connection()?;
+        Ok(MessageRow::prune(connection, mailed)? + ReceivedRow::prune(connection, mailed)?)
+    });
+    let mail = mail.await?;
     let chunks = jobs.writer.run(move |unit| attachment::sweep_chunks(unit.connection()?, now)).await?;
     jobs.writer.run(|unit| Ok(unit.connection()?.learn_sizes()?)).await?;
-    Ok(files + rows + chunks)
+    Ok(files + rows + messages + mail + chunks)
 }
 
 fn answers(connection: &mut AnyConnection, now: Moment) -> Result<usize> {

@@ -7,9 +7,8 @@ use crate::{
     error::Result,
     policy::{
         shadow::{self, ERRORS_PERCENT, Figures},
-        store::{VersionRow, state},
+        store::{PolicyRow, VersionRow, state},
     },
-    record::{audit::AuditEntry, cause::Via, store::Desk},
 };
 
 /// Looks at all of them; gives how many it let go of.
@@ -27,11 +26,9 @@ pub(super) async fn watch(jobs: &Jobs) -> Result<usize> {
     let hopeless = hopeless.await?;
     let count = hopeless.len();
     for (id, number, figures) in hopeless {
-        let (kernel, cause) = (jobs.kernel.clone(), jobs.cause(Via::Timer("shadow".to_owned())));
-        let let_go = jobs.writer.run(move |unit| {
-            let mut desk = Desk { kernel: &kernel, unit, cause: &cause };
+        let let_go = jobs.write("shadow", move |desk| {
             let connection = desk.unit.connection()?;
-            let policy = crate::policy::store::PolicyRow::find(connection, id.as_str())?;
+            let policy = PolicyRow::find(connection, id.as_str())?;
             let version = policy.version(connection, number)?;
             if version.state != state::SHADOW {
                 return Ok(());
@@ -41,10 +38,8 @@ pub(super) async fn watch(jobs: &Jobs) -> Result<usize> {
             tracing::error!(policy = policy.name, version = number, why, "a version in the shadow was let go of");
             let told = json!({"number": [null, number], "why": [null, why]});
             let subject = (policy.id, policy.version);
-            shadow::stop(&mut desk, policy, version)?;
-            let entry = AuditEntry::of(&cause, "shadow_aborted", ("policy", subject.0.as_str(), subject.1), &told)?;
-            desk.unit.deferred.audit.push(entry);
-            Ok(())
+            shadow::stop(desk, policy, version)?;
+            desk.tell("shadow_aborted", ("policy", subject.0.as_str(), subject.1), &told)
         });
         let_go.await?;
     }

@@ -1,51 +1,50 @@
 //! Fires the timers that are due.
 
+use futures_util::future::join_all;
+
 use super::Jobs;
 use crate::{
     error::Result,
-    id::RowId,
-    record::{cause::Via, store::Desk, timer},
+    record::timer::{self, Looked},
+    telemetry,
 };
 
-/// How many are looked up at once.
-const AT_ONCE: i64 = 100;
+/// How many are fired at once; the writer commits them together.
+const AT_ONCE: usize = 32;
+/// How long a timer may be due before its lateness is reported.
+const PATIENCE: chrono::TimeDelta = chrono::TimeDelta::seconds(60);
 
-/// Fires all that are due, each in a transaction of its own; gives how many. One that fails is put off, and the others go on,
-/// even where it can't be put off: it is still due then, and looked at again the next time.
+/// Fires all that are due; gives how many. One that fails is put off, and the others go on, even where it can't be put off: it is
+/// still due then, and looked at again the next time.
 pub(super) async fn fire(jobs: &Jobs) -> Result<usize> {
-    let mut fired = 0;
+    let (mut fired, mut passed) = (0, None);
     loop {
-        let mut settled = 0;
-        for id in write(jobs, |desk| timer::due(desk, AT_ONCE)).await? {
-            match fire_one(jobs, id).await {
-                Ok(mine) => (fired, settled) = (fired + usize::from(mine), settled + 1),
-                Err(error) => {
-                    tracing::error!(timer = %id, %error, cause = ?error.source, "a timer could not be put off");
+        let round = join_all((0..AT_ONCE).map(|_| jobs.write("due", move |desk| timer::fire_next(desk, passed)))).await;
+        let mut is_over = false;
+        for looked in round {
+            match looked? {
+                Some(Looked::Fired { late }) => {
+                    fired += 1;
+                    metrics::histogram!(telemetry::TIMER_LAG).record(late.as_seconds_f64());
                 }
+                Some(Looked::PutOff) => (),
+                Some(Looked::Stuck(place)) => passed = passed.max(Some(place)),
+                None => is_over = true,
             }
         }
-        if settled == 0 {
+        if is_over {
             return Ok(fired);
         }
     }
 }
 
-async fn fire_one(jobs: &Jobs, id: RowId) -> Result<bool> {
-    match write(jobs, move |desk| timer::fire(desk, id)).await {
-        Ok(fired) => Ok(fired),
-        Err(error) => {
-            tracing::error!(timer = %id, %error, cause = ?error.source, "a timer could not do its work; it is put off");
-            let why = error.to_string();
-            write(jobs, move |desk| timer::put_off(desk, id, &why)).await?;
-            Ok(false)
-        }
+/// Looks for timers that are due and that nobody fires; gives how many.
+pub(super) async fn audit(jobs: &Jobs) -> Result<usize> {
+    let now = jobs.clock.now();
+    let (lag, late) = jobs.database.read(move |connection| timer::overdue(connection, now, PATIENCE)).await?;
+    metrics::gauge!(telemetry::TIMERS_OVERDUE).set(late as f64);
+    if late > 0 {
+        tracing::error!(late, lag = lag.num_seconds(), "timers are due and did not fire");
     }
-}
-
-async fn write<T: Send + 'static>(
-    jobs: &Jobs,
-    mut work: impl FnMut(&mut Desk<'_, '_>) -> Result<T> + Send + 'static,
-) -> Result<T> {
-    let (kernel, cause) = (jobs.kernel.clone(), jobs.cause(Via::Timer("due".to_owned())));
-    jobs.writer.run(move |unit| work(&mut Desk { kernel: &kernel, unit, cause: &cause })).await
+    Ok(usize::try_from(late).unwrap_or(0))
 }

@@ -36,6 +36,10 @@ pub(super) async fn work_off(jobs: &Jobs) -> Result<usize> {
     let mut worked = 0;
     loop {
         let (node, now) = (jobs.node, jobs.clock.now());
+        // Mostly there is none, and the writer need not hear of that twice a second.
+        if jobs.database.read(move |connection| JobRow::oldest_free(connection, now)).await?.is_none() {
+            return Ok(worked);
+        }
         let Some(job) = jobs.writer.run(move |unit| JobRow::take(unit.connection()?, node, now)).await? else {
             return Ok(worked);
         };

@@ -178,8 +178,14 @@ fn a_panic_of_the_host_is_an_error_of_the_policy() {
         fn table_names(&self) -> Vec<String> {
             Vec::new()
         }
-        fn business_hours(&self, _: crate::clock::Moment) -> bool {
-            false
+        fn business_hours(&self, _: &str, _: crate::clock::Moment) -> Option<bool> {
+            None
+        }
+        fn calendar_names(&self) -> Vec<String> {
+            Vec::new()
+        }
+        fn on_call(&self, _: &str, _: crate::clock::Moment) -> Option<String> {
+            None
         }
     }
     let host: Arc<dyn Host> = Arc::new(Faulty);
@@ -190,4 +196,55 @@ fn a_panic_of_the_host_is_an_error_of_the_policy() {
     })
     .unwrap();
     assert_eq!((evaluation.outcome, evaluation.error.unwrap().code.as_str()), (Outcome::Error, "panic"));
+}
+
+/// The evaluation of a guard.
+fn checked(source: &str) -> Evaluation {
+    let host: Arc<dyn Host> = Arc::new(Offline::default());
+    let input = Input::new(facts::incident().made_up(), test_clock()).beside(facts::transition().made_up());
+    on_ample_stack(|| evaluate(&compile(source, Decision::Guard).unwrap(), &input, &host)).unwrap()
+}
+
+#[test]
+fn a_run_leaves_no_more_in_the_log_than_it_may() {
+    let long = "x".repeat(4000);
+    for (code, why) in [
+        ("for n in 0..1000 { team_exists(\"t\" + n); }", "looks up more than 200 things"),
+        ("list().sort(|x, y| { team_exists(\"t\" + x); 0 });", "looks up more than 200 things"),
+        ("for n in 0..100 { team_exists(\"LONG\" + n); }", "looks up and says more than 64 KiB"),
+        ("for n in 0..1000 { allow(); }", "says more than 100 things"),
+        ("for n in 0..100 { refuse(\"title\", \"LONG\"); }", "looks up and says more than 64 KiB"),
+        ("for n in 0..1000 { tried(n); }", "tries more than 200 rules"),
+        ("list().sort(|x, y| { tried(x); 0 });", "tries more than 200 rules"),
+    ] {
+        const MORE: &str = "fn list() { let a = []; for n in 0..250 { a.push(n); } a }
+            fn tried(n) { rule \"A rule\" when n < 0 then allow(); }";
+        let run = checked(&format!("fn check(i, t) {{ {} }} {MORE}", code.replace("LONG", &long)));
+        let error = run.error.as_ref().unwrap();
+        let expected = format!("the script was stopped: it {why}");
+        assert_eq!((run.outcome, &error.message), (Outcome::Limit, &expected), "{code}");
+        assert!(run.effects.is_empty() && error.line > 0, "{error:?}");
+    }
+}
+
+#[test]
+fn a_row_of_the_log_stays_small() {
+    let (name, long) = ("n".repeat(4000), "a".repeat(4000));
+    let rule = format!("rule \"{name}\" when \"{long}\" == \"b\" then allow();");
+    for code in [
+        "for n in 0..190 { few(); } for n in 0..90 { refuse(\"title\", \"\\u0001\" + n); }".to_owned(),
+        format!("refuse(\"{name}\", 7)"),
+        format!("i[\"{name}\"]"),
+        format!("let m = #{{}}; m.{name}"),
+    ] {
+        let run = checked(&format!("fn check(i, t) {{ {code} }} fn few() {{ {rule} }}"));
+        let row = serde_json::to_string(&run).unwrap().len();
+        assert!(row < 300 << 10, "{row} bytes: {}", &code[..40]);
+    }
+}
+
+#[test]
+fn a_look_up_that_is_made_again_stands_in_the_log_once() {
+    let run = checked("fn check(i, t) { for n in 0..500 { team_exists(\"a\"); team_exists(\"b\"); } allow() }");
+    assert_eq!((run.outcome, run.host_calls.len()), (Outcome::Ok, 2));
 }

@@ -2,11 +2,12 @@
 //!
 //! **Invariant:** a policy that fails never decides: its last good version does, or the decision's fallback.
 //! **Invariant:** every run is in the verdict, those that failed included.
+//! **Invariant:** what goes over its limits again and again is not asked for a while: it would take time from every write.
 
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -16,14 +17,16 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
+    build::Tables,
     decision::{DECISIONS, Decision, Effect, Fallback, Mode, Placed},
-    evaluate::{Evaluation, Input, evaluate},
-    host::Host,
+    diagnostic::{LOOP, UNASKED},
+    evaluate::{Evaluation, Input, Outcome, evaluate},
+    host::{Host, WithTables},
     program::Program,
 };
-use crate::clock::Moment;
+use crate::{clock::Moment, id::RowId, record::cause::DEEPEST, telemetry};
 
-/// Errors within [`WINDOW`] that open the breaker.
+/// Errors within [`WINDOW`] that open the breaker, and runs over a limit after which a version is not asked until they are older.
 const ERRORS: usize = 5;
 /// The time over which errors count together.
 const WINDOW: TimeDelta = TimeDelta::minutes(10);
@@ -35,9 +38,18 @@ pub struct Version {
     pub number: i64,
     /// What runs.
     pub program: Arc<Program>,
+    /// The lookup tables that it is pinned to.
+    pub tables: Arc<Tables>,
 }
 
 impl Version {
+    /// A version that is pinned to no table.
+    pub fn new(number: i64, program: Arc<Program>) -> Version {
+        Version { number, program, tables: Arc::default() }
+    }
+    fn evaluate(&self, input: &Input, host: &Arc<dyn Host>) -> Evaluation {
+        evaluate(&self.program, input, &WithTables::over(host, &self.tables))
+    }
     fn named(&self, id: &str, name: &str, mode: &str) -> PolicyRef {
         PolicyRef {
             id: id.to_owned(),
@@ -86,6 +98,7 @@ pub struct ActivePolicy {
     as_active: Arc<PolicyRef>,
     as_last_good: Option<Arc<PolicyRef>>,
     breaker: Breaker,
+    breaker_of_last_good: Breaker,
 }
 
 impl ActivePolicy {
@@ -101,6 +114,7 @@ impl ActivePolicy {
             active,
             last_good,
             breaker: Breaker::default(),
+            breaker_of_last_good: Breaker::default(),
         }
     }
     /// A version that is tried and has no other to fall back to; its runs are told to be of this mode.
@@ -114,6 +128,21 @@ impl ActivePolicy {
     pub fn is_in_mode(&self, mode: &str) -> bool {
         self.as_active.mode == mode
     }
+    /// Tells those who watch this node that the live version failed, and whether that opened the breaker.
+    fn tell_failure(&self, was_open: bool) {
+        if self.breaker.is_fixed {
+            return;
+        }
+        metrics::counter!(telemetry::POLICY_FAILURES, "policy" => self.name.clone()).increment(1);
+        if self.breaker_is_open() && !was_open {
+            self.tell_breaker(true);
+            tracing::error!(policy = self.name, version = self.active.number, "it failed too often");
+        }
+    }
+    /// Tells those who watch this node whether the breaker is open.
+    pub fn tell_breaker(&self, open: bool) {
+        metrics::gauge!(telemetry::POLICY_BREAKER, "policy" => self.name.clone()).set(f64::from(open));
+    }
     /// Whether errors opened the breaker: the last good version answers until something is published.
     pub fn breaker_is_open(&self) -> bool {
         self.breaker.open.load(Ordering::Relaxed)
@@ -121,7 +150,6 @@ impl ActivePolicy {
     /// The same for a rehearsal: it behaves alike, and its errors count for nothing.
     #[must_use]
     pub fn rehearsal(&self) -> Self {
-        let open = AtomicBool::new(self.breaker_is_open());
         ActivePolicy {
             id: self.id.clone(),
             name: self.name.clone(),
@@ -129,31 +157,65 @@ impl ActivePolicy {
             last_good: self.last_good.clone(),
             as_active: self.as_active.clone(),
             as_last_good: self.as_last_good.clone(),
-            breaker: Breaker { open, errors: Mutex::default(), is_fixed: true },
+            breaker: self.breaker.fixed(),
+            breaker_of_last_good: self.breaker_of_last_good.fixed(),
         }
     }
 }
 
-/// Counts errors, and stays open once there were too many.
+/// Counts errors of a version, and stays open once there were too many.
 #[derive(Default)]
 struct Breaker {
     open: AtomicBool,
     errors: Mutex<Vec<Moment>>,
+    /// Runs over a limit, of which there were many.
+    slow: AtomicBool,
+    limits: Mutex<Vec<Moment>>,
     /// In a rehearsal it stays as it is.
     is_fixed: bool,
 }
 
+/// Those that count together with now.
+fn recent(moments: &Mutex<Vec<Moment>>, now: Moment) -> MutexGuard<'_, Vec<Moment>> {
+    let mut moments = moments.lock().unwrap_or_else(PoisonError::into_inner);
+    moments.retain(|at| now.since(*at).abs() <= WINDOW);
+    moments
+}
+
 impl Breaker {
-    fn count_error(&self, now: Moment) {
-        if self.is_fixed {
-            return;
+    fn fixed(&self) -> Breaker {
+        let [open, slow] = [&self.open, &self.slow].map(|flag| AtomicBool::new(flag.load(Ordering::Relaxed)));
+        let limits = Mutex::new(self.limits.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        Breaker { open, slow, limits, errors: Mutex::default(), is_fixed: true }
+    }
+
+    fn count(&self, evaluation: &Evaluation, now: Moment) {
+        let counts = |moments, flag: &AtomicBool| {
+            let mut moments = recent(moments, now);
+            moments.push(now);
+            flag.store(moments.len() >= ERRORS, Ordering::Relaxed);
+        };
+        if evaluation.failed() && !self.is_fixed {
+            if !self.open.load(Ordering::Relaxed) {
+                counts(&self.errors, &self.open);
+            }
+            if evaluation.outcome == Outcome::Limit {
+                counts(&self.limits, &self.slow);
+            }
         }
-        let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
-        errors.retain(|at| now.since(*at).abs() <= WINDOW);
-        errors.push(now);
-        if errors.len() >= ERRORS {
-            self.open.store(true, Ordering::Relaxed);
+    }
+
+    /// Runs a version, unless it went over its limits too often.
+    fn run(&self, version: &Version, input: &Input, host: &Arc<dyn Host>) -> Evaluation {
+        let now = input.now;
+        if self.slow.load(Ordering::Relaxed) && recent(&self.limits, now).len() >= ERRORS {
+            let minutes = WINDOW.num_minutes();
+            let why = format!("it went over its limits {ERRORS} times within {minutes} minutes");
+            return Evaluation::unasked(Outcome::Limit, UNASKED, why);
         }
+        let evaluation = version.evaluate(input, host);
+        self.count(&evaluation, now);
+        evaluation
     }
 }
 
@@ -180,16 +242,22 @@ impl Bundle {
     pub fn rehearsal(&self, decision: Decision) -> Bundle {
         Bundle::new(self.policies(decision).iter().map(|policy| Arc::new(policy.rehearsal())))
     }
-    /// The policies of a decision for a rehearsal, with this one in place of the policy of its id, or last where there is none.
-    pub fn rehearsal_with(&self, candidate: ActivePolicy) -> Bundle {
+    /// The policies of a decision for a rehearsal, with this one in place of the policy of its id; where there is none, as many
+    /// are asked before it as are told.
+    pub fn rehearsal_with(&self, candidate: ActivePolicy, before: usize) -> Bundle {
         let decision = candidate.active.program.decision();
         let mut policies = self.rehearsal(decision).policies.remove(&decision).unwrap_or_default();
         let candidate = Arc::new(candidate);
         match policies.iter_mut().find(|policy| policy.id == candidate.id) {
             Some(place) => *place = candidate,
-            None => policies.push(candidate),
+            None => policies.insert(before.min(policies.len()), candidate),
         }
         Bundle::new(policies)
+    }
+    /// Of the policies of a decision those with these ids.
+    pub fn only(&self, decision: Decision, ids: &[RowId]) -> Bundle {
+        let named = |policy: &&Arc<ActivePolicy>| ids.iter().any(|id| id.as_str() == policy.id);
+        Bundle::new(self.policies(decision).iter().filter(named).cloned())
     }
     /// Every policy, by decision.
     pub fn all(&self) -> impl Iterator<Item = &Arc<ActivePolicy>> {
@@ -212,6 +280,12 @@ impl Verdict {
     /// Just what was said.
     pub fn said(&self) -> impl Iterator<Item = &Effect> {
         self.effects.iter().map(|placed| &placed.effect)
+    }
+    /// The ids of the policies of which no version could answer.
+    pub fn unanswered(&self) -> impl Iterator<Item = &str> {
+        let last =
+            |run: &&Run| self.runs.iter().rfind(|other| other.policy.id == run.policy.id).is_some_and(|l| l == *run);
+        self.runs.iter().filter(last).filter(|run| run.evaluation.failed()).map(|run| run.policy.id.as_str())
     }
     /// The refusals of a guard: field and text.
     pub fn refusals(&self) -> impl Iterator<Item = (&str, &str)> {
@@ -243,6 +317,16 @@ pub fn decide(bundle: &Bundle, decision: Decision, input: &Input, host: &Arc<dyn
     verdict
 }
 
+/// What comes of a decision about a consequence that is too deep: its policies are not asked, and each has a run that says so.
+pub fn unasked(bundle: &Bundle, decision: Decision, depth: u8) -> Verdict {
+    let why = format!("consequences are {depth} deep here, and policies are asked up to {DEEPEST}");
+    let runs = bundle.policies(decision).iter().map(|policy| {
+        tracing::warn!(policy = policy.name, depth, "a policy was not asked: consequences go too deep");
+        Run { policy: Arc::clone(&policy.as_active), evaluation: Evaluation::unasked(Outcome::Loop, LOOP, why.clone()) }
+    });
+    Verdict { effects: Vec::new(), fallback: Some(decision.spec().fallback), runs: runs.collect() }
+}
+
 fn refusal(policy: &ActivePolicy) -> Placed {
     let text = format!("The policy \"{}\" could not be asked; an administrator has to look at it.", policy.name);
     Placed { effect: Effect::Refuse { field: String::new(), text }, line: 0, column: 0 }
@@ -251,13 +335,14 @@ fn refusal(policy: &ActivePolicy) -> Placed {
 /// Runs the active version and, where it fails, the last good one; false when both fail.
 fn ask(policy: &ActivePolicy, fallback: Fallback, input: &Input, host: &Arc<dyn Host>, runs: &mut Vec<Run>) -> bool {
     if !policy.breaker_is_open() || policy.last_good.is_none() {
-        let evaluation = evaluate(&policy.active.program, input, host);
+        let was_open = policy.breaker_is_open();
+        let evaluation = policy.breaker.run(&policy.active, input, host);
         let (failed, error) = (evaluation.failed(), evaluation.error.clone());
         runs.push(Run { policy: Arc::clone(&policy.as_active), evaluation });
         if !failed {
             return true;
         }
-        policy.breaker.count_error(input.now);
+        policy.tell_failure(was_open);
         tracing::warn!(policy = policy.name, version = policy.active.number, ?error, "a policy failed");
         if fallback == Fallback::Refuse {
             // What was meant to be checked was not. The last good version may not know of it: it answers only once the
@@ -266,7 +351,7 @@ fn ask(policy: &ActivePolicy, fallback: Fallback, input: &Input, host: &Arc<dyn 
         }
     }
     let Some((version, of)) = policy.last_good.as_ref().zip(policy.as_last_good.as_ref()) else { return false };
-    let evaluation = evaluate(&version.program, input, host);
+    let evaluation = policy.breaker_of_last_good.run(version, input, host);
     let failed = evaluation.failed();
     runs.push(Run { policy: Arc::clone(of), evaluation });
     !failed
@@ -280,7 +365,7 @@ mod tests {
     fn version(number: i64, decision: Decision, code: &str) -> Version {
         let spec = decision.spec();
         let source = format!("fn {}({}) {{ {code} }}", spec.function, spec.arguments.join(", "));
-        Version { number, program: Arc::new(compile(&source, decision).unwrap()) }
+        Version::new(number, Arc::new(compile(&source, decision).unwrap()))
     }
 
     fn policy(decision: Decision, code: &str, before: Option<&str>) -> Arc<ActivePolicy> {
@@ -290,7 +375,8 @@ mod tests {
 
     fn asked(bundle: &Bundle, decision: Decision) -> Verdict {
         let host: Arc<dyn Host> = Arc::new(Offline::default());
-        let input = Input::new(facts::incident().made_up(), test_clock()).transition(facts::transition().made_up());
+        let beside = decision.spec().beside().and_then(facts::beside).map(|schema| schema.made_up());
+        let input = Input { beside, ..Input::new(facts::incident().made_up(), test_clock()) };
         decide(bundle, decision, &input, &host)
     }
 
@@ -334,6 +420,7 @@ mod tests {
                 (Decision::Priority, Fallback::Matrix),
                 (Decision::Routing, Fallback::DefaultQueue),
                 (Decision::Guard, Fallback::Refuse),
+                (Decision::Escalation, Fallback::AskAgain),
             ] {
                 let verdict = asked(&Bundle::new([policy(decision, bad, None)]), decision);
                 assert_eq!(verdict.fallback, Some(fallback));
@@ -360,6 +447,30 @@ mod tests {
             }
             assert!(failing.breaker_is_open());
             assert_eq!(asked(&bundle, Decision::Routing).runs.len(), 1);
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn what_goes_over_its_limits_again_and_again_is_not_asked_for_a_while() {
+        on_ample_stack(|| {
+            let endless = "for n in 0..100000 { }";
+            for (before, runs) in [(None, 1), (Some(endless), 2)] {
+                let bundle = Bundle::new([policy(Decision::Routing, endless, before)]);
+                let was_asked = |after: TimeDelta| {
+                    let host: Arc<dyn Host> = Arc::new(Offline::default());
+                    let input = Input::new(facts::incident().made_up(), test_clock().plus(after));
+                    let verdict = decide(&bundle, Decision::Routing, &input, &host);
+                    assert_eq!(verdict.fallback, Some(Fallback::DefaultQueue));
+                    verdict.runs.iter().map(|run| run.evaluation.was_asked()).collect::<Vec<_>>()
+                };
+                for _ in 0..ERRORS {
+                    assert_eq!(was_asked(TimeDelta::zero()), vec![true; runs]);
+                }
+                // From here on its last good version alone answers, if it has one, which is not asked either.
+                assert_eq!(was_asked(WINDOW), [false]);
+                assert_eq!(was_asked(WINDOW + TimeDelta::seconds(1)), [true]);
+            }
         })
         .unwrap();
     }

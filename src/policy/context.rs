@@ -1,20 +1,25 @@
 //! The context of one run: it travels as the call's tag, and the script's functions write into it.
 //!
-//! **Invariant:** what a run said, asked and tried is only here; nothing of it outlives the run.
+//! **Invariant:** what a run said, asked and tried is only here; nothing of it outlives the run, and it has bounds.
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use rhai::{Dynamic, EvalAltResult, NativeCallContext, Position};
 
 use super::{
     decision::{Decision, Effect, Placed},
+    diagnostic::LIMIT,
     facts::{Cell, FactSchema, Value},
     host::{Answer, Asked, Host, HostCall},
+    limits::{self, MAX_LEFT, MAX_LOOKED_UP, MAX_SAID, MAX_TRIED, Over},
     program::Program,
-    table::Table,
+    table::{Row, Table},
 };
 use crate::clock::Moment;
 
@@ -67,14 +72,38 @@ pub struct State {
     pub tried: Vec<Tried>,
     /// What was asked of the host.
     pub calls: Vec<HostCall>,
-    /// Whether a rule ended the policy.
-    pub decided: bool,
+    /// Who answers in the place of the host, in a test that says so.
+    pub instead: Option<Arc<dyn Host>>,
+    /// Bytes that look-ups and effects hold together.
+    left: usize,
+}
+
+impl State {
+    fn leave(&mut self, bytes: usize, at: Position) -> Native<()> {
+        self.left += bytes;
+        if self.left > MAX_LEFT { Err(over(Over::Left, at)) } else { Ok(()) }
+    }
+    /// Notes that a rule was tried.
+    pub fn try_rule(&mut self, tried: Tried) -> Native<()> {
+        if self.tried.len() == MAX_TRIED {
+            return Err(over(Over::Tried, tried.at));
+        }
+        self.tried.push(tried);
+        Ok(())
+    }
+}
+
+/// The mistake of a run that leaves more in the log than it may.
+fn over(what: Over, at: Position) -> Box<EvalAltResult> {
+    mistake(LIMIT, limits::stop(what), at)
 }
 
 struct Inner {
     decision: Decision,
     host: Arc<dyn Host>,
     testing: Option<Testing>,
+    /// Whether a rule ended the policy. Every rule asks, and so it is not locked with the rest.
+    decided: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -92,8 +121,10 @@ impl Context {
         testing: Option<Testing>,
     ) -> Context {
         let (effects, tried, calls) = (Vec::new(), Vec::new(), Vec::new());
-        let state = Mutex::new(State { now, changed: Arc::clone(changed), effects, tried, calls, decided: false });
-        Context(Arc::new(Inner { decision, host: Arc::clone(host), testing, state }))
+        let changed = Arc::clone(changed);
+        let state = State { now, changed, effects, tried, calls, instead: None, left: 0 };
+        let (decided, state) = (AtomicBool::new(false), Mutex::new(state));
+        Context(Arc::new(Inner { decision, host: Arc::clone(host), testing, decided, state }))
     }
 
     /// From the tag of a running call.
@@ -111,13 +142,23 @@ impl Context {
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+    /// Whether a rule ended the policy.
+    pub fn is_decided(&self) -> bool {
+        self.0.decided.load(Relaxed)
+    }
+    /// Ends the policy.
+    pub fn decide(&self) {
+        self.0.decided.store(true, Relaxed);
+    }
     /// The decision that is being made.
     pub fn decision(&self) -> Decision {
         self.0.decision
     }
-    /// The host.
-    pub fn host(&self) -> &Arc<dyn Host> {
-        &self.0.host
+    /// Who answers.
+    pub fn host(&self) -> Arc<dyn Host> {
+        // Only a test puts somebody in its place.
+        let instead = self.0.testing.as_ref().and_then(|_| self.state().instead.clone());
+        instead.unwrap_or_else(|| Arc::clone(&self.0.host))
     }
     /// What a test has; a mistake at the place when no test runs.
     pub fn testing(&self, what: &str, at: Position) -> Native<&Testing> {
@@ -132,48 +173,74 @@ impl Context {
             return Err(mistake("wrong_effect", wrong_effect(function, self.decision()), at));
         }
         let (line, column) = (at.line().unwrap_or(0), at.position().unwrap_or(0));
-        self.state().effects.push(Placed { effect, line, column });
+        let mut state = self.state();
+        if state.effects.len() == MAX_SAID {
+            return Err(over(Over::Said, at));
+        }
+        state.leave(effect.bytes(), at)?;
+        state.effects.push(Placed { effect, line, column });
         Ok(Said)
     }
 
-    fn record(&self, function: Asked, arguments: Vec<Cell>, result: Answer) {
-        self.state().calls.push(HostCall { function, arguments, result });
+    /// Notes a look-up. One that was made before is known.
+    fn record(&self, call: HostCall, at: Position) -> Native<()> {
+        let mut state = self.state();
+        if state.calls.contains(&call) {
+            return Ok(());
+        }
+        if state.calls.len() == MAX_LOOKED_UP {
+            return Err(over(Over::LookedUp, at));
+        }
+        state.leave(call.bytes(), at)?;
+        state.calls.push(call);
+        Ok(())
+    }
+
+    fn answered(&self, function: Asked, about: &str, answer: bool, at: Position) -> Native<bool> {
+        let arguments = vec![Cell::Text(about.into())];
+        self.record(HostCall { function, arguments, result: Answer::Bool(answer) }, at).map(|()| answer)
     }
 
     /// Asks whether there is such a team.
-    pub fn team_exists(&self, name: &str) -> bool {
-        let answer = self.0.host.team_exists(name);
-        self.record(Asked::TeamExists, vec![Cell::Text(name.into())], Answer::Bool(answer));
-        answer
+    pub fn team_exists(&self, name: &str, at: Position) -> Native<bool> {
+        self.answered(Asked::TeamExists, name, self.host().team_exists(name), at)
     }
     /// Asks whether there is such a user.
     pub fn user_exists(&self, name: &str, at: Position) -> Native<bool> {
-        let answer = self.0.host.user_exists(name);
+        let answer = self.host().user_exists(name);
         let answer = answer.map_err(|e| mistake("unavailable", format!("users can't be looked up: {e}"), at))?;
-        self.record(Asked::UserExists, vec![Cell::Text(name.into())], Answer::Bool(answer));
-        Ok(answer)
+        self.answered(Asked::UserExists, name, answer, at)
     }
-    /// Asks whether now is within business hours.
-    pub fn business_hours(&self) -> bool {
+    /// Asks whether a calendar is open now; nothing where there is no such calendar.
+    pub fn business_hours(&self, calendar: &str, at: Position) -> Native<Option<bool>> {
         let now = self.state().now;
-        let answer = self.0.host.business_hours(now);
-        self.record(Asked::BusinessHours, vec![Cell::Text(now.to_string().into())], Answer::Bool(answer));
-        answer
+        let answer = self.host().business_hours(calendar, now);
+        let arguments = vec![Cell::Text(calendar.into()), Cell::Text(now.to_string().into())];
+        let result = answer.map_or(Answer::Nothing, Answer::Bool);
+        self.record(HostCall { function: Asked::BusinessHours, arguments, result }, at).map(|()| answer)
+    }
+    /// Asks who of a team is on call now.
+    pub fn on_call(&self, team: &str, at: Position) -> Native<Option<String>> {
+        let now = self.state().now;
+        let answer = self.host().on_call(team, now);
+        let arguments = vec![Cell::Text(team.into()), Cell::Text(now.to_string().into())];
+        let result = answer.clone().map_or(Answer::Nothing, Answer::Text);
+        self.record(HostCall { function: Asked::OnCall, arguments, result }, at).map(|()| answer)
     }
     /// Asks for a table.
-    pub fn table(&self, name: &str) -> Option<Arc<Table>> {
-        let table = self.0.host.table(name);
-        let answer = table.as_ref().map_or(Answer::Nothing, |t| Answer::Head(Arc::clone(t.head())));
-        self.record(Asked::Table, vec![Cell::Text(name.into())], answer);
-        table
+    pub fn table(&self, name: &str, at: Position) -> Native<Option<Arc<Table>>> {
+        let table = self.host().table(name);
+        let result = table.as_ref().map_or(Answer::Nothing, |t| Answer::Head(Arc::clone(t.head())));
+        let arguments = vec![Cell::Text(name.into())];
+        self.record(HostCall { function: Asked::Table, arguments, result }, at).map(|()| table)
     }
     /// Asks a table for a row.
-    pub fn find(&self, table: &Table, key: &[Cell]) -> Option<super::table::Row> {
-        let row = table.find(key).cloned();
+    pub fn find(&self, table: &Table, key: &[Cell], at: Position) -> Native<Option<Row>> {
+        let row = self.host().find(table, key);
         let mut arguments = vec![Cell::Text(table.name().into())];
         arguments.extend_from_slice(key);
-        self.record(Asked::Find, arguments, row.clone().map_or(Answer::Nothing, Answer::Row));
-        row
+        let result = row.clone().map_or(Answer::Nothing, Answer::Row);
+        self.record(HostCall { function: Asked::Find, arguments, result }, at).map(|()| row)
     }
 }
 

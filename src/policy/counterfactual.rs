@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use super::{
     chain::{self, ActivePolicy, Bundle, Version},
     evaluate::Input,
-    facts::{Cell, FactSchema, FieldSchema, FieldType},
+    facts::{self, Cell, FactSchema, FieldSchema, FieldType},
     host::{Asked, Host, HostCall},
     outcome::{self, Outcome},
     program::Program,
@@ -62,14 +62,14 @@ pub struct Counterfactuals {
 /// # Errors
 /// The input has fields that there are no more.
 pub fn search(
-    program: &Arc<Program>,
+    version: &Version,
     input: &Json,
     looked_up: &[HostCall],
     schema: &Arc<FactSchema>,
     host: &Arc<dyn Host>,
 ) -> Result<Counterfactuals> {
-    let version = Version { number: 0, program: Arc::clone(program) };
-    let bundle = Bundle::new([Arc::new(ActivePolicy::tried("", "", version, "counterfactual"))]);
+    let program = &version.program;
+    let bundle = Bundle::new([Arc::new(ActivePolicy::tried("", "", version.clone(), "counterfactual"))]);
     let decide = |input: &Json| -> Result<Outcome> {
         let input = Input::from_json(input, schema)?;
         let verdict = chain::decide(&bundle, program.decision(), &input, host);
@@ -77,7 +77,8 @@ pub fn search(
     };
     let (started, words) = (Instant::now(), Words::of(program, looked_up, host));
     let mut found = Counterfactuals { outcome: decide(input)?, changes: Vec::new(), tried: 0, complete: true };
-    for (field, pointer, kind) in fields(schema, input) {
+    let beside = program.decision().spec().beside().and_then(facts::beside);
+    for (field, pointer, kind) in fields(schema, beside.as_deref(), input) {
         let from = input.pointer(&pointer).cloned().unwrap_or_default();
         for to in words.values(kind, &field, &from) {
             if started.elapsed() > ALL {
@@ -98,8 +99,12 @@ pub fn search(
     Ok(found)
 }
 
-/// The plain fields of the record and of what it refers to, the transition's, and the moment: name, place and field.
-fn fields<'a>(schema: &'a FactSchema, input: &Json) -> Vec<(String, String, Option<&'a FieldSchema>)> {
+/// The plain fields of the record, of what it refers to and of what is given beside it, and the time: name, place and field.
+fn fields<'a>(
+    schema: &'a FactSchema,
+    beside: Option<&'a FactSchema>,
+    input: &Json,
+) -> Vec<(String, String, Option<&'a FieldSchema>)> {
     let mut fields = Vec::new();
     // Its number tells no script anything that it should decide by.
     for field in schema.fields().iter().filter(|field| field.name != "number") {
@@ -117,6 +122,12 @@ fn fields<'a>(schema: &'a FactSchema, input: &Json) -> Vec<(String, String, Opti
                 fields.push((field.name.clone(), format!("/record/{}", field.name), Some(field)));
             }
         }
+    }
+    if let Some(beside) = beside.filter(|beside| input[beside.name()].is_object()) {
+        let name = beside.name();
+        let place =
+            |field: &'a FieldSchema| (format!("{name}.{}", field.name), format!("/{name}/{}", field.name), Some(field));
+        fields.extend(beside.fields().iter().map(place));
     }
     fields.push(("now".to_owned(), "/now".to_owned(), None));
     fields
@@ -219,7 +230,7 @@ mod tests {
             for (field, value) in record.as_object().unwrap() {
                 whole["record"][field] = value.clone();
             }
-            let found = search(&program, &whole, &[], &schema, &host).unwrap();
+            let found = search(&Version::new(0, program), &whole, &[], &schema, &host).unwrap();
             assert!(found.complete && found.tried > 20);
             found.changes.into_iter().map(|c| (c.field, c.to, c.outcome["team"].clone())).collect()
         })

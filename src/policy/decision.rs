@@ -2,11 +2,14 @@
 //!
 //! **Invariant:** [`DECISIONS`] is the only list of decisions: another decision is another row (and a variant to name it).
 
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use utoipa::{
     ToSchema,
     openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
 };
+
+use crate::clock::Length;
 
 /// A decision that policies answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -19,6 +22,8 @@ pub enum Decision {
     Routing,
     /// Whether a transition may happen.
     Guard,
+    /// Who has to know, and whether somebody else takes over.
+    Escalation,
 }
 
 /// How the answers of several policies come together.
@@ -64,6 +69,8 @@ pub enum Fallback {
     DefaultQueue,
     /// Refuse; the verdict holds the refusal, which names the policy.
     Refuse,
+    /// Ask again later, and tell the administrators.
+    AskAgain,
 }
 
 /// Every decision.
@@ -101,7 +108,25 @@ pub const DECISIONS: &[DecisionSpec] = &[
         undecided: "it may happen",
         doc: "Whether a transition may happen: the record is given as the transition would leave it",
     },
+    DecisionSpec {
+        decision: Decision::Escalation,
+        name: "escalation",
+        function: "escalate",
+        arguments: &["record", "moment"],
+        effects: &["notify", "page", "assign", "raise", "escalate_to", "propose_major", "again_in", "leave"],
+        mode: Mode::Collect,
+        fallback: Fallback::AskAgain,
+        undecided: "nobody is told",
+        doc: "Who has to know: when it is created, handed over, reopened or gets another priority, at percentages of a service-level clock, and again when a policy says so",
+    },
 ];
+
+impl DecisionSpec {
+    /// What it is made on beside the record: `transition`, `moment`.
+    pub fn beside(&self) -> Option<&'static str> {
+        self.arguments.get(1).copied()
+    }
+}
 
 impl Decision {
     /// Its row in the table.
@@ -160,6 +185,29 @@ pub enum Effect {
         /// A team or a user name.
         who: String,
     },
+    /// Someone is told at once, whatever the hour, and is expected to answer.
+    #[schema(title = "PageEffect")]
+    Page {
+        /// A team or a user name.
+        who: String,
+    },
+    /// Someone further up is told, and is expected to answer.
+    #[schema(title = "EscalateToEffect")]
+    EscalateTo {
+        /// How far up, from 1.
+        level: i64,
+        /// A team or a user name.
+        who: String,
+    },
+    /// It is proposed as a major incident.
+    #[schema(title = "ProposeMajorEffect")]
+    ProposeMajor,
+    /// The policies are asked again after a time, unless somebody answers before.
+    #[schema(title = "AgainInEffect")]
+    AgainIn {
+        /// After how many seconds.
+        seconds: i64,
+    },
     /// It stays where it is.
     #[schema(title = "LeaveEffect")]
     Leave,
@@ -180,13 +228,34 @@ impl Effect {
     /// Whether it answers the decision, so that later policies need not be asked. The others only add to an answer.
     pub fn answers(&self) -> bool {
         match self {
-            Effect::AtLeast { .. } | Effect::Raise { .. } | Effect::Notify { .. } => false,
+            Effect::AtLeast { .. } | Effect::Raise { .. } | Effect::Notify { .. } | Effect::AgainIn { .. } => false,
             Effect::Priority { .. }
             | Effect::AssignTeam { .. }
             | Effect::AssignUser { .. }
+            | Effect::Page { .. }
+            | Effect::EscalateTo { .. }
+            | Effect::ProposeMajor
             | Effect::Leave
             | Effect::Refuse { .. }
             | Effect::Allow => true,
+        }
+    }
+    /// How many bytes its words have.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Effect::AssignTeam { team: text }
+            | Effect::AssignUser { user: text }
+            | Effect::Notify { who: text }
+            | Effect::Page { who: text }
+            | Effect::EscalateTo { who: text, .. } => text.len(),
+            Effect::Refuse { field, text } => field.len() + text.len(),
+            Effect::Priority { .. }
+            | Effect::AtLeast { .. }
+            | Effect::Raise { .. }
+            | Effect::ProposeMajor
+            | Effect::AgainIn { .. }
+            | Effect::Leave
+            | Effect::Allow => 0,
         }
     }
     /// What it comes to, in a few words, for explanations and tests.
@@ -198,6 +267,10 @@ impl Effect {
             Effect::AssignTeam { team } => team.clone(),
             Effect::AssignUser { user } => user.clone(),
             Effect::Notify { who } => format!("notify {who}"),
+            Effect::Page { who } => format!("page {who}"),
+            Effect::EscalateTo { level, who } => format!("level {level}: {who}"),
+            Effect::ProposeMajor => "propose major".to_owned(),
+            Effect::AgainIn { seconds } => format!("again in {}", Length(TimeDelta::seconds(*seconds))),
             Effect::Leave => "leave".to_owned(),
             Effect::Refuse { field, text } if field.is_empty() => format!("refused: {text}"),
             Effect::Refuse { field, text } => format!("refused ({field}): {text}"),
@@ -254,6 +327,10 @@ pub fn priority_of<'a>(effects: impl IntoIterator<Item = &'a Effect>, base: Opti
             Effect::AssignTeam { .. }
             | Effect::AssignUser { .. }
             | Effect::Notify { .. }
+            | Effect::Page { .. }
+            | Effect::EscalateTo { .. }
+            | Effect::ProposeMajor
+            | Effect::AgainIn { .. }
             | Effect::Leave
             | Effect::Refuse { .. }
             | Effect::Allow => {}

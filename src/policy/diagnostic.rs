@@ -1,10 +1,12 @@
 //! Problems of a script, each with its exact place.
 
+use std::borrow::Cow;
+
 use rhai::{EvalAltResult, ParseError, ParseErrorType, Position};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{context::Mistake, engine::FORBIDDEN, tokens::Range, validate::codes};
+use super::{context::Mistake, engine::FORBIDDEN, limits::MAX_SHOWN, module::Linked, tokens::Range, validate::codes};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -56,6 +58,18 @@ impl Diagnostic {
     }
 }
 
+impl Diagnostic {
+    /// As compilers say it: `path:line:column: level[code]: message`.
+    pub fn told(&self, path: &str) -> String {
+        let level = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        let Diagnostic { line, column, code, message, .. } = self;
+        format!("{path}:{line}:{column}: {level}[{code}]: {message}")
+    }
+}
+
 /// How many characters the word, or the text literal, at a place has; 1 where there is neither.
 fn word_length(source: &str, line: usize, column: usize) -> usize {
     let text = source.lines().nth(line - 1).unwrap_or_default();
@@ -88,6 +102,9 @@ pub fn from_parse_error(error: &ParseError, source: &str) -> Diagnostic {
         .skip(problem.column - 1)
         .take(problem.end_column - problem.column)
         .collect();
+    if word == "use" {
+        problem.message = "`use \"module\";` stands in a policy before its first function".to_owned();
+    }
     if FORBIDDEN.contains(&word.as_str()) {
         problem.code = "forbidden_word".to_owned();
         problem.message = format!("policies can't use `{word}`");
@@ -133,10 +150,24 @@ impl std::fmt::Display for RunError {
     }
 }
 
-/// The innermost error, where it was made.
-pub fn from_run_error(error: EvalAltResult) -> RunError {
+/// The beginning of a text that is too long to be shown whole.
+pub(super) fn shortened(text: &str) -> Cow<'_, str> {
+    if text.len() <= MAX_SHOWN {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("{}…", &text[..text.floor_char_boundary(MAX_SHOWN)]))
+}
+
+/// The innermost error, where it was made; one of a module where the script called it.
+pub fn from_run_error(error: EvalAltResult, script: &Linked) -> RunError {
     if let EvalAltResult::ErrorInFunctionCall(_, _, inner, at) = error {
-        let mut found = from_run_error(*inner);
+        let mut found = from_run_error(*inner, script);
+        if let Some((module, line)) = script.in_module(found.line)
+            && script.in_module(place(at).0).is_none()
+        {
+            found.message = format!("{} (module `{module}`, line {line})", found.message);
+            found.line = 0;
+        }
         if found.line == 0 {
             (found.line, found.column) = place(at);
         }
@@ -144,7 +175,7 @@ pub fn from_run_error(error: EvalAltResult) -> RunError {
     }
     let (line, column) = place(error.position());
     let (code, message) = explain(error);
-    RunError { code: code.to_owned(), message, line, column }
+    RunError { code: code.to_owned(), message: shortened(&message).into_owned(), line, column }
 }
 
 fn place(at: Position) -> (usize, usize) {
@@ -153,6 +184,12 @@ fn place(at: Position) -> (usize, usize) {
 
 /// The code that says a limit ended the run.
 pub const LIMIT: &str = "limit";
+
+/// The code that says a policy was not asked, because consequences had gone too deep.
+pub const LOOP: &str = "loop";
+
+/// The code that says a policy was not asked, because it went over its limits too often.
+pub const UNASKED: &str = "not_asked";
 
 /// The code that says a test came to something else than it expects.
 pub const EXPECTATION: &str = "expectation";
@@ -164,7 +201,7 @@ fn explain(error: EvalAltResult) -> (&'static str, String) {
             Some(mistake) => (mistake.code, mistake.message),
             None => ("script", value.to_string()),
         },
-        EvalAltResult::ErrorTerminated(why, _) => (LIMIT, format!("the script was stopped: {why}")),
+        EvalAltResult::ErrorTerminated(why, _) => (LIMIT, why.to_string()),
         EvalAltResult::ErrorTooManyOperations(_) => (LIMIT, "the script was stopped: it takes too many steps".into()),
         EvalAltResult::ErrorStackOverflow(_) => (LIMIT, "the script was stopped: functions call too deep".into()),
         EvalAltResult::ErrorTooManyVariables(_) => (LIMIT, "the script was stopped: it has too many variables".into()),

@@ -1,4 +1,4 @@
-//! The script engine and its limits.
+//! The script engine and its limits. ARCHITECTURE.md lists the faults of Rhai that they keep away.
 //!
 //! **Invariant:** scripts reach nothing but the functions registered here: no input, no output, no clock, no state.
 //! **Invariant:** an engine serves one thread; programs compiled by one run on every other.
@@ -11,7 +11,7 @@ use rhai::{
     },
 };
 
-use super::{functions, limits, syntax};
+use super::{functions, limits, syntax, woven};
 
 /// Words of Rhai that a policy has no use for.
 pub const FORBIDDEN: &[&str] = &[
@@ -76,6 +76,7 @@ fn build() -> Engine {
     }
     limit(&mut engine);
     syntax::register(&mut engine);
+    woven::register(&mut engine);
     functions::register(&mut engine);
     engine
 }
@@ -84,6 +85,7 @@ fn limit(engine: &mut Engine) {
     engine
         .set_max_operations(limits::LIVE.steps)
         .set_max_call_levels(12)
+        // What is nested without end overflows the stack while it is read, run or dropped.
         .set_max_expr_depths(32, 24)
         .set_max_string_size(4096)
         .set_max_array_size(256)
@@ -94,8 +96,38 @@ fn limit(engine: &mut Engine) {
         .set_max_strings_interned(256)
         .set_strict_variables(true)
         .set_allow_shadowing(false)
+        // A key that a map lacks would give `()`, which compares with anything.
         .set_fail_on_invalid_map_property(true)
         // The optimiser panics on an assignment to a property of a constant.
         .set_optimization_level(OptimizationLevel::None)
+        // Rhai counts no steps in callbacks, and neither time nor memory.
         .on_progress(limits::step);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rhai's feature `unchecked` takes away all limits and checks. Another crate that turns it on turns it on here, too.
+    #[test]
+    fn numbers_are_checked_and_limits_hold() {
+        with(|engine| {
+            for code in
+                ["9223372036854775807 + 1", "-9223372036854775807 - 2", "3037000500 * 3037000500", "1 / 0", "2 ** 63"]
+            {
+                assert!(engine.eval_expression::<i64>(code).is_err(), "{code}");
+            }
+            let limits = (
+                engine.max_operations(),
+                engine.max_call_levels(),
+                engine.max_expr_depth(),
+                engine.max_function_expr_depth(),
+            );
+            assert_eq!(limits, (limits::LIVE.steps, 12, 32, 24));
+            let limits =
+                (engine.max_string_size(), engine.max_array_size(), engine.max_map_size(), engine.max_variables());
+            assert_eq!(limits, (4096, 256, 256, 64));
+            assert_eq!((engine.max_functions(), engine.max_modules()), (100, 0));
+        });
+    }
 }

@@ -7,18 +7,18 @@ use std::{
     time::Instant,
 };
 
-use rhai::{AST, CallFnOptions, Dynamic, EvalAltResult, Position, Scope};
-use serde::{Deserialize, Serialize};
+use rhai::{CallFnOptions, Dynamic, EvalAltResult, Position, Scope, plugin::RhaiResult};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use utoipa::ToSchema;
 
 use super::{
-    context::{Context, Said, Testing, Tried, mistake},
+    context::{Context, Native, Said, Testing, Tried},
     decision::{Effect, Placed},
-    diagnostic::{LIMIT, RunError, from_run_error},
+    diagnostic::{LIMIT, LOOP, RunError, UNASKED, from_run_error},
     engine,
-    facts::{FactSchema, Facts, Value},
+    facts::{self, FactSchema, Facts, Value},
     host::{Host, HostCall},
-    limits::{LIVE, Limits, Running},
+    limits::{LIVE, Limits, MAX_TRIED, Running},
     program::Program,
     syntax::named,
 };
@@ -28,14 +28,14 @@ use crate::{
 };
 
 /// What a decision is made on.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Input {
     /// The record; for a guard, as the transition would leave it.
     pub record: Facts,
     /// Fields that changed, with their old values.
     pub changed: Arc<BTreeMap<String, Value>>,
-    /// The transition, for decisions about one.
-    pub transition: Option<Facts>,
+    /// What the decision is made on beside the record: a transition, a moment.
+    pub beside: Option<Facts>,
     /// The moment of the decision.
     pub now: Moment,
 }
@@ -43,7 +43,7 @@ pub struct Input {
 impl Input {
     /// On a record as it is, at a moment.
     pub fn new(record: Facts, now: Moment) -> Input {
-        Input { record, changed: Arc::default(), transition: None, now }
+        Input { record, changed: Arc::default(), beside: None, now }
     }
     /// With fields that changed.
     #[must_use]
@@ -51,10 +51,10 @@ impl Input {
         self.changed = Arc::new(changed);
         self
     }
-    /// With a transition.
+    /// With what else the decision is made on.
     #[must_use]
-    pub fn transition(mut self, transition: Facts) -> Input {
-        self.transition = Some(transition);
+    pub fn beside(mut self, beside: Facts) -> Input {
+        self.beside = Some(beside);
         self
     }
 
@@ -73,24 +73,40 @@ impl Input {
             Ok((name.clone(), read))
         });
         let changed = Arc::new(old.collect::<Result<_>>()?);
-        let transition = match json.get("transition").filter(|t| !t.is_null()) {
-            Some(given) => Some(Facts::from_json(&super::facts::transition(), given)?),
-            None => None,
-        };
-        Ok(Input { record, changed, transition, now })
+        let beside = facts::all_beside().into_iter().find_map(|schema| {
+            let given = json.get(schema.name()).filter(|given| !given.is_null())?;
+            Some(Facts::from_json(&schema, given))
+        });
+        Ok(Input { record, changed, beside: beside.transpose()?, now })
     }
 
     /// The arguments of a decision's function.
     fn arguments(&self, program: &Program) -> Result<Vec<Dynamic>, RunError> {
-        let wanted = program.decision().spec().arguments.len();
-        let given = std::iter::once(self.record.clone()).chain(self.transition.clone());
-        let arguments: Vec<_> = given.take(wanted).map(Dynamic::from).collect();
-        if arguments.len() == wanted {
-            return Ok(arguments);
+        let (spec, record) = (program.decision().spec(), Dynamic::from(self.record.clone()));
+        let Some(wanted) = spec.beside() else { return Ok(vec![record]) };
+        match self.beside.as_ref().filter(|given| given.schema().name() == wanted) {
+            Some(given) => Ok(vec![record, Dynamic::from(given.clone())]),
+            None => {
+                let message = format!("the {} decision is made on a {wanted}, and none was given", spec.name);
+                Err(RunError { code: format!("no_{wanted}"), message, line: 0, column: 0 })
+            }
         }
-        let message =
-            format!("the {} decision is made on a transition, and none was given", program.decision().spec().name);
-        Err(RunError { code: "no_transition".to_owned(), message, line: 0, column: 0 })
+    }
+}
+
+/// As the log keeps it: `record`, `changed`, `transition` and `now`, and `moment` where there is one.
+impl Serialize for Input {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let beside = |name: &str| self.beside.as_ref().filter(|beside| beside.schema().name() == name);
+        let mut map = to.serialize_map(None)?;
+        map.serialize_entry("record", &self.record)?;
+        map.serialize_entry("changed", &*self.changed)?;
+        map.serialize_entry("transition", &beside("transition"))?;
+        if let Some(moment) = beside("moment") {
+            map.serialize_entry("moment", moment)?;
+        }
+        map.serialize_entry("now", &self.now)?;
+        map.end()
     }
 }
 
@@ -106,6 +122,8 @@ pub enum Outcome {
     Limit,
     /// It failed.
     Error,
+    /// It was not asked: what asks is a consequence that is too deep.
+    Loop,
 }
 
 /// What one rule came to.
@@ -147,6 +165,16 @@ impl Evaluation {
     pub fn said(&self) -> impl Iterator<Item = &Effect> {
         self.effects.iter().map(|placed| &placed.effect)
     }
+    /// Of a policy that was not asked, for this reason.
+    pub fn unasked(outcome: Outcome, code: &str, why: String) -> Evaluation {
+        let error = Some(RunError { code: code.to_owned(), message: why, line: 0, column: 0 });
+        let (effects, rules, host_calls) = (Vec::new(), Vec::new(), Vec::new());
+        Evaluation { outcome, effects, rules, host_calls, operations: 0, microseconds: 0, error }
+    }
+    /// Whether the policy was asked.
+    pub fn was_asked(&self) -> bool {
+        self.error.as_ref().is_none_or(|error| ![LOOP, UNASKED].contains(&error.code.as_str()))
+    }
     /// Whether it failed or went over a limit.
     pub fn failed(&self) -> bool {
         matches!(self.outcome, Outcome::Limit | Outcome::Error)
@@ -158,11 +186,12 @@ pub fn evaluate(program: &Program, input: &Input, host: &Arc<dyn Host>) -> Evalu
     engine::ready();
     let started = Instant::now();
     let context = Context::new(program.decision(), host, input.now, &input.changed, None);
+    context.state().tried.reserve_exact(program.rules().len().min(MAX_TRIED));
     let running = Running::start(LIVE);
     let function = program.decision().spec().function;
     let result = input
         .arguments(program)
-        .and_then(|arguments| call(program.ast(), function, arguments, &context))
+        .and_then(|arguments| decide(program, arguments, &context))
         .and_then(|returned| check_returned(program, &context, &returned));
     let result = result.and_then(|()| not_stopped(&running)).map_err(|e| placed(e, program, function));
     let operations = running.steps();
@@ -178,21 +207,33 @@ fn placed(error: RunError, program: &Program, function: &str) -> RunError {
 
 /// A run that was told to end has failed, even where a callback's error was lost on the way.
 fn not_stopped(running: &Running) -> Result<(), RunError> {
-    if !running.was_stopped() {
-        return Ok(());
-    }
-    let message = "the script was stopped: it went over its limits".to_owned();
+    let Some(message) = running.was_stopped() else { return Ok(()) };
     Err(RunError { code: LIMIT.to_owned(), message, line: 0, column: 0 })
 }
 
-/// Calls a function of a script within the running budget.
-fn call(ast: &AST, function: &str, arguments: Vec<Dynamic>, context: &Context) -> Result<Dynamic, RunError> {
+/// Calls a script's decision within the running budget.
+fn decide(program: &Program, arguments: Vec<Dynamic>, context: &Context) -> Result<Dynamic, RunError> {
+    caught(program, || {
+        engine::with(|e| match program.entry() {
+            Some(entry) => entry.call(e, program.ast(), arguments, context),
+            None => {
+                Err(EvalAltResult::ErrorFunctionNotFound(program.decision().spec().function.into(), Position::NONE)
+                    .into())
+            }
+        })
+    })
+}
+
+/// Calls a function of a script's tests within the running budget.
+fn call(program: &Program, function: &str, context: &Context) -> Result<Dynamic, RunError> {
     let options = CallFnOptions::new().eval_ast(false).with_tag(context.clone());
-    let run = || {
-        engine::with(|e| e.call_fn_with_options::<Dynamic>(options, &mut Scope::new(), ast, function, arguments))
-            // Turned into a plain error here: Rhai's may hold values that are large.
-            .map_err(|error: Box<EvalAltResult>| from_run_error(*error))
-    };
+    let (ast, mut scope) = (program.test_ast(), Scope::new());
+    caught(program, || engine::with(|e| e.call_fn_with_options::<Dynamic>(options, &mut scope, ast, function, ())))
+}
+
+fn caught(program: &Program, run: impl FnOnce() -> RhaiResult) -> Result<Dynamic, RunError> {
+    // Turned into a plain error here: Rhai's may hold values that are large.
+    let run = || run().map_err(|error| from_run_error(*error, program.linked()));
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
         let message = "a function of the server failed".to_owned();
         Err(RunError { code: "panic".to_owned(), message, line: 0, column: 0 })
@@ -207,7 +248,7 @@ fn check_returned(program: &Program, context: &Context, returned: &Dynamic) -> R
     let spec = program.decision().spec();
     let effect = spec.effects.first().copied().unwrap_or_default();
     let message = format!("`{}` must return a decision such as {effect}(…), not {}", spec.function, named(returned));
-    Err(from_run_error(*mistake("no_decision", message, Position::NONE)))
+    Err(RunError { code: "no_decision".to_owned(), message, line: 0, column: 0 })
 }
 
 fn finish(
@@ -225,7 +266,8 @@ fn finish(
         None if effects.is_empty() => Outcome::Passed,
         None => Outcome::Ok,
     };
-    let rules = state.tried.iter().filter_map(|tried| trace(program, tried)).collect();
+    let mut rules = Vec::with_capacity(state.tried.len());
+    rules.extend(state.tried.iter().filter_map(|tried| trace(program, tried)));
     let host_calls = std::mem::take(&mut state.calls);
     let microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     Evaluation { outcome, effects, rules, host_calls, operations, microseconds, error }
@@ -238,20 +280,23 @@ fn trace(program: &Program, tried: &Tried) -> Option<RuleTrace> {
     Some(RuleTrace { name: Arc::clone(&rule.name), line: rule.line, fitted: tried.fitted, because })
 }
 
-/// Runs one `test_*` function.
+/// Runs one function of a test, and what is to be done with what it gives.
 pub(super) fn run_test(
     testing: Testing,
     host: &Arc<dyn Host>,
     now: Moment,
     name: &str,
     limits: Limits,
+    then: &dyn Fn(&Context, Dynamic) -> Native<()>,
 ) -> (Option<RunError>, u64) {
     engine::ready();
     let started = Instant::now();
     let program = Arc::clone(&testing.program);
     let context = Context::new(program.decision(), host, now, &Arc::default(), Some(testing));
     let running = Running::start(limits);
-    let result = call(program.test_ast(), name, Vec::new(), &context);
-    let result = result.and_then(|_| not_stopped(&running)).map_err(|e| placed(e, &program, name));
+    let result = call(&program, name, &context);
+    let result =
+        result.and_then(|given| then(&context, given).map_err(|error| from_run_error(*error, program.linked())));
+    let result = result.and_then(|()| not_stopped(&running)).map_err(|e| placed(e, &program, name));
     (result.err(), u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX))
 }

@@ -30,7 +30,10 @@ pub fn input(connection: &mut AnyConnection, live: &Live, question: &Question<'_
         let from = question.before.and_then(|b| b.get("state")?.as_str()).unwrap_or_default();
         let mut transition = Facts::builder(&facts::transition());
         transition.set("name", step.name)?.set("from", from)?.set("to", step.to)?.set("note", question.note)?;
-        input = input.transition(transition.build());
+        input = input.beside(transition.build());
+    }
+    if let Some(moment) = question.moment {
+        input = input.beside(Facts::from_json(&facts::moment(), &Json::Object(moment.clone()))?);
     }
     Ok(input)
 }
@@ -102,7 +105,7 @@ fn of(id: Option<&str>, load: impl FnOnce(&str) -> Result<Option<Facts>>) -> Res
     Ok(id.map(load).transpose()?.flatten().into())
 }
 
-fn user_name(connection: &mut AnyConnection, id: &str) -> Result<Option<String>> {
+pub(super) fn user_name(connection: &mut AnyConnection, id: &str) -> Result<Option<String>> {
     let name = user_account::table.filter(user_account::id.eq(id)).select(user_account::user_name);
     Ok(on_either!(connection, c => name.first(c)).optional()?)
 }

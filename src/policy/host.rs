@@ -3,16 +3,22 @@
 //! **Invariant:** everything that a decision learned beyond its input is in its [`HostCall`]s, so that [`Recorded`] can
 //! give the same answers again.
 
+mod recorded;
+
 use std::{collections::HashMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
+    build::Tables,
     facts::Cell,
+    library,
     table::{Head, Row, Table},
 };
-use crate::{clock::Moment, error::Result};
+use crate::{clock::Moment, error::Result, record::calendar::Calendars};
+
+pub use recorded::{Recorded, RecordedOr};
 
 /// Look-ups for a running policy. They are answered from memory or an open transaction: a policy is short.
 pub trait Host: Send + Sync {
@@ -24,11 +30,18 @@ pub trait Host: Send + Sync {
     fn team_names(&self) -> Vec<String>;
     /// A lookup table.
     fn table(&self, name: &str) -> Option<Arc<Table>>;
+    /// The row of such a table for a key.
+    fn find(&self, table: &Table, key: &[Cell]) -> Option<Row> {
+        table.find(key).cloned()
+    }
     /// The names of tables, for suggestions.
     fn table_names(&self) -> Vec<String>;
-    /// Whether the moment is within business hours: Monday to Friday, 08:00 to 18:00 UTC. Policies that need other hours
-    /// keep them in a lookup table.
-    fn business_hours(&self, at: Moment) -> bool;
+    /// Whether a calendar is open at a moment; nothing where there is no such calendar.
+    fn business_hours(&self, calendar: &str, at: Moment) -> Option<bool>;
+    /// The names of calendars, for suggestions.
+    fn calendar_names(&self) -> Vec<String>;
+    /// The user name of whoever of a team is on call at a moment.
+    fn on_call(&self, team: &str, at: Moment) -> Option<String>;
 }
 
 /// What was asked.
@@ -43,8 +56,10 @@ pub enum Asked {
     Table,
     /// The row of a table for a key.
     Find,
-    /// Whether it is within business hours.
+    /// Whether a calendar is open.
     BusinessHours,
+    /// Who is on call.
+    OnCall,
 }
 
 /// What was answered.
@@ -55,6 +70,8 @@ pub enum Answer {
     Nothing,
     /// Yes or no.
     Bool(bool),
+    /// A name.
+    Text(String),
     /// A row.
     Row(Row),
     /// Columns and key of a table.
@@ -69,86 +86,39 @@ pub struct HostCall {
     /// For what.
     #[schema(value_type = Vec<serde_json::Value>)]
     pub arguments: Vec<Cell>,
-    /// What was answered: nothing, yes or no, a row, or the head of a table.
+    /// What was answered: nothing, yes or no, a name, a row, or the head of a table.
     #[schema(value_type = serde_json::Value)]
     pub result: Answer,
 }
 
-/// A host that gives recorded answers.
-pub struct Recorded {
-    answers: HashMap<(Asked, Vec<Cell>), bool>,
-    tables: HashMap<String, Arc<Table>>,
-}
-
-/// A key, and the row that answered it.
-type Answered = (Vec<Cell>, Vec<Cell>);
-
-impl Recorded {
-    /// From the look-ups of one decision.
-    pub fn new(calls: &[HostCall]) -> Recorded {
-        let mut answers = HashMap::new();
-        let mut tables: HashMap<String, (Arc<Head>, Vec<Answered>)> = HashMap::new();
-        for call in calls {
-            match (&call.result, &*call.arguments) {
-                (Answer::Bool(answer), arguments) => drop(answers.insert((call.function, arguments.to_vec()), *answer)),
-                (Answer::Head(head), [Cell::Text(name), ..]) => {
-                    tables.entry(name.to_string()).or_insert_with(|| (Arc::clone(head), Vec::new()));
-                }
-                (Answer::Row(row), [Cell::Text(name), key @ ..]) => {
-                    if let Some((_, rows)) = tables.get_mut(name.as_str()) {
-                        rows.push((key.to_vec(), row.to_vec()));
-                    }
-                }
-                (Answer::Nothing | Answer::Head(_) | Answer::Row(_), _) => {}
-            }
-        }
-        let table = |(name, (head, rows)): (String, (Arc<Head>, Vec<_>))| {
-            let table = Table::of_answers(&name, Head::clone(&head), rows).ok()?;
-            Some((name, Arc::new(table)))
+impl HostCall {
+    /// About how many bytes it holds.
+    pub fn bytes(&self) -> usize {
+        let answered = match &self.result {
+            Answer::Nothing | Answer::Bool(_) => 0,
+            Answer::Text(text) => text.len(),
+            Answer::Row(row) => row.iter().map(Cell::bytes).sum(),
+            Answer::Head(head) => head.columns.iter().map(|column| column.name.len()).sum(),
         };
-        Recorded { answers, tables: tables.into_iter().filter_map(table).collect() }
-    }
-
-    fn answer(&self, asked: Asked, argument: &str) -> bool {
-        self.answers.get(&(asked, vec![Cell::Text(argument.into())])).copied().unwrap_or(false)
+        answered + self.arguments.iter().map(Cell::bytes).sum::<usize>()
     }
 }
 
-impl Host for Recorded {
-    fn team_exists(&self, name: &str) -> bool {
-        self.answer(Asked::TeamExists, name)
-    }
-    fn user_exists(&self, name: &str) -> Result<bool> {
-        Ok(self.answer(Asked::UserExists, name))
-    }
-    fn team_names(&self) -> Vec<String> {
-        Vec::new()
-    }
-    fn table(&self, name: &str) -> Option<Arc<Table>> {
-        self.tables.get(name).cloned()
-    }
-    fn table_names(&self) -> Vec<String> {
-        Vec::new()
-    }
-    fn business_hours(&self, at: Moment) -> bool {
-        self.answer(Asked::BusinessHours, &at.to_string())
-    }
-}
-
-/// A host that answers as another does, but for one table.
-pub struct WithTable {
+/// A host that answers as another does, but for some tables.
+pub struct WithTables {
     host: Arc<dyn Host>,
-    table: Arc<Table>,
+    tables: Arc<Tables>,
 }
 
-impl WithTable {
-    /// As `host` answers, with this table in place of the one of its name.
-    pub fn new(host: Arc<dyn Host>, table: Arc<Table>) -> WithTable {
-        WithTable { host, table }
+impl WithTables {
+    /// As `host` answers, with these tables in place of those of their names.
+    pub fn over(host: &Arc<dyn Host>, tables: &Arc<Tables>) -> Arc<dyn Host> {
+        let (host, tables) = (Arc::clone(host), Arc::clone(tables));
+        if tables.is_empty() { host } else { Arc::new(WithTables { host, tables }) }
     }
 }
 
-impl Host for WithTable {
+impl Host for WithTables {
     fn team_exists(&self, name: &str) -> bool {
         self.host.team_exists(name)
     }
@@ -159,29 +129,111 @@ impl Host for WithTable {
         self.host.team_names()
     }
     fn table(&self, name: &str) -> Option<Arc<Table>> {
-        if name == self.table.name() { Some(Arc::clone(&self.table)) } else { self.host.table(name) }
+        self.tables.get(name).cloned().or_else(|| self.host.table(name))
     }
     fn table_names(&self) -> Vec<String> {
-        let mine = self.table.name();
-        let others = self.host.table_names().into_iter().filter(|name| name != mine);
-        others.chain([mine.to_owned()]).collect()
+        let others = self.host.table_names().into_iter().filter(|name| !self.tables.contains_key(name));
+        others.chain(self.tables.keys().cloned()).collect()
     }
-    fn business_hours(&self, at: Moment) -> bool {
-        self.host.business_hours(at)
+    fn business_hours(&self, calendar: &str, at: Moment) -> Option<bool> {
+        self.host.business_hours(calendar, at)
+    }
+    fn calendar_names(&self) -> Vec<String> {
+        self.host.calendar_names()
+    }
+    fn on_call(&self, team: &str, at: Moment) -> Option<String> {
+        self.host.on_call(team, at)
     }
 }
 
-/// A host without a server: the tables that it is given, any team and user, business hours Monday to Friday 08:00 to
-/// 18:00 UTC. For tests of policies and for working offline.
-#[derive(Default)]
+/// What a host answers otherwise than another.
+enum But {
+    /// There is no team and no user of this name.
+    Without(String),
+    /// Of this team, this user is on call.
+    OnDuty(String, String),
+}
+
+/// A host that answers as another does, but for one thing.
+pub struct Except {
+    host: Arc<dyn Host>,
+    but: But,
+}
+
+impl Except {
+    /// As `host` answers, without a team or a user of this name.
+    pub fn without(host: Arc<dyn Host>, name: impl Into<String>) -> Except {
+        Except { host, but: But::Without(name.into()) }
+    }
+
+    /// As `host` answers, with this user on call for this team.
+    pub fn on_duty(host: Arc<dyn Host>, team: impl Into<String>, user: impl Into<String>) -> Except {
+        Except { host, but: But::OnDuty(team.into(), user.into()) }
+    }
+
+    fn lacks(&self, name: &str) -> bool {
+        matches!(&self.but, But::Without(gone) if gone == name)
+    }
+}
+
+impl Host for Except {
+    fn team_exists(&self, name: &str) -> bool {
+        !self.lacks(name) && self.host.team_exists(name)
+    }
+    fn user_exists(&self, name: &str) -> Result<bool> {
+        if self.lacks(name) { Ok(false) } else { self.host.user_exists(name) }
+    }
+    fn team_names(&self) -> Vec<String> {
+        self.host.team_names()
+    }
+    fn table(&self, name: &str) -> Option<Arc<Table>> {
+        self.host.table(name)
+    }
+    fn find(&self, table: &Table, key: &[Cell]) -> Option<Row> {
+        self.host.find(table, key)
+    }
+    fn table_names(&self) -> Vec<String> {
+        self.host.table_names()
+    }
+    fn business_hours(&self, calendar: &str, at: Moment) -> Option<bool> {
+        self.host.business_hours(calendar, at)
+    }
+    fn calendar_names(&self) -> Vec<String> {
+        self.host.calendar_names()
+    }
+    fn on_call(&self, team: &str, at: Moment) -> Option<String> {
+        match &self.but {
+            But::OnDuty(of, user) if of == team => Some(user.clone()),
+            But::OnDuty(..) | But::Without(_) => self.host.on_call(team, at),
+        }
+    }
+}
+
+/// A host without a server: the tables that it is given, any team and user, the calendars that ship unless it is given
+/// others, and nobody on call. For tests of policies and for working offline.
 pub struct Offline {
     tables: HashMap<String, Arc<Table>>,
+    calendars: Calendars,
 }
 
 impl Offline {
     /// With these tables.
     pub fn new(tables: impl IntoIterator<Item = Table>) -> Offline {
-        Offline { tables: tables.into_iter().map(|t| (t.name().to_owned(), Arc::new(t))).collect() }
+        let tables = tables.into_iter().map(|t| (t.name().to_owned(), Arc::new(t))).collect();
+        Offline { tables, calendars: library::calendars() }
+    }
+
+    /// The same with these calendars, those that it had in place of others of their name.
+    #[must_use]
+    pub fn with_calendars(mut self, calendars: Calendars) -> Offline {
+        self.calendars.extend(calendars);
+        self
+    }
+}
+
+impl Default for Offline {
+    fn default() -> Offline {
+        Offline::new([])
     }
 }
 
@@ -201,51 +253,13 @@ impl Host for Offline {
     fn table_names(&self) -> Vec<String> {
         self.tables.keys().cloned().collect()
     }
-    fn business_hours(&self, at: Moment) -> bool {
-        use chrono::{Datelike, Timelike};
-        let at = at.utc();
-        at.weekday().number_from_monday() <= 5 && (8..18).contains(&at.hour())
+    fn business_hours(&self, calendar: &str, at: Moment) -> Option<bool> {
+        Some(self.calendars.get(calendar)?.is_open(at))
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::policy::{
-        decision::Decision,
-        evaluate::{Input, evaluate},
-        facts,
-        functions::test_clock,
-        program::compile,
-        runner::on_ample_stack,
-    };
-
-    #[test]
-    fn what_was_looked_up_by_ranges_is_answered_again_from_the_written_log() {
-        let columns = json!([
-            {"name": "share", "type": "decimal", "match": "range"}, {"name": "at", "type": "time", "match": "range"},
-            {"name": "team", "type": "text"},
-        ]);
-        let rows = json!([["0..1", "2025-01-01..", "a"], ["0..=0.5", "*", "b"], ["*", "*", "c"]]);
-        let table = Table::from_json("t", &json!({"columns": columns, "keys": 2, "rows": rows})).unwrap();
-        let source = "fn route(i) {\n    for share in [7, 0, 0] { notify(table(\"t\").find(share, now()).team); }\n    \
-                      notify(table(\"t\").find(0, i.opened_at).team);\n    if !table(\"t\").has(1, ()) { leave() }\n}\n";
-        on_ample_stack(|| {
-            let program = compile(source, Decision::Routing).unwrap();
-            let mut record = facts::Facts::builder(&facts::incident());
-            record.set("opened_at", "2024-01-01T00:00:00Z".parse::<Moment>().unwrap()).unwrap();
-            let input = Input::new(record.build(), test_clock());
-            let host: Arc<dyn Host> = Arc::new(Offline::new([table]));
-            let then = evaluate(&program, &input, &host);
-            let gists: Vec<String> = then.said().map(crate::policy::decision::Effect::gist).collect();
-            assert_eq!(gists, ["notify c", "notify a", "notify a", "notify b", "leave"], "{:?}", then.error);
-            let log: Vec<HostCall> = serde_json::from_str(&serde_json::to_string(&then.host_calls).unwrap()).unwrap();
-            let recorded: Arc<dyn Host> = Arc::new(Recorded::new(&log));
-            let now = evaluate(&program, &input, &recorded);
-            assert_eq!((now.effects, now.host_calls), (then.effects, then.host_calls));
-        })
-        .unwrap();
+    fn calendar_names(&self) -> Vec<String> {
+        self.calendars.keys().cloned().collect()
+    }
+    fn on_call(&self, _: &str, _: Moment) -> Option<String> {
+        None
     }
 }

@@ -2,18 +2,17 @@
 //!
 //! What is live is one immutable value that is swapped as a whole when the [epoch](crate::db::epoch) of policies is another.
 //!
-//! **Invariant:** an evaluation sees one version of everything: policies, tables and teams.
+//! **Invariant:** an evaluation sees one version of everything: policies, tables, calendars and teams.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use arc_swap::ArcSwap;
+use chrono::TimeDelta;
 use diesel::prelude::*;
 use serde_json::{Value as Json, json};
 
 use super::{
+    build::Tables,
     chain::{self, ActivePolicy, Bundle, PolicyRef, Run, Verdict, Version},
     decision::{Decision, Effect as Said, Fallback},
     evaluate::{Evaluation, Input},
@@ -22,7 +21,6 @@ use super::{
     host::{Host, Offline},
     log::{LogEntry, LoggedInput},
     outcome,
-    program::compile,
     store::{PolicyRow, TableRow, VersionRow},
     table::Table,
 };
@@ -32,8 +30,10 @@ use crate::{
     error::{Error, Result},
     id::{RecordId, RowId, TeamId, UserId},
     record::{
+        calendar::{Calendars, row::CalendarRow},
         custom::fields_of,
-        decide::{Answer, Decide, DecisionRow, Effect, Question, SHADOW},
+        decide::{ADMINISTRATORS, Answer, Decide, DecisionRow, Effect, Question, SHADOW},
+        on_call::{self, Schedule},
     },
     schema::{team, user_account},
 };
@@ -51,8 +51,10 @@ pub struct Live {
     bundle: Bundle,
     /// For each version that runs in the shadow of a live one the policies of its decision, with it in the place of its policy.
     shadows: Vec<(Decision, Bundle)>,
-    tables: Arc<HashMap<String, Arc<Table>>>,
+    tables: Arc<Tables>,
     teams: Arc<BTreeMap<String, TeamId>>,
+    calendars: Arc<Calendars>,
+    on_call: Arc<[(String, Schedule)]>,
     schema: Arc<FactSchema>,
 }
 
@@ -88,14 +90,17 @@ impl Policies {
 
     /// Who answers what a script looks up.
     pub fn host(&self, live: &Live) -> Arc<dyn Host> {
-        Arc::new(LiveHost { tables: live.tables.clone(), teams: live.teams.clone(), database: self.database.clone() })
+        self.answering(live, live.tables.clone())
     }
 
     /// The same with other tables.
-    pub fn host_with(&self, live: &Live, tables: impl IntoIterator<Item = Table>) -> Arc<dyn Host> {
-        let tables = tables.into_iter().map(|table| (table.name().to_owned(), Arc::new(table)));
-        let (tables, teams) = (Arc::new(tables.collect()), live.teams.clone());
-        Arc::new(LiveHost { tables, teams, database: self.database.clone() })
+    pub fn host_with(&self, live: &Live, tables: Tables) -> Arc<dyn Host> {
+        self.answering(live, Arc::new(tables))
+    }
+
+    fn answering(&self, live: &Live, tables: Arc<Tables>) -> Arc<dyn Host> {
+        let (teams, calendars, on_call) = (live.teams.clone(), live.calendars.clone(), live.on_call.clone());
+        Arc::new(LiveHost { tables, teams, calendars, on_call, database: self.database.clone() })
     }
 }
 
@@ -103,15 +108,22 @@ impl Live {
     fn read(connection: &mut AnyConnection, epoch: Arc<str>, known: Option<&Live>) -> Result<Live> {
         let named: Vec<(String, TeamId)> =
             team::table.filter(team::active.eq(true)).select((team::name, team::id)).load(connection)?;
-        let teams = Arc::new(named.into_iter().collect());
+        let teams = Arc::new(named.iter().cloned().collect());
         let schema = gather::schema(&fields_of(connection, "incident")?);
-        let mut tables = HashMap::new();
+        let mut tables = Tables::new();
         for row in TableRow::all(connection)? {
             tables.insert(row.name.clone(), Arc::new(row.table()?));
         }
+        let calendars = CalendarRow::all_ready(connection)?;
         let bundle = Bundle::new(active(connection, known.map(|k| &k.bundle))?);
         let shadows = shadows(connection, &bundle)?;
-        Ok(Live { epoch, bundle, shadows, tables: Arc::new(tables), teams, schema })
+        let (tables, calendars) = (Arc::new(tables), Arc::new(calendars));
+        let on_call = on_call::row::by_team(connection)?.into_iter().filter_map(|(id, schedule)| {
+            let (team, _) = named.iter().find(|(_, team)| *team == id)?;
+            Some((team.clone(), schedule))
+        });
+        let on_call = on_call.collect();
+        Ok(Live { epoch, bundle, shadows, tables, teams, calendars, on_call, schema })
     }
 
     /// What a script sees of a record.
@@ -119,14 +131,20 @@ impl Live {
         &self.schema
     }
 
+    /// Whether any policy is asked this decision.
+    fn asks(&self, decision: Decision) -> bool {
+        !self.bundle.policies(decision).is_empty() || self.shadows.iter().any(|(of, _)| *of == decision)
+    }
+
     /// The policies.
     pub fn bundle(&self) -> &Bundle {
         &self.bundle
     }
 
-    /// Who answers what the tests of a policy look up: the live tables, any team and any user.
+    /// Who answers what the tests of a policy look up: the live tables and calendars, any team and any user.
     pub fn offline(&self) -> Arc<dyn Host> {
-        Arc::new(Offline::new(self.tables.values().map(|table| Table::clone(table))))
+        let tables = self.tables.values().map(|table| Table::clone(table));
+        Arc::new(Offline::new(tables).with_calendars(Calendars::clone(&self.calendars)))
     }
 
     /// The name of a team.
@@ -137,13 +155,14 @@ impl Live {
 
 /// The versions that run in the shadow, each among the policies of its decision.
 fn shadows(connection: &mut AnyConnection, bundle: &Bundle) -> Result<Vec<(Decision, Bundle)>> {
-    let mut shadows = Vec::new();
+    let (mut shadows, all) = (Vec::new(), PolicyRow::all(connection)?);
     for (policy, version) in VersionRow::in_shadow(connection)? {
         let decision = policy.decision()?;
-        let Ok(program) = compile(&version.source, decision) else { continue };
-        let version = Version { number: version.number.into(), program: Arc::new(program) };
+        let Ok(version) = version.build(connection)?.compiled(version.number.into(), decision) else { continue };
         let tried = ActivePolicy::tried(policy.id.to_string(), &policy.name, version, SHADOW);
-        shadows.push((decision, bundle.rehearsal_with(tried)));
+        let is_asked = |row: &&PolicyRow| bundle.policies(decision).iter().any(|asked| asked.id == row.id.as_str());
+        let before = all.iter().filter(is_asked).filter(|row| row.is_before(&policy)).count();
+        shadows.push((decision, bundle.rehearsal_with(tried, before)));
     }
     Ok(shadows)
 }
@@ -161,21 +180,28 @@ fn active(connection: &mut AnyConnection, known: Option<&Bundle>) -> Result<Vec<
             continue;
         }
         let decision = row.decision()?;
-        let version = row.version(connection, number)?;
-        let compiled = |source: &str, number: i32| {
-            let program = compile(source, decision).inspect_err(|problems| {
-                tracing::error!(policy = row.name, version = number, ?problems, "a stored policy does not compile");
+        let (version, last_good) = (row.version(connection, number)?, row.last_good(connection)?);
+        let mut compiled = |version: VersionRow| -> Result<Option<Version>> {
+            let compiled = version.build(connection)?.compiled(version.number.into(), decision);
+            let compiled = compiled.inspect_err(|problems| {
+                tracing::error!(
+                    policy = row.name,
+                    version = version.number,
+                    ?problems,
+                    "a stored policy does not compile"
+                );
             });
-            program.ok().map(|program| Version { number: number.into(), program: Arc::new(program) })
+            Ok(compiled.ok())
         };
-        let last_good = row.last_good(connection)?.and_then(|v| compiled(&v.source, v.number));
-        match (compiled(&version.source, number), last_good) {
-            (Some(live), last_good) => {
-                active.push(Arc::new(ActivePolicy::new(row.id.to_string(), &row.name, live, last_good)));
-            }
-            (None, Some(good)) => active.push(Arc::new(ActivePolicy::new(row.id.to_string(), &row.name, good, None))),
-            (None, None) => (),
-        }
+        let (live, last_good) = (compiled(version)?, last_good.map(&mut compiled).transpose()?.flatten());
+        let (asked, last_good) = match (live, last_good) {
+            (Some(live), last_good) => (live, last_good),
+            (None, Some(good)) => (good, None),
+            (None, None) => continue,
+        };
+        let policy = ActivePolicy::new(row.id.to_string(), &row.name, asked, last_good);
+        policy.tell_breaker(false);
+        active.push(Arc::new(policy));
     }
     Ok(active)
 }
@@ -209,14 +235,27 @@ impl Decide for Policies {
     fn decide(&self, connection: &mut AnyConnection, question: &Question<'_>) -> Result<Answer> {
         let Some(decision) = Decision::named(question.decision) else { return Ok(Answer::default()) };
         let live = self.current(connection)?;
+        // Every record has a priority; about the rest nobody has anything to say where there is no policy.
+        if decision != Decision::Priority && !live.asks(decision) {
+            return Ok(Answer::default());
+        }
         let input = gather::input(connection, &live, question)?;
         let rehearsal = question.rehearsal.then(|| live.bundle.rehearsal(decision));
         let bundle = rehearsal.as_ref().unwrap_or(&live.bundle);
-        let verdict = chain::decide(bundle, decision, &input, &self.host(&live));
+        let only = (!question.only.is_empty()).then(|| bundle.only(decision, question.only));
+        let bundle = only.as_ref().unwrap_or(bundle);
+        let verdict = if question.cause.is_too_deep() {
+            let verdict = chain::unasked(bundle, decision, question.cause.depth);
+            // A new record needs an answer; what there is stays as it is.
+            let is_needed = question.before.is_none() && decision != Decision::Escalation;
+            Verdict { fallback: verdict.fallback.filter(|_| is_needed), ..verdict }
+        } else {
+            chain::decide(bundle, decision, &input, &self.host(&live))
+        };
         let logged = LoggedInput::of(&input)?;
         let places = (0..).zip(&verdict.runs);
         let mut log = places.map(|(place, run)| row(place, run, &logged, question)).collect::<Result<Vec<_>>>()?;
-        if !question.rehearsal {
+        if !question.rehearsal && !question.cause.is_too_deep() {
             log.extend(self.in_shadow(&live, &verdict, &input, &logged, question)?);
         }
         Ok(Answer { effects: effects(connection, &live, decision, &verdict, &input.record)?, log })
@@ -241,6 +280,7 @@ pub fn effects(
         }
         Decision::Routing => routing(connection, live, verdict)?,
         Decision::Guard => refusals(verdict),
+        Decision::Escalation => escalation(connection, live, verdict, record)?,
     })
 }
 
@@ -254,6 +294,10 @@ fn routing(connection: &mut AnyConnection, live: &Live, verdict: &Verdict) -> Re
             Said::Priority { .. }
             | Said::AtLeast { .. }
             | Said::Raise { .. }
+            | Said::Page { .. }
+            | Said::EscalateTo { .. }
+            | Said::ProposeMajor
+            | Said::AgainIn { .. }
             | Said::Leave
             | Said::Refuse { .. }
             | Said::Allow => (),
@@ -261,7 +305,39 @@ fn routing(connection: &mut AnyConnection, live: &Live, verdict: &Verdict) -> Re
     }
     if verdict.fallback == Some(Fallback::DefaultQueue) {
         effects.extend(live.teams.get(outcome::DEFAULT_TEAM).copied().map(Effect::Team));
-        effects.push(Effect::Notify("administrators".to_owned()));
+        effects.push(Effect::Notify(ADMINISTRATORS.to_owned()));
+    }
+    Ok(effects)
+}
+
+fn escalation(connection: &mut AnyConnection, live: &Live, verdict: &Verdict, record: &Facts) -> Result<Vec<Effect>> {
+    let mut effects = Vec::new();
+    let raised = outcome::raised(verdict, record).and_then(|priority| i32::try_from(priority).ok());
+    effects.extend(raised.map(Effect::Priority));
+    for said in verdict.said() {
+        let effect = match said {
+            Said::AssignTeam { team } => live.teams.get(team).copied().map(Effect::Team),
+            Said::Notify { who } => Some(Effect::Notify(who.clone())),
+            Said::Page { who } => Some(Effect::Page { who: who.clone(), user: user_id(connection, who)? }),
+            Said::EscalateTo { level, who } => {
+                let level = i32::try_from(*level).unwrap_or(i32::MAX);
+                Some(Effect::Escalate { level, who: who.clone(), user: user_id(connection, who)? })
+            }
+            Said::ProposeMajor => Some(Effect::ProposeMajor),
+            Said::AgainIn { seconds } => Some(Effect::Again(TimeDelta::seconds(*seconds))),
+            Said::Priority { .. }
+            | Said::AtLeast { .. }
+            | Said::Raise { .. }
+            | Said::AssignUser { .. }
+            | Said::Leave
+            | Said::Refuse { .. }
+            | Said::Allow => None,
+        };
+        effects.extend(effect);
+    }
+    if verdict.fallback == Some(Fallback::AskAgain) {
+        let failed = verdict.unanswered().filter_map(|policy| policy.parse().ok()).collect();
+        effects.push(Effect::Unanswered(failed));
     }
     Ok(effects)
 }
@@ -284,7 +360,10 @@ fn refusals(verdict: &Verdict) -> Vec<Effect> {
 }
 
 /// A run as a row of the decision log, in its place among those of one decision.
-fn row(place: i32, run: &Run, input: &LoggedInput, question: &Question<'_>) -> Result<DecisionRow> {
+///
+/// # Errors
+/// None: what a run leaves is text and numbers.
+pub fn row(place: i32, run: &Run, input: &LoggedInput, question: &Question<'_>) -> Result<DecisionRow> {
     let (cause, Run { policy, evaluation: run }) = (question.cause, run);
     let told = json!({
         "request": cause.request_id, "actor": cause.caller.user, "via": cause.via.as_text(), "depth": cause.depth,
@@ -350,8 +429,10 @@ pub fn entry(row: &DecisionRow, policy: String, number: String) -> Result<LogEnt
 
 /// Answers from the server's own data.
 struct LiveHost {
-    tables: Arc<HashMap<String, Arc<Table>>>,
+    tables: Arc<Tables>,
     teams: Arc<BTreeMap<String, TeamId>>,
+    calendars: Arc<Calendars>,
+    on_call: Arc<[(String, Schedule)]>,
     database: Database,
 }
 
@@ -371,7 +452,16 @@ impl Host for LiveHost {
     fn table_names(&self) -> Vec<String> {
         self.tables.keys().cloned().collect()
     }
-    fn business_hours(&self, at: Moment) -> bool {
-        Offline::default().business_hours(at)
+    fn business_hours(&self, calendar: &str, at: Moment) -> Option<bool> {
+        Some(self.calendars.get(calendar)?.is_open(at))
+    }
+    fn calendar_names(&self) -> Vec<String> {
+        self.calendars.keys().cloned().collect()
+    }
+    fn on_call(&self, team: &str, at: Moment) -> Option<String> {
+        let mut schedules = self.on_call.iter().filter(|(of, _)| of == team);
+        let (user, _) = schedules.find_map(|(_, schedule)| schedule.on_call(at))?;
+        // Where nobody can tell the name at the moment, nobody is on call: a policy goes on with what it does then.
+        self.database.apart(|connection| gather::user_name(connection, user.as_str())).ok().flatten()
     }
 }

@@ -63,7 +63,11 @@ fn result(decision: Decision, effects: &[Placed]) -> String {
         Decision::Routing => match said().find(|e| e.answers()) {
             Some(Effect::Leave) => "stayed where it was".to_owned(),
             Some(effect) => format!("went to {}", effect.gist()),
-            None => format!("was told of ({})", said().map(Effect::gist).collect::<Vec<_>>().join(", ")),
+            None => format!("was told of ({})", gists(said())),
+        },
+        Decision::Escalation => match said().all(|effect| *effect == Effect::Leave) {
+            true => "was left as it is".to_owned(),
+            false => format!("was escalated ({})", gists(said())),
         },
         Decision::Guard => {
             let refused: Vec<String> =
@@ -71,6 +75,10 @@ fn result(decision: Decision, effects: &[Placed]) -> String {
             if refused.is_empty() { "was let through".to_owned() } else { format!("was {}", refused.join("; ")) }
         }
     }
+}
+
+fn gists<'a>(said: impl Iterator<Item = &'a Effect>) -> String {
+    said.map(Effect::gist).collect::<Vec<_>>().join(", ")
 }
 
 fn version(policy: &PolicyRef) -> String {
@@ -83,13 +91,16 @@ fn version(policy: &PolicyRef) -> String {
 pub fn explain(decision: Decision, record: Option<&str>, run: &Run) -> String {
     let (run, name) = (&run.evaluation, version(&run.policy));
     let record = record.unwrap_or("The record");
+    if let Some(error) = run.error.as_ref().filter(|_| !run.was_asked()) {
+        return format!("{record} was not decided by {name}, which was not asked: {}.", error.message);
+    }
     let reason = match (run.outcome, &run.error) {
         (Outcome::Error, Some(e)) => return format!("{record} was not decided by {name}, which failed: {e}."),
         (Outcome::Limit, Some(e)) => {
             return format!("{record} was not decided by {name}, which went over a limit: {e}.");
         }
         (Outcome::Passed, _) => format!("{record} was left to the next policy by {name}: no rule fitted"),
-        (Outcome::Ok | Outcome::Error | Outcome::Limit, _) => {
+        (Outcome::Ok | Outcome::Error | Outcome::Limit | Outcome::Loop, _) => {
             format!("{record} {} because {}", result(decision, &run.effects), fitted(run, &name))
         }
     };
@@ -162,13 +173,13 @@ mod tests {
     fn decided(decision: Decision, category: &str) -> (Program, LogEntry) {
         let library = Library::shipped().unwrap();
         let script = library.scripts.iter().find(|s| s.decision == decision).unwrap();
-        let program = compile(&script.source, decision).unwrap();
+        let program = compile(library.linked(script), decision).unwrap();
         let host: Arc<dyn Host> = Arc::new(library.offline());
         let schema = facts::incident();
         let mut builder = facts::Facts::builder(&schema);
         builder.set("number", "INC0000012").unwrap().set("impact", 2).unwrap().set("urgency", 2).unwrap();
         builder.set("category", category).unwrap();
-        let input = Input::new(builder.build(), test_clock()).transition(facts::transition().made_up());
+        let input = Input::new(builder.build(), test_clock()).beside(facts::transition().made_up());
         let evaluation = evaluate(&program, &input, &host);
         let policy = Arc::new(PolicyRef {
             id: "p".into(),

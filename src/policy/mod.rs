@@ -8,17 +8,24 @@
 //! **Invariant:** no script, however wrong or hostile, ends the process, holds a thread for long or reaches anything but
 //! its input and its host's answers.
 
+pub mod as_of;
 #[cfg(test)]
 mod attacks;
 pub mod back_test;
+pub mod build;
+mod cases;
 pub mod chain;
+mod condition;
 mod context;
 pub mod counterfactual;
+pub mod coverage;
 pub mod decision;
 pub mod diagnostic;
 mod engine;
+mod entry;
 pub mod evaluate;
 pub mod facts;
+pub mod format;
 mod functions;
 pub mod gather;
 pub mod host;
@@ -26,10 +33,13 @@ pub mod library;
 mod limits;
 pub mod live;
 pub mod log;
+pub mod module;
 pub mod offline;
 pub mod outcome;
+pub mod pin;
 pub mod program;
 pub mod publish;
+mod reading;
 pub mod reference;
 pub mod runner;
 #[cfg(test)]
@@ -42,3 +52,4 @@ pub mod table;
 pub mod testing;
 mod tokens;
 pub mod validate;
+mod woven;

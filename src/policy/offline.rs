@@ -1,40 +1,49 @@
 //! Checking and testing a folder of policies without a server: what the command line and pipelines do.
 //!
-//! The folder has the shape of `rules/`: `<decision>/<name>.rhai` and `tables/<name>.json`. Any team and any user is taken to
-//! be there. Custom fields are unknown offline, so a script that reads one is warned of, not failed.
+//! The folder has the shape of `rules/`: `<decision>/<name>.rhai`, `modules/<name>.rhai`, `tables/<name>.json` and
+//! `calendars/<name>.json`; the calendars that ship are there in any case. Any team and any user is taken to be there. Custom fields
+//! are unknown offline, so a script that reads one is warned of, not failed.
 //!
 //! **Invariant:** a file that is wrong is a finding of the report, so that one run shows everything; only a folder that can't
 //! be read is an error.
 
-use std::{fmt, fs, path::Path, sync::Arc};
+mod junit;
+mod text;
+
+use std::{fs, path::Path, sync::Arc};
 
 use rhai::Position;
 use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::{
+    coverage::{Coverage, Least, Share},
     decision::{DECISIONS, Decision},
     diagnostic::{Diagnostic, Severity},
-    facts,
+    facts::{self, FactSchema},
     host::{Host, Offline},
-    library::files,
-    program::compile,
+    library::{calendar, texts},
+    module::{Linked, Module, Modules, check_module, compile_module},
+    program::{Program, compile},
     runner::on_ample_stack,
     table::{
         Table,
         check::{Finding, findings},
     },
-    testing::{TestResult, run_tests},
+    testing::{TestResult, run_covered},
     validate::check,
 };
-use crate::error::{Code, Error, Result, did_you_mean};
+use crate::{
+    error::{Code, Error, Result, did_you_mean},
+    record::calendar::Calendars,
+};
 
 /// What the check, or the test, of a folder came to.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// The folder.
     pub folder: String,
-    /// The files, in the order in which policies are asked, then the tables.
+    /// The files, in the order in which policies are asked, then the modules, the tables and the calendars.
     pub files: Vec<FileReport>,
     /// How many findings are errors.
     pub errors: usize,
@@ -46,6 +55,12 @@ pub struct Report {
     pub failed: usize,
     /// Whether tests were to be run.
     pub tested: bool,
+    /// How many lines of all scripts the tests reach.
+    pub lines: Share,
+    /// How many sides of branches.
+    pub branches: Share,
+    /// How many scripts' tests reach less than was asked.
+    pub uncovered: usize,
 }
 
 /// What one file came to.
@@ -53,81 +68,137 @@ pub struct Report {
 pub struct FileReport {
     /// The file, from the folder on: `routing/incidents.rhai`.
     pub path: String,
-    /// The decision that it answers; none for a table.
+    /// The decision that it answers; none for a module, a table or a calendar.
     pub decision: Option<Decision>,
     /// What is wrong with it.
     pub diagnostics: Vec<Diagnostic>,
-    /// Its tests, in the order of the source.
+    /// Its tests: functions, then cases, in the order of the source.
     pub tests: Vec<TestResult>,
+    /// What the tests reach; none for a table, a script that doesn't compile, and where no tests were to be run.
+    pub coverage: Option<Coverage>,
+    /// In what they reach less than was asked.
+    pub uncovered: Vec<String>,
 }
 
 /// Checks every file.
 ///
 /// # Errors
-/// The folder can't be read or holds no policy and no table.
+/// The folder can't be read or holds no policy, no module and no table.
 pub fn check_folder(folder: &Path) -> Result<Report> {
-    report(folder, false)
+    report(folder, None)
 }
 
-/// Checks every file and runs every test.
+/// Checks every file and runs every test; those of each script have to reach so much of it.
 ///
 /// # Errors
-/// The folder can't be read or holds no policy and no table.
-pub fn test_folder(folder: &Path) -> Result<Report> {
-    report(folder, true)
+/// The folder can't be read or holds no policy, no module and no table.
+pub fn test_folder(folder: &Path, least: Least) -> Result<Report> {
+    report(folder, Some(least))
 }
 
 impl Report {
-    /// Whether the command has to end with a failure: an error was found, or a test is red.
+    /// Whether the command has to end with a failure: an error was found, a test is red, or too little is covered.
     pub fn failed(&self) -> bool {
-        self.errors > 0 || self.failed > 0
+        self.errors > 0 || self.failed > 0 || self.uncovered > 0
     }
 }
 
-fn report(folder: &Path, tested: bool) -> Result<Report> {
+fn report(folder: &Path, tests: Option<Least>) -> Result<Report> {
     if !folder.is_dir() {
         return Err(Error::new(Code::NotFound, format!("There is no folder {}.", folder.display())));
     }
     let (tables, table_reports) = tables(folder)?;
-    let host: Arc<dyn Host> = Arc::new(Offline::new(tables));
+    let (calendars, calendar_reports) = calendars(folder)?;
+    let host: Arc<dyn Host> = Arc::new(Offline::new(tables).with_calendars(calendars));
+    let (modules, unreadable_modules) = files(folder, MODULES, "rhai")?;
+    let module = |(name, source): &(String, String)| Module { name: name.clone(), version: 1, source: source.clone() };
+    let known = Modules::new(modules.iter().map(module), Vec::new());
     let mut files = Vec::new();
     for spec in DECISIONS {
-        for (name, source) in self::files(&folder.join(spec.name), "rhai")? {
+        let (scripts, unreadable) = self::files(folder, spec.name, "rhai")?;
+        files.extend(unreadable);
+        for (name, source) in scripts {
             let path = format!("{}/{name}.rhai", spec.name);
-            files.push(on_ample_stack(|| script(path, &source, spec.decision, &host, tested))?);
+            let read = || {
+                let program = compile(Linked::new(&source, &known), spec.decision);
+                script(path, Some(spec.decision), program, check, &host, tests)
+            };
+            files.push(on_ample_stack(read)?);
         }
     }
+    files.extend(unreadable_modules);
+    for (name, source) in &modules {
+        let path = format!("{MODULES}/{name}.rhai");
+        files.push(on_ample_stack(|| script(path, None, compile_module(source), check_module, &host, tests))?);
+    }
     files.extend(table_reports);
+    files.extend(calendar_reports);
     files.extend(strays(folder)?);
     if files.is_empty() {
-        let detail = format!("{} holds neither <decision>/*.rhai nor tables/*.json.", folder.display());
+        let detail =
+            format!("{} holds neither <decision>/*.rhai nor modules/*.rhai nor tables/*.json.", folder.display());
         return Err(Error::new(Code::NotFound, detail));
     }
     let found = |severity| files.iter().flat_map(|f| &f.diagnostics).filter(|d| d.severity == severity).count();
     let ran = |passed| files.iter().flat_map(|f| &f.tests).filter(|t| t.passed == passed).count();
+    let covered = || files.iter().filter_map(|f| f.coverage.as_ref());
+    let all = |shares: &mut dyn Iterator<Item = Share>| shares.fold(Share::of(std::iter::empty()), Share::and);
     Ok(Report {
         folder: folder.display().to_string(),
         errors: found(Severity::Error),
         warnings: found(Severity::Warning),
         passed: ran(true),
         failed: ran(false),
-        tested,
+        tested: tests.is_some(),
+        lines: all(&mut covered().map(|c| c.lines)),
+        branches: all(&mut covered().map(|c| c.branches)),
+        uncovered: files.iter().filter(|f| !f.uncovered.is_empty()).count(),
         files,
     })
 }
 
-fn script(path: String, source: &str, decision: Decision, host: &Arc<dyn Host>, tested: bool) -> FileReport {
-    let schema = facts::incident();
-    let (diagnostics, tests) = match compile(source, decision) {
-        Err(problems) => (problems, Vec::new()),
-        Ok(program) => {
-            let mut found = check(&program, &schema, &**host);
-            found.iter_mut().for_each(soften);
-            let program = Arc::new(program);
-            (found, if tested { run_tests(&program, &schema, host) } else { Vec::new() })
+/// Files by name, and what is wrong with those that can't be read.
+type Files = (Vec<(String, String)>, Vec<FileReport>);
+
+/// The files of a folder within this one that can be read, and a report on each other.
+fn files(root: &Path, folder: &str, extension: &str) -> Result<Files> {
+    let (mut read, mut reports) = (Vec::new(), Vec::new());
+    for (name, text) in texts(&root.join(folder), extension)? {
+        match text {
+            Ok(text) => read.push((name, text)),
+            Err(e) => {
+                let found = diagnostic(&Finding::error("unreadable", "", format!("it can't be read: {e}")), "");
+                let report = FileReport::of(format!("{folder}/{name}.{extension}"));
+                reports.push(FileReport { diagnostics: vec![found], ..report });
+            }
         }
+    }
+    Ok((read, reports))
+}
+
+/// The folder of modules.
+const MODULES: &str = "modules";
+
+fn script(
+    path: String,
+    decision: Option<Decision>,
+    program: Result<Program, Vec<Diagnostic>>,
+    check: fn(&Program, &Arc<FactSchema>, &dyn Host) -> Vec<Diagnostic>,
+    host: &Arc<dyn Host>,
+    tests: Option<Least>,
+) -> FileReport {
+    let schema = facts::incident();
+    let report = FileReport { decision, ..FileReport::of(path) };
+    let program = match program {
+        Err(diagnostics) => return FileReport { diagnostics, ..report },
+        Ok(program) => Arc::new(program),
     };
-    FileReport { path, decision: Some(decision), diagnostics, tests }
+    let mut diagnostics = check(&program, &schema, &**host);
+    diagnostics.iter_mut().for_each(soften);
+    let Some(least) = tests else { return FileReport { diagnostics, ..report } };
+    let (tests, coverage) = run_covered(&program, &schema, host, &[]);
+    let uncovered = coverage.iter().flat_map(|coverage| least.missed(coverage)).collect();
+    FileReport { diagnostics, tests, coverage, uncovered, ..report }
 }
 
 /// Which custom fields there are, only the server knows.
@@ -140,8 +211,9 @@ fn soften(found: &mut Diagnostic) {
 
 /// The tables that can be used, and a report on each file.
 fn tables(folder: &Path) -> Result<(Vec<Table>, Vec<FileReport>)> {
-    let (mut tables, mut reports) = (Vec::new(), Vec::new());
-    for (name, text) in files(&folder.join("tables"), "json")? {
+    let mut tables = Vec::new();
+    let (texts, mut reports) = files(folder, "tables", "json")?;
+    for (name, text) in texts {
         let diagnostics = match table(&name, &text) {
             Ok(table) => {
                 let found = findings(&table).iter().map(|finding| diagnostic(finding, &text)).collect();
@@ -150,12 +222,7 @@ fn tables(folder: &Path) -> Result<(Vec<Table>, Vec<FileReport>)> {
             }
             Err(problem) => vec![problem],
         };
-        reports.push(FileReport {
-            path: format!("tables/{name}.json"),
-            decision: None,
-            diagnostics,
-            tests: Vec::new(),
-        });
+        reports.push(FileReport { diagnostics, ..FileReport::of(format!("tables/{name}.json")) });
     }
     Ok((tables, reports))
 }
@@ -172,7 +239,27 @@ fn table(name: &str, text: &str) -> Result<Table, Diagnostic> {
     })
 }
 
-/// A finding about a table as one about its file.
+/// The calendars that can be asked, and a report on each file.
+fn calendars(folder: &Path) -> Result<(Calendars, Vec<FileReport>)> {
+    let mut calendars = Calendars::new();
+    let (texts, mut reports) = files(folder, "calendars", "json")?;
+    for (name, text) in texts {
+        let diagnostics = match calendar(&name, &text).and_then(|calendar| calendar.calendar()) {
+            Ok(calendar) => {
+                calendars.insert(name.clone(), calendar);
+                Vec::new()
+            }
+            Err(e) => {
+                e.errors.iter().map(|e| diagnostic(&Finding::error(&e.code, &e.pointer, &e.detail), &text)).collect()
+            }
+        };
+        let path = format!("calendars/{name}.json");
+        reports.push(FileReport { diagnostics, ..FileReport::of(path) });
+    }
+    Ok((calendars, reports))
+}
+
+/// A finding about a table or a calendar as one about its file.
 fn diagnostic(finding: &Finding, text: &str) -> Diagnostic {
     let Finding { code, level, pointer, message } = finding;
     let message = if pointer.is_empty() { message.clone() } else { format!("{pointer}: {message}") };
@@ -188,65 +275,30 @@ fn strays(folder: &Path) -> Result<Vec<FileReport>> {
     }
     names.sort();
     let mut reports = Vec::new();
-    for name in names.iter().filter(|n| Decision::named(n).is_none()) {
-        for (file, source) in files(&folder.join(name), "rhai")? {
+    for name in names.iter().filter(|n| *n != MODULES && Decision::named(n).is_none()) {
+        let (scripts, unreadable) = files(folder, name, "rhai")?;
+        reports.extend(unreadable);
+        for (file, source) in scripts {
             let near = did_you_mean(name, DECISIONS.iter().map(|d| d.name));
             let message = format!("there is no decision `{name}`{near}");
             let found = Diagnostic::at("unknown_decision", Position::new(1, 1), &source, message);
-            let path = format!("{name}/{file}.rhai");
-            reports.push(FileReport { path, decision: None, diagnostics: vec![found], tests: Vec::new() });
+            let report = FileReport::of(format!("{name}/{file}.rhai"));
+            reports.push(FileReport { diagnostics: vec![found], ..report });
         }
     }
     Ok(reports)
 }
 
-/// As a test runner prints it: a line for each finding and each test, then the counts.
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = self.files.iter().map(|file| file.path.chars().count()).max().unwrap_or(0);
-        for file in &self.files {
-            let verdict = if file.has_failed() { "FAILED" } else { "ok" };
-            let tests =
-                if file.tests.is_empty() { String::new() } else { format!("  {}", plural(file.tests.len(), "test")) };
-            writeln!(f, "{:width$}  {verdict}{tests}", file.path)?;
-            file.write_details(f)?;
-        }
-        write!(f, "\n{}: ", if self.failed() { "FAILED" } else { "ok" })?;
-        if self.tested {
-            write!(f, "{} passed, {} failed; ", self.passed, self.failed)?;
-        }
-        let (files, errors) = (plural(self.files.len(), "file"), plural(self.errors, "error"));
-        writeln!(f, "{files}, {errors}, {}", plural(self.warnings, "warning"))
-    }
-}
-
-fn plural(n: usize, word: &str) -> String {
-    if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
-}
-
 impl FileReport {
-    fn has_failed(&self) -> bool {
-        self.diagnostics.iter().any(|d| d.severity == Severity::Error) || self.tests.iter().any(|t| !t.passed)
+    /// Of a file about which nothing was found.
+    fn of(path: String) -> FileReport {
+        let (diagnostics, tests, uncovered) = (Vec::new(), Vec::new(), Vec::new());
+        FileReport { path, decision: None, diagnostics, tests, coverage: None, uncovered }
     }
 
-    fn write_details(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for found in &self.diagnostics {
-            let level = match found.severity {
-                Severity::Error => "error",
-                Severity::Warning => "warning",
-            };
-            let Diagnostic { line, column, code, message, .. } = found;
-            writeln!(f, "  {}:{line}:{column}: {level}[{code}]: {message}", self.path)?;
-        }
-        let width = self.tests.iter().map(|t| t.name.chars().count()).max().unwrap_or(0);
-        for test in &self.tests {
-            let verdict = if test.passed { "ok" } else { "FAILED" };
-            writeln!(f, "  {:width$}  {verdict:6}  {:>6} µs", test.name, test.microseconds)?;
-            if let Some(error) = &test.error {
-                writeln!(f, "    {}:{}:{}: {}", self.path, error.line, error.column, error.message)?;
-            }
-        }
-        Ok(())
+    fn has_failed(&self) -> bool {
+        let is_wrong = |d: &Diagnostic| d.severity == Severity::Error;
+        self.diagnostics.iter().any(is_wrong) || self.tests.iter().any(|t| !t.passed) || !self.uncovered.is_empty()
     }
 }
 
@@ -270,7 +322,7 @@ mod tests {
 
     #[test]
     fn what_ships_is_green() {
-        let report = test_folder(&rules()).unwrap();
+        let report = test_folder(&rules(), Least::default()).unwrap();
         assert!(!report.failed() && report.passed >= 15, "{report}");
         let shown = report.to_string();
         assert!(shown.contains("\nok: ") && shown.contains("routing/incidents.rhai"), "{shown}");
@@ -292,10 +344,16 @@ mod tests {
             ("routng/c.rhai", "fn route(i) { }"),
             ("tables/d.json", "{\n  \"keys\": 1,\n}"),
             ("tables/e.json", "{\"keys\": 0, \"columns\": [], \"rows\": []}"),
+            ("calendars/f.json", "{\"zone\": \"Europe/Berlin\"}"),
+            ("calendars/g.json", "{\"zone\": \"Europe/Berln\"}"),
+            (
+                "guard/h.rhai",
+                "fn check(i, t) { if business_hours(\"f\") or business_hours() { allow() } else { allow() } }",
+            ),
         ]);
-        let report = test_folder(folder.path()).unwrap();
+        let report = test_folder(folder.path(), Least::default()).unwrap();
         assert!(report.failed());
-        assert_eq!((report.errors, report.warnings, report.passed, report.failed), (4, 2, 0, 1));
+        assert_eq!((report.errors, report.warnings, report.passed, report.failed), (5, 2, 0, 1));
         let shown = report.to_string();
         for line in [
             "  routing/a.rhai:2:10: error[unknown_field]: incident has no field `urgancy`; did you mean `urgency`?",
@@ -304,7 +362,8 @@ mod tests {
             "  routng/c.rhai:1:1: error[unknown_decision]: there is no decision `routng`; did you mean `routing`?",
             "  tables/d.json:3:1: error[syntax]: ",
             "  tables/e.json:1:1: error[out_of_range]: /keys: ",
-            "FAILED: 0 passed, 1 failed; 5 files, 4 errors, 2 warnings",
+            "  calendars/g.json:1:1: error[unknown_zone]: /zone: There is no time zone `Europe/Berln`; did you mean `Europe/Berlin`?",
+            "FAILED: 0 passed, 1 failed; 8 files, 5 errors, 2 warnings",
         ] {
             assert!(shown.contains(line), "{line} is not in\n{shown}");
         }
@@ -313,6 +372,34 @@ mod tests {
             (&json["files"][0]["decision"], &json["files"][1]["tests"][0]["passed"]),
             (&"routing".into(), &false.into())
         );
+    }
+
+    #[test]
+    fn what_can_t_be_read_is_named_and_the_others_are_looked_at() {
+        let folder = folder(&[
+            ("routing/a.rhai", "fn route(i) { assign(\"a\") }\nfn test_a() { expect(route(incident()), \"a\") }\n"),
+            ("routing/c.rhai/inside.txt", ""),
+            ("calendars/d.json", "[]"),
+            ("calendars/e.json", "\"e\""),
+        ]);
+        for path in ["routing/b.rhai", "modules/f.rhai", "tables/g.json", "calendars/h.json", "routng/i.rhai"] {
+            fs::create_dir_all(folder.path().join(path).parent().unwrap()).unwrap();
+            fs::write(folder.path().join(path), b"// \xff\xfe").unwrap();
+        }
+        let report = test_folder(folder.path(), Least::default()).unwrap();
+        assert_eq!((report.files.len(), report.passed, report.errors), (9, 1, 8), "{report}");
+        let shown = report.to_string();
+        for path in ["routing/b.rhai", "modules/f.rhai", "tables/g.json", "calendars/h.json", "routng/i.rhai"] {
+            let line = format!("  {path}:1:1: error[unreadable]: it can't be read: ");
+            assert!(shown.contains(&line), "{line} is not in\n{shown}");
+        }
+        for line in [
+            "  routing/c.rhai:1:1: error[unreadable]: it can't be read: ",
+            "  calendars/d.json:1:1: error[wrong_type]: d: a calendar is a JSON object.",
+            "  calendars/e.json:1:1: error[wrong_type]: e: a calendar is a JSON object.",
+        ] {
+            assert!(shown.contains(line), "{line} is not in\n{shown}");
+        }
     }
 
     #[test]

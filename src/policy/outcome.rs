@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 
 use super::{
     chain::Verdict,
-    decision::{Decision, Effect, Fallback, priority_of},
+    decision::{Decision, Effect, Fallback, PRIORITIES, priority_of},
     facts::{Facts, Value},
 };
+use crate::record::decide::ADMINISTRATORS;
 
 /// Where records go when no routing policy could be asked.
 pub const DEFAULT_TEAM: &str = "service-desk";
 
-/// What a verdict comes to: `priority`, `team`, `assignee`, `notify`, `refused`. What is empty is nothing or nobody.
+/// What a verdict comes to: `priority`, `team`, `assignee`, `notify`, `refused`, and for an escalation `level`, `page`, `major` and
+/// `again`. What is empty is nothing or nobody.
 pub type Outcome = BTreeMap<&'static str, String>;
 
 /// What a verdict on a record comes to.
@@ -19,6 +21,7 @@ pub fn of(decision: Decision, verdict: &Verdict, record: &Facts) -> Outcome {
     match decision {
         Decision::Priority => BTreeMap::from([("priority", priority(verdict, record).to_string())]),
         Decision::Routing => routing(verdict, record),
+        Decision::Escalation => escalation(verdict, record),
         Decision::Guard => {
             let mut fields: Vec<&str> = verdict.refusals().map(|(field, _)| field).collect();
             fields.sort_unstable();
@@ -63,6 +66,10 @@ fn routing(verdict: &Verdict, record: &Facts) -> Outcome {
             Effect::Priority { .. }
             | Effect::AtLeast { .. }
             | Effect::Raise { .. }
+            | Effect::Page { .. }
+            | Effect::EscalateTo { .. }
+            | Effect::ProposeMajor
+            | Effect::AgainIn { .. }
             | Effect::Leave
             | Effect::Refuse { .. }
             | Effect::Allow => (),
@@ -70,9 +77,51 @@ fn routing(verdict: &Verdict, record: &Facts) -> Outcome {
     }
     if verdict.fallback == Some(Fallback::DefaultQueue) {
         outcome.insert("team", DEFAULT_TEAM.to_owned());
-        told.push("administrators");
+        told.push(ADMINISTRATORS);
     }
     outcome.insert("notify", told.join(", "));
+    outcome
+}
+
+/// How many steps more urgent an escalation makes a record: its priority then, where it has one.
+pub fn raised(verdict: &Verdict, record: &Facts) -> Option<i64> {
+    let Some(Value::Int(priority)) = record.get("priority") else { return None };
+    let raises = verdict.said().any(|said| matches!(said, Effect::Raise { .. }));
+    raises.then(|| priority_of(verdict.said(), Some(*priority)).unwrap_or(*PRIORITIES.end()))
+}
+
+fn escalation(verdict: &Verdict, record: &Facts) -> Outcome {
+    let mut outcome = Outcome::new();
+    let mut add = |field: &'static str, word: String| {
+        let words = outcome.entry(field).or_default();
+        let comma = if words.is_empty() || word.is_empty() { "" } else { ", " };
+        *words = format!("{words}{comma}{word}");
+    };
+    for field in ["level", "page", "notify", "major", "again"] {
+        add(field, String::new());
+    }
+    let mut team = record.text("team").unwrap_or_default().to_owned();
+    for said in verdict.said() {
+        match said {
+            Effect::Notify { who } => add("notify", who.clone()),
+            Effect::Page { who } => add("page", who.clone()),
+            Effect::EscalateTo { level, who } => add("level", format!("{level}: {who}")),
+            Effect::AssignTeam { team: to } => team.clone_from(to),
+            Effect::ProposeMajor => add("major", "proposed".to_owned()),
+            Effect::AgainIn { .. } => add("again", said.gist()),
+            Effect::Priority { .. }
+            | Effect::AtLeast { .. }
+            | Effect::Raise { .. }
+            | Effect::AssignUser { .. }
+            | Effect::Leave
+            | Effect::Refuse { .. }
+            | Effect::Allow => (),
+        }
+    }
+    let priority = raised(verdict, record).map(|priority| priority.to_string());
+    let was = if let Some(Value::Int(was)) = record.get("priority") { Some(was.to_string()) } else { None };
+    outcome.insert("priority", priority.or(was).unwrap_or_default());
+    outcome.insert("team", team);
     outcome
 }
 

@@ -3,18 +3,19 @@
 //! **Invariant:** nothing longer than [`MAX_SOURCE`] is compiled, and a program holds no code outside functions.
 
 use std::{
-    collections::HashMap,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
 
-use rhai::{AST, ASTNode, Expr, Position};
+use rhai::{AST, ASTNode, Expr, Module, Position, ScriptFuncDef};
 use sha2::{Digest, Sha256};
 
 use super::{
     decision::Decision,
-    diagnostic::{Diagnostic, from_parse_error},
+    diagnostic::{Diagnostic, from_parse_error, shortened},
     engine,
+    entry::Entry,
+    module::Linked,
     source::Source,
     syntax::rule,
     tokens::Tokens,
@@ -38,13 +39,16 @@ pub struct Rule {
 /// A compiled policy. It is immutable and runs on any thread.
 pub struct Program {
     decision: Decision,
-    source: Arc<str>,
+    linked: Linked,
     sha256: String,
     ast: AST,
+    /// The decision's function.
+    entry: Option<Entry>,
     /// The same without the decision's function, so that a test that calls it runs a whole decision.
     test_ast: AST,
     rules: Vec<Rule>,
-    by_place: HashMap<Position, usize>,
+    /// Where the name of each rule stands.
+    places: Vec<Position>,
 }
 
 impl Program {
@@ -52,11 +56,15 @@ impl Program {
     pub fn decision(&self) -> Decision {
         self.decision
     }
-    /// The source.
+    /// The source, with the functions of the modules that it uses behind its last line.
     pub fn source(&self) -> &str {
-        &self.source
+        self.linked.text()
     }
-    /// The SHA-256 of the source, in hexadecimal.
+    /// What of it is its own, and what is of modules.
+    pub fn linked(&self) -> &Linked {
+        &self.linked
+    }
+    /// The SHA-256 of the source without its modules, in hexadecimal.
     pub fn sha256(&self) -> &str {
         &self.sha256
     }
@@ -64,23 +72,29 @@ impl Program {
     pub fn rules(&self) -> &[Rule] {
         &self.rules
     }
-    /// The names and lines of its tests, in the order of the source.
-    pub fn tests(&self) -> Vec<(String, usize)> {
-        let tests = self.ast.iter_fn_def().filter(|f| f.name.starts_with("test_") && f.params.is_empty());
-        let mut tests: Vec<_> =
-            tests.map(|f| (f.name.to_string(), f.body.start_position().line().unwrap_or(0))).collect();
-        tests.sort_by_key(|t| t.1);
-        tests
-    }
     pub(super) fn ast(&self) -> &AST {
         &self.ast
+    }
+    pub(super) fn entry(&self) -> Option<&Entry> {
+        self.entry.as_ref()
     }
     pub(super) fn test_ast(&self) -> &AST {
         &self.test_ast
     }
+    /// The same with these functions, in place of those of their names.
+    pub(super) fn with_functions(&self, functions: Vec<ScriptFuncDef>) -> Program {
+        let mut module = Module::new();
+        for function in functions {
+            module.set_script_fn(function);
+        }
+        let ast = self.ast.merge(&AST::new([], module));
+        let (decision, linked, sha256) = (self.decision, self.linked.clone(), self.sha256.clone());
+        let (test_ast, rules, places) = (without_decision(&ast, decision), self.rules.clone(), self.places.clone());
+        Program { decision, linked, sha256, entry: entry(&ast, decision), ast, test_ast, rules, places }
+    }
     /// The rule whose name stands there.
     pub(super) fn rule_at(&self, at: Position) -> Option<&Rule> {
-        self.by_place.get(&at).and_then(|&i| self.rules.get(i))
+        self.places.binary_search(&at).ok().and_then(|i| self.rules.get(i))
     }
 }
 
@@ -88,27 +102,43 @@ impl Program {
 ///
 /// # Errors
 /// The problem that keeps it from compiling.
-pub fn compile(source: &str, decision: Decision) -> Result<Program, Vec<Diagnostic>> {
-    if source.len() > MAX_SOURCE {
-        let message = format!("the script has {} bytes; at most {MAX_SOURCE} are allowed", source.len());
-        return Err(vec![Diagnostic::at("too_large", Position::START, "", message)]);
+pub fn compile(source: impl Into<Linked>, decision: Decision) -> Result<Program, Vec<Diagnostic>> {
+    let linked = source.into();
+    if !linked.problems().is_empty() {
+        return Err(linked.problems().to_vec());
     }
-    let parsed = catch_unwind(AssertUnwindSafe(|| engine::with(|e| e.compile(source))));
-    let ast = match parsed {
-        Ok(Ok(ast)) => ast,
-        Ok(Err(error)) => return Err(vec![from_parse_error(&error, source)]),
-        Err(_) => {
-            let message = "the script can't be compiled";
-            return Err(vec![Diagnostic::at("syntax", Position::START, source, message)]);
-        }
-    };
+    let ast = read(&linked).map_err(|problem| vec![linked.at_home(problem)])?;
+    let source = linked.text();
     let mut problems: Vec<Diagnostic> =
         ast.statements().iter().take(1).map(|s| outside(s.position(), source)).collect();
     problems.extend(decision_function(&ast, decision, source));
     if !problems.is_empty() {
-        return Err(problems);
+        return Err(problems.into_iter().map(|problem| linked.at_home(problem)).collect());
     }
-    Ok(program(source, decision, ast))
+    Ok(program(linked, decision, ast))
+}
+
+/// The tree of a script by itself, whatever it is for. Call it on a thread with an ample stack, too.
+///
+/// # Errors
+/// The problem that keeps it from being read.
+pub(super) fn parse(source: &str) -> Result<AST, Diagnostic> {
+    read(&Linked::alone(source))
+}
+
+fn read(linked: &Linked) -> Result<AST, Diagnostic> {
+    let length = linked.own().len();
+    if length > MAX_SOURCE {
+        let message = format!("the script has {length} bytes; at most {MAX_SOURCE} are allowed");
+        return Err(Diagnostic::at("too_large", Position::START, "", message));
+    }
+    let source = linked.text();
+    let parsed = catch_unwind(AssertUnwindSafe(|| engine::with(|e| e.compile(source))));
+    match parsed {
+        Ok(Ok(ast)) => Ok(ast),
+        Ok(Err(error)) => Err(from_parse_error(&error, source)),
+        Err(_) => Err(Diagnostic::at("syntax", Position::START, source, "the script can't be compiled")),
+    }
 }
 
 fn outside(at: Position, source: &str) -> Diagnostic {
@@ -135,29 +165,37 @@ fn decision_function(ast: &AST, decision: Decision, source: &str) -> Option<Diag
     Some(range.map_or_else(nowhere, |range| Diagnostic::over("wrong_arguments", range, message.clone())))
 }
 
-fn program(text: &str, decision: Decision, ast: AST) -> Program {
-    let (rules, by_place) = rules_of(&ast, &Source::new(text));
-    let spec = decision.spec();
-    let mut test_ast = ast.clone();
-    test_ast.retain_functions(|_, _, name, params| name != spec.function || params != spec.arguments.len());
-    let sha256 = hex::encode(Sha256::digest(text.as_bytes()));
-    Program { decision, source: text.into(), sha256, ast, test_ast, rules, by_place }
+fn program(linked: Linked, decision: Decision, ast: AST) -> Program {
+    let (rules, places) = rules_of(&ast, &Source::new(linked.text()));
+    let test_ast = without_decision(&ast, decision);
+    let sha256 = hex::encode(Sha256::digest(linked.own().as_bytes()));
+    Program { decision, linked, sha256, entry: entry(&ast, decision), ast, test_ast, rules, places }
 }
 
-fn rules_of(ast: &AST, source: &Source) -> (Vec<Rule>, HashMap<Position, usize>) {
+fn entry(ast: &AST, decision: Decision) -> Option<Entry> {
+    Entry::of(ast, decision.spec().function, decision.spec().arguments.len())
+}
+
+fn without_decision(ast: &AST, decision: Decision) -> AST {
+    let (spec, mut rest) = (decision.spec(), ast.clone());
+    rest.retain_functions(|_, _, name, params| name != spec.function || params != spec.arguments.len());
+    rest
+}
+
+/// The rules in the order of the source, and where the name of each stands.
+fn rules_of(ast: &AST, source: &Source) -> (Vec<Rule>, Vec<Position>) {
     let mut found: Vec<(Position, Rule)> = Vec::new();
     ast.walk(&mut |path: &[ASTNode]| {
         if let Some(ASTNode::Expr(expr @ Expr::Custom(..))) = path.last()
             && let Some(rule) = rule(expr)
             && let Some(effect) = rule.effects.first()
         {
-            let (whole, parts) = source.condition(rule.at, rule.condition, effect);
+            let (condition, parts) = source.condition(rule.at, rule.condition, effect);
             let line = rule.at.line().unwrap_or(0);
-            found.push((rule.at, Rule { name: rule.name.into(), line, condition: whole, parts }));
+            found.push((rule.at, Rule { name: shortened(rule.name).into(), line, condition, parts }));
         }
         true
     });
-    found.sort_by_key(|(at, _)| (at.line(), at.position()));
-    let by_place = found.iter().enumerate().map(|(i, (at, _))| (*at, i)).collect();
-    (found.into_iter().map(|(_, rule)| rule).collect(), by_place)
+    found.sort_by_key(|(at, _)| *at);
+    found.into_iter().map(|(at, rule)| (rule, at)).unzip()
 }

@@ -1,28 +1,44 @@
 //! What a version has to pass before it goes live, and its going live.
 //!
-//! **Invariant:** nothing goes live whose checks find an error, whose tests are red, or that lacks what the operator asks for;
-//! going back to what was live once never waits.
+//! **Invariant:** nothing goes live whose checks find an error, whose tests are red or reach less than is asked, or that lacks
+//! what the operator asks for; going back to what was live once never waits.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use serde_json::json;
 
 use super::{
     back_test,
+    build::Build,
+    coverage::{Coverage, Least, Uncovered},
     decision::Decision,
     diagnostic::{Diagnostic, Severity},
     live::{Live, Policies},
+    module::{check_module, compile_module},
+    pin::{PinRow, Pinned},
     program::compile,
     store::{PolicyRow, VersionRow},
-    testing::{TestResult, run_tests},
+    testing::{TestResult, run_covered},
     validate,
 };
 use crate::{
     config,
     db::AnyConnection,
     error::{Code, Error, FieldError, Result},
-    record::{audit::AuditEntry, job::JobRow, store::Desk},
+    id::{RecordId, RowId},
+    record::{job::JobRow, store::Desk},
 };
+
+/// What is examined: a source, and what else it has to pass.
+pub struct Subject {
+    /// The decision that it answers.
+    pub decision: Decision,
+    /// The source, with what it is built with.
+    pub build: Build,
+    /// What is pinned, and whether its record is shown.
+    pins: Vec<(PinRow, bool)>,
+    least: Least,
+}
 
 /// What the checks and the tests of a source come to.
 #[derive(Clone, Debug)]
@@ -31,22 +47,75 @@ pub struct Examined {
     pub diagnostics: Vec<Diagnostic>,
     /// Its tests; none run when it does not compile.
     pub tests: Vec<TestResult>,
+    /// What the tests reach.
+    pub coverage: Option<Coverage>,
+    least: Least,
 }
 
-/// Checks a source and runs its tests. Call it on a thread with an ample stack, and hold no connection.
-pub fn examine(policies: &Policies, live: &Live, decision: Decision, source: &str) -> Examined {
-    let diagnostics = validate::validate(source, decision, live.schema(), &*policies.host(live));
-    let tests = match compile(source, decision) {
-        Ok(program) => run_tests(&Arc::new(program), live.schema(), &live.offline()),
-        Err(_) => Vec::new(),
+impl Subject {
+    /// A version of a policy, with all that is pinned; nothing of the records is shown.
+    pub fn of(connection: &mut AnyConnection, policy: &PolicyRow, version: &VersionRow) -> Result<Subject> {
+        let pins = PinRow::all(connection, policy.id)?.into_iter().map(|pin| (pin, false)).collect();
+        let share = |least: Option<i32>| least.and_then(|least| u8::try_from(least).ok());
+        let least = Least { lines: share(policy.least_line_coverage), branches: share(policy.least_branch_coverage) };
+        Ok(Subject { decision: policy.decision()?, build: version.build(connection)?, pins, least })
+    }
+
+    /// The records that pins are about.
+    pub fn records(&self) -> Vec<RecordId> {
+        self.pins.iter().map(|(pin, _)| pin.record_id).collect()
+    }
+
+    /// The same, where these records are shown.
+    #[must_use]
+    pub fn showing(mut self, records: &HashSet<RecordId>) -> Subject {
+        self.pins.iter_mut().for_each(|(pin, shown)| *shown = records.contains(&pin.record_id));
+        self
+    }
+
+    /// The same without some pins.
+    #[must_use]
+    pub fn without(mut self, pins: &[RowId]) -> Subject {
+        self.pins.retain(|(pin, _)| !pins.contains(&pin.id));
+        self
+    }
+}
+
+/// Checks a version and runs its tests. Call it on a thread with an ample stack, and hold no connection.
+///
+/// # Errors
+/// A pin that this server never wrote.
+pub fn examine(policies: &Policies, live: &Live, subject: &Subject) -> Result<Examined> {
+    let Subject { decision, build, pins, least } = subject;
+    let (host, least) = (build.host(&policies.host(live)), *least);
+    let program = match compile(build.script.clone(), *decision) {
+        Ok(program) => Arc::new(program),
+        Err(diagnostics) => return Ok(Examined { diagnostics, tests: Vec::new(), coverage: None, least }),
     };
-    Examined { diagnostics, tests }
+    let diagnostics = validate::check(&program, live.schema(), &*host);
+    let pinned = pins.iter().map(|(pin, shown)| Pinned::new(pin, *decision, live.schema(), &host, *shown));
+    let pinned = pinned.collect::<Result<Vec<_>>>()?;
+    let (tests, coverage) = run_covered(&program, live.schema(), &build.host(&live.offline()), &pinned);
+    Ok(Examined { diagnostics, tests, coverage, least })
 }
 
 impl Examined {
-    /// Whether nothing of level error is wrong and no test is red.
+    /// What the checks and the tests of a module come to. Call it on a thread with an ample stack.
+    pub fn of_module(source: &str, live: &Live) -> Examined {
+        let least = Least::default();
+        let program = match compile_module(source) {
+            Ok(program) => Arc::new(program),
+            Err(diagnostics) => return Examined { diagnostics, tests: Vec::new(), coverage: None, least },
+        };
+        let diagnostics = check_module(&program, live.schema(), &*live.offline());
+        let (tests, coverage) = run_covered(&program, live.schema(), &live.offline(), &[]);
+        Examined { diagnostics, tests, coverage, least }
+    }
+
+    /// Whether nothing of level error is wrong, no test is red, and the tests reach as much as is asked.
     pub fn is_green(&self) -> bool {
-        self.tests.iter().all(|test| test.passed) && self.diagnostics.iter().all(|d| d.severity != Severity::Error)
+        let sound = self.diagnostics.iter().all(|d| d.severity != Severity::Error);
+        sound && self.tests.iter().all(|test| test.passed) && self.uncovered().is_empty()
     }
 
     /// Refuses what is not green, with every place.
@@ -54,19 +123,28 @@ impl Examined {
     /// # Errors
     /// [`Code::Invalid`], with a field error for each problem.
     pub fn must_be_green(&self) -> Result<()> {
-        if self.is_green() {
-            return Ok(());
-        }
         let errors = self.diagnostics.iter().filter(|d| d.severity == Severity::Error).map(problem);
         let red = self.tests.iter().filter_map(|test| {
             let error = test.error.as_ref()?;
             let detail = format!("line {}, column {}: {}: {}", error.line, error.column, test.name, error.message);
             Some(FieldError::new("/source", "test_failed", detail))
         });
-        let errors: Vec<FieldError> = errors.chain(red).collect();
-        let first = errors.first().map(|e| e.detail.as_str()).unwrap_or_default();
-        let detail = format!("It can't go live, for {} reason(s). The first: {first}", errors.len());
+        let errors: Vec<FieldError> = errors.chain(red).chain(self.uncovered()).collect();
+        let Some(first) = errors.first() else { return Ok(()) };
+        let detail = format!("It can't go live, for {} reason(s). The first: {}", errors.len(), first.detail);
         Err(Error::new(Code::Invalid, detail).with_errors(errors))
+    }
+
+    /// What the tests reach too little of, with every place.
+    fn uncovered(&self) -> Vec<FieldError> {
+        let Some(coverage) = &self.coverage else { return Vec::new() };
+        let error = |detail: String| FieldError::new("/source", "not_covered", detail);
+        let mut errors: Vec<FieldError> = self.least.missed(coverage).map(|why| error(format!("{why}."))).collect();
+        if !errors.is_empty() {
+            let place = |gap: &Uncovered| error(format!("line {}, column {}: {}", gap.line, gap.column, gap.message));
+            errors.extend(coverage.uncovered.iter().map(place));
+        }
+        errors
     }
 }
 
@@ -83,13 +161,17 @@ pub fn must_be_allowed(connection: &mut AnyConnection, rules: &config::Policy, v
     if version.published_at.is_some() {
         return Ok(());
     }
-    let (needed, given) = (rules.approvals, version.approvals(connection)?);
+    let (needed, (given, against)) = (rules.approvals, version.opinions(connection)?);
+    if against > 0 {
+        let detail = format!("{against} of those who looked at it did not approve, and have not changed their mind.");
+        return Err(Error::new(Code::Conflict, detail));
+    }
     if given < needed {
         let detail = format!("It needs {needed} approval(s) by others than its author, and has {given}.");
         return Err(Error::new(Code::Conflict, detail));
     }
     if rules.back_test && JobRow::done_about(connection, back_test::KIND, &version.subject())?.is_empty() {
-        return Err(Error::new(Code::Conflict, "It needs a back-test that is done."));
+        return Err(Error::new(Code::Conflict, "It needs a back-test that is done, of one decision at least."));
     }
     Ok(())
 }
@@ -111,7 +193,6 @@ pub fn go_live(desk: &mut Desk<'_, '_>, mut policy: PolicyRow, number: i32, acti
         "active_version": [before, number],
         "sha256": [old.map(|v| v.sha256), new.sha256],
     });
-    let subject = ("policy", policy.id.as_str(), policy.version);
-    desk.unit.deferred.audit.push(AuditEntry::of(desk.cause, action, subject, &told)?);
+    desk.tell(action, ("policy", policy.id.as_str(), policy.version), &told)?;
     Ok(policy)
 }

@@ -16,6 +16,8 @@ use super::{
 };
 use crate::error::{Error, Result};
 
+pub use super::functions::cases::{CASE_WORDS, CaseWord};
+
 /// What scripts can call.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PolicyFunctions {
@@ -257,8 +259,8 @@ mod tests {
         })
         .into_iter()
         .collect();
-        let fields: BTreeSet<String> = [facts::incident(), facts::transition()]
-            .iter()
+        let fields: BTreeSet<String> = std::iter::once(facts::incident())
+            .chain(facts::all_beside())
             .flat_map(|s| s.all_fields().into_iter().map(|(_, f)| format!("get${}", f.name)).collect::<Vec<_>>())
             .collect();
         let documented: BTreeSet<(String, usize)> = FUNCTIONS
@@ -277,11 +279,12 @@ mod tests {
     /// The script that shows an example, and whether it does so in a test.
     fn script(row: &Row, decision: Decision) -> String {
         let spec = decision.spec();
-        let arguments = if spec.arguments.len() == 1 { "incident" } else { "incident, transition" };
+        let arguments = ["incident"].into_iter().chain(spec.beside()).collect::<Vec<_>>().join(", ");
         let (says, example) = match decision {
             Decision::Priority => ("priority(2)", row.example),
             Decision::Routing => ("assign(\"service-desk\")", row.example),
             Decision::Guard => ("allow()", row.example),
+            Decision::Escalation => ("page(\"service-desk\")", row.example),
         };
         if only_in_tests(row) {
             return format!("fn {}({arguments}) {{ {says} }}\nfn test_example() {{ {example}; }}", spec.function);
@@ -292,12 +295,13 @@ mod tests {
     #[test]
     fn the_example_of_each_function_runs_for_each_decision_that_may_use_it() {
         let host: Arc<dyn Host> = Arc::new(Library::shipped().unwrap().offline());
-        let transition = facts::transition().made_up();
-        let input = Input::new(facts::incident().made_up(), test_clock()).transition(transition);
+        let input = Input::new(facts::incident().made_up(), test_clock());
         for row in FUNCTIONS {
             assert!(row.doc.ends_with('.') && row.example.contains(row.name), "{}", row.name);
             for decision in decisions(row) {
                 let source = script(row, decision);
+                let beside = decision.spec().beside().and_then(facts::beside).map(|schema| schema.made_up());
+                let input = Input { beside, ..input.clone() };
                 on_ample_stack(|| {
                     let program = Arc::new(compile(&source, decision).unwrap_or_else(|e| panic!("{source}: {e:?}")));
                     if only_in_tests(row) {

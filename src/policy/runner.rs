@@ -1,4 +1,7 @@
-//! Threads with ample stacks for work that must not run on a web worker: compiling, validating, testing, trying.
+//! Threads with ample stacks for work that must not run on a web worker: compiling, validating, testing, trying, and whatever
+//! else takes a while.
+//!
+//! They have less of the processor than threads that answer requests.
 //!
 //! **Invariant:** a panic in a job is an error for its caller and costs no thread.
 
@@ -7,7 +10,10 @@ use std::{
     thread,
 };
 
-use crate::error::{Code, Error, Result};
+use crate::{
+    auth::stand_back,
+    error::{Code, Error, Result},
+};
 
 /// The stack of a thread that compiles or runs scripts, in bytes. A stack overflow would end the process.
 pub const STACK: usize = 16 << 20;
@@ -32,7 +38,10 @@ impl Runner {
         let (jobs, waiting) = flume::bounded::<Job>(QUEUE);
         for n in 0..threads.max(1) {
             let waiting = waiting.clone();
-            let work = move || waiting.iter().for_each(|job| job());
+            let work = move || {
+                stand_back();
+                waiting.iter().for_each(|job| job());
+            };
             let thread = thread::Builder::new().name(format!("policy-{n}")).stack_size(STACK);
             thread.spawn(work).map_err(Error::internal)?;
         }
@@ -47,7 +56,7 @@ impl Runner {
                 drop(answer.send(value));
             }
         };
-        let busy = |_| Error::new(Code::Unavailable, "Too many policies are being checked.").retry_after(1);
+        let busy = |_| Error::new(Code::Unavailable, "Too much waits to be worked out.").retry_after(1);
         self.jobs.try_send(Box::new(job)).map_err(busy)?;
         Ok(answered)
     }

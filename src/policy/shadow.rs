@@ -79,12 +79,10 @@ pub fn start(desk: &mut Desk<'_, '_>, policy: PolicyRow, mut version: VersionRow
         return Err(Error::new(Code::Conflict, format!("It is {} already.", version.state)));
     }
     let connection = desk.unit.connection()?;
-    for (other, mut before) in VersionRow::in_shadow(connection)? {
-        if other.id == policy.id {
-            before.set_state(connection, state::DRAFT)?;
-        }
+    for mut before in VersionRow::shadows_of(connection, policy.id)? {
+        before.leave_shadow(connection)?;
     }
-    version.set_state(connection, state::SHADOW)?;
+    version.enter_shadow(connection)?;
     policy.touch(connection, desk.cause.at)?;
     Ok(version)
 }
@@ -98,12 +96,7 @@ pub fn stop(desk: &mut Desk<'_, '_>, policy: PolicyRow, mut version: VersionRow)
         return Err(Error::new(Code::Conflict, format!("It is {}, not in the shadow.", version.state)));
     }
     let connection = desk.unit.connection()?;
-    let before = match (version.published_at, version.approvals(connection)?) {
-        (Some(_), _) => state::RETIRED,
-        (None, 0) => state::DRAFT,
-        (None, _) => state::APPROVED,
-    };
-    version.set_state(connection, before)?;
+    version.leave_shadow(connection)?;
     policy.touch(connection, desk.cause.at)?;
     Ok(version)
 }

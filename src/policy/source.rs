@@ -4,9 +4,14 @@ use std::sync::Arc;
 
 use rhai::{Expr, Position};
 
-/// A script's text with the start of each line.
+use super::diagnostic::shortened;
+
+/// A script's text with the place of each character and line.
 pub struct Source<'a> {
     text: &'a str,
+    /// The byte at which each character stands, and at which the text ends.
+    chars: Vec<usize>,
+    /// Which character is the first of each line.
     lines: Vec<usize>,
 }
 
@@ -36,21 +41,21 @@ fn without_word<'t>(text: &'t str, words: &[&str]) -> Option<&'t str> {
 }
 
 fn one_line(text: &str) -> Arc<str> {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").into()
+    shortened(&text.split_whitespace().collect::<Vec<_>>().join(" ")).into()
 }
 
 impl<'a> Source<'a> {
     /// Over a script.
     pub fn new(text: &'a str) -> Self {
-        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Source { text, lines }
+        let chars = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+        let ends = text.chars().enumerate().filter(|(_, c)| *c == '\n').map(|(at, _)| at + 1);
+        Source { text, chars, lines: std::iter::once(0).chain(ends).collect() }
     }
 
     /// The byte at which a place stands.
     fn offset(&self, at: Position) -> Option<usize> {
-        let start = *self.lines.get(at.line()?.checked_sub(1)?)?;
-        let column = at.position()?.checked_sub(1)?;
-        self.text[start..].char_indices().nth(column).map(|(i, _)| start + i)
+        let first = self.lines.get(at.line()?.checked_sub(1)?)?;
+        self.chars.get(first + at.position()?.checked_sub(1)?).copied()
     }
 
     /// The text between two bytes, nothing when they are the wrong way round.

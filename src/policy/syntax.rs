@@ -9,7 +9,9 @@ use rhai::{
 };
 
 use super::{
-    context::{Context, Said, Tried, mistake},
+    condition::{self, Came, Condition, IsOwn, Operand},
+    context::{Context, Native, Said, Tried, mistake},
+    functions::{ASSIGN, assign_team},
     source::start_of,
 };
 
@@ -89,51 +91,134 @@ fn run(call: &mut EvalContext, inputs: &[Expression], ends: &Dynamic) -> RhaiRes
     let [name, condition, effects @ ..] = inputs else { return Ok(Dynamic::UNIT) };
     let at = name.position();
     let context = Context::of(Some(call.tag()), at)?;
-    if context.state().decided {
-        // A rule of a helper function ended the policy; this one is after it.
-        return Err(EvalAltResult::Return(Dynamic::UNIT, at).into());
-    }
-    let failed = first_false(call, condition)?;
-    context.state().tried.push(Tried { at, fitted: failed.is_none(), failed_part: failed.unwrap_or(0) });
+    not_decided(&context, at)?;
+    let failed = first_false(call, &Condition::Script, condition)?;
+    context.state().try_rule(Tried { at, fitted: failed.is_none(), failed_part: failed.unwrap_or(0) })?;
     if failed.is_some() {
         return Ok(Dynamic::UNIT);
     }
     let mut said = Dynamic::UNIT;
     for effect in effects {
-        said = effect.eval_with_context(call)?;
-        if !said.is::<Said>() {
-            let function = context.decision().spec().effects.first().copied().unwrap_or_default();
-            let sentence = format!("a rule ends in a decision such as {function}(…); this gives {}", named(&said));
-            return Err(mistake("no_decision", sentence, start_of(effect)));
-        }
+        said = must_say(&context, effect.eval_with_context(call)?, effect)?;
     }
-    if ends.as_bool() == Ok(true) {
-        context.state().decided = true;
+    ended(&context, ends.as_bool() == Ok(true), said, at)
+}
+
+/// A rule that is run without Rhai looking for what runs it.
+pub struct Known {
+    at: Position,
+    condition: Condition,
+    asked: Expr,
+    effects: Vec<KnownEffect>,
+    ends: bool,
+}
+
+/// An effect of such a rule.
+struct KnownEffect {
+    says: Expr,
+    /// For `assign`, which most policies say most, the team and where the call stands.
+    assigns: Option<(Operand, Position)>,
+}
+
+impl KnownEffect {
+    fn of(says: &Expr, is_own: IsOwn) -> KnownEffect {
+        let mut assigns = None;
+        if let Expr::FnCall(call, at) = says
+            && let [team] = &*call.args
+            && call.name == ASSIGN
+            && !call.is_qualified()
+            && !is_own(ASSIGN)
+        {
+            assigns = Operand::of(team).map(|team| (team, *at));
+        }
+        KnownEffect { says: says.clone(), assigns }
+    }
+
+    fn say(&self, call: &mut EvalContext, context: &Context) -> RhaiResult {
+        if let Some((team, at)) = &self.assigns {
+            condition::step(*at)?;
+            if let Some(said) = team.with_text(call.scope(), |team| assign_team(context, team, *at)) {
+                return said.map(Dynamic::from);
+            }
+        }
+        call.eval_expression_tree(&Expression::from(&self.says))
+    }
+}
+
+impl Known {
+    /// Of a rule of a script's tree.
+    pub fn of(rule: &Rule, is_own: IsOwn) -> Known {
+        let (condition, asked) = (Condition::of(rule.condition, is_own), rule.condition.clone());
+        let effects = rule.effects.iter().map(|effect| KnownEffect::of(effect, is_own)).collect();
+        Known { at: rule.at, condition, asked, effects, ends: rule.ends }
+    }
+
+    /// Tries it and, where it fits, says its effects.
+    ///
+    /// # Errors
+    /// Those of [`run`], which does the same.
+    pub fn run(&self, call: &mut EvalContext, context: &Context) -> RhaiResult {
+        condition::step(self.at)?;
+        not_decided(context, self.at)?;
+        let failed = first_false(call, &self.condition, &self.asked)?;
+        let tried = Tried { at: self.at, fitted: failed.is_none(), failed_part: failed.unwrap_or(0) };
+        context.state().try_rule(tried)?;
+        if failed.is_some() {
+            return Ok(Dynamic::UNIT);
+        }
+        let mut said = Dynamic::UNIT;
+        for effect in &self.effects {
+            said = must_say(context, effect.say(call, context)?, &effect.says)?;
+        }
+        ended(context, self.ends, said, self.at)
+    }
+}
+
+/// Ends a function where a rule of a helper function ended the policy: this one is after it.
+fn not_decided(context: &Context, at: Position) -> Native<()> {
+    if context.is_decided() { Err(EvalAltResult::Return(Dynamic::UNIT, at).into()) } else { Ok(()) }
+}
+
+/// Goes on or ends the policy after a rule that fits has said something.
+fn ended(context: &Context, ends: bool, said: Dynamic, at: Position) -> RhaiResult {
+    if ends {
+        context.decide();
         return Err(EvalAltResult::Return(said, at).into());
     }
     Ok(Dynamic::UNIT)
 }
 
-/// The part of the condition that is false first; nothing when it is true.
-fn first_false(call: &mut EvalContext, condition: &Expression) -> Result<Option<usize>, Box<EvalAltResult>> {
-    let expr: &Expr = condition;
-    if let Expr::And(parts, _) = expr {
-        for (at, part) in parts.iter().enumerate() {
-            if !truth(call, &Expression::from(part))? {
-                return Ok(Some(at));
-            }
-        }
-        return Ok(None);
+/// What an effect gave, which must be that something was said.
+fn must_say(context: &Context, said: Dynamic, effect: &Expr) -> RhaiResult {
+    if said.is::<Said>() {
+        return Ok(said);
     }
-    Ok(if truth(call, condition)? { None } else { Some(0) })
+    let function = context.decision().spec().effects.first().copied().unwrap_or_default();
+    let sentence = format!("a rule ends in a decision such as {function}(…); this gives {}", named(&said));
+    Err(mistake("no_decision", sentence, start_of(effect)))
 }
 
-fn truth(call: &mut EvalContext, part: &Expression) -> Result<bool, Box<EvalAltResult>> {
-    let value = part.eval_with_context(call)?;
-    value.as_bool().map_err(|_| {
-        let sentence = format!("a condition is true or false; this is {}", named(&value));
-        mistake("wrong_type", sentence, start_of(part))
-    })
+/// The part of the condition that is false first; nothing when it is true.
+fn first_false(call: &mut EvalContext, known: &Condition, condition: &Expr) -> Native<Option<usize>> {
+    let Expr::And(parts, _) = condition else {
+        return Ok(if truth(call, known, condition)? { None } else { Some(0) });
+    };
+    for (at, part) in parts.iter().enumerate() {
+        if !truth(call, known.part(at), part)? {
+            return Ok(Some(at));
+        }
+    }
+    Ok(None)
+}
+
+fn truth(call: &mut EvalContext, known: &Condition, part: &Expr) -> Native<bool> {
+    match known.eval(call, part)? {
+        Came::Truth(truth) => Ok(truth),
+        Came::Value(value) => {
+            let sentence = format!("a condition is true or false; this is {}", named(&value));
+            Err(mistake("wrong_type", sentence, start_of(part)))
+        }
+    }
 }
 
 /// How a sentence names a script's value.

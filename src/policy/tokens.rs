@@ -14,15 +14,20 @@ pub struct Range {
     pub end: Place,
 }
 
-/// A word, a literal or a symbol. A text with `${…}` in it is several, of which the first opens and the last closes.
+/// A word, a literal, a symbol or a comment. A text with `${…}` in it is several, of which the first opens and the last
+/// closes.
 #[derive(Clone, Copy, Debug)]
 pub struct Token<'a> {
     /// As it is written.
     pub text: &'a str,
     /// Where it stands.
     pub range: Range,
-    opens: bool,
-    closes: bool,
+    /// Whether it is a comment: it means nothing, and a comment of a line ends with its line.
+    pub comment: bool,
+    /// Whether something begins with it that another token ends.
+    pub opens: bool,
+    /// Whether it ends what another token began.
+    pub closes: bool,
 }
 
 /// The tokens of a script in order, without its comments.
@@ -38,11 +43,8 @@ pub struct Tokens<'a> {
 impl<'a> Tokens<'a> {
     /// Of a script, also of one that doesn't compile.
     pub fn of(source: &'a str) -> Self {
-        let mut reader = Reader { rest: source, place: (1, 1), braces: Vec::new() };
-        let mut all = Vec::new();
-        while let Some(token) = reader.next() {
-            all.push(token);
-        }
+        let mut all = with_comments(source);
+        all.retain(|token| !token.comment);
         let mut mates: Vec<usize> = (0..all.len()).collect();
         let mut open = Vec::new();
         for (at, token) in all.iter().enumerate() {
@@ -101,6 +103,10 @@ impl<'a> Tokens<'a> {
         let defined = || self.definitions.iter().copied().filter(|&at| self.text(at) == name);
         defined().find(|at| self.count(at + 1) == params).or_else(|| defined().next())
     }
+    /// The functions that are defined: the index of each name, and how many parameters it has.
+    pub fn functions(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.definitions.iter().map(|&at| (at, self.count(at + 1)))
+    }
     /// How many things stand in the parentheses at an index, parted by commas.
     fn count(&self, open: usize) -> usize {
         let close = self.mate(open);
@@ -108,8 +114,17 @@ impl<'a> Tokens<'a> {
     }
 }
 
-/// Symbols of more than one character that must not be taken apart.
-const SYMBOLS: &[&str] = &["..=", "..", "=>", "==", "!=", "<=", ">=", "&&", "||", "??", "?.", "?[", "::", "#{"];
+/// The tokens of a script in order, with its comments.
+pub fn with_comments(source: &str) -> Vec<Token<'_>> {
+    let mut reader = Reader { rest: source, place: (1, 1), braces: Vec::new() };
+    std::iter::from_fn(|| reader.next()).collect()
+}
+
+/// Symbols of more than one character that must not be taken apart, the longer before those that they begin with.
+const SYMBOLS: &[&str] = &[
+    "...", "..=", "..", "===", "==", "=>", "!==", "!=", "<<=", "<=", "<<", "<-", ">>=", ">=", ">>", "&&", "&=", "||",
+    "|=", "|>", "??", "?.", "?[", "::", ":=", "#{", "++", "+=", "--", "-=", "->", "**=", "**", "*=", "/=", "%=", "^=",
+];
 
 struct Reader<'a> {
     rest: &'a str,
@@ -130,25 +145,14 @@ impl<'a> Reader<'a> {
         taken
     }
 
-    /// Skips space and comments.
-    fn skip(&mut self) {
-        loop {
-            let space = self.rest.len() - self.rest.trim_start().len();
-            self.take(space);
-            if self.rest.starts_with("//") {
-                self.take(self.rest.find('\n').unwrap_or(self.rest.len()));
-            } else if self.rest.starts_with("/*") {
-                self.take(comment(self.rest));
-            } else if space == 0 {
-                return;
-            }
-        }
-    }
-
     fn next(&mut self) -> Option<Token<'a>> {
-        self.skip();
+        self.take(self.rest.len() - self.rest.trim_start().len());
         let first = self.rest.chars().next()?;
         let (start, mut opens, mut closes) = (self.place, false, false);
+        if let Some(length) = comment(self.rest) {
+            let text = self.take(length);
+            return Some(Token { text, range: Range { start, end: self.place }, comment: true, opens, closes });
+        }
         let resumes = first == '}' && self.braces.last() == Some(&0);
         let length = match first {
             '`' => {
@@ -164,7 +168,9 @@ impl<'a> Reader<'a> {
             }
             '"' | '\'' => quoted(self.rest, first),
             '#' if raw_fence(self.rest).is_some() => raw(self.rest),
-            c if c.is_alphanumeric() || c == '_' => word(self.rest),
+            c if c.is_ascii_digit() => number(self.rest),
+            c if c.is_alphanumeric() || c == '_' => run(self.rest),
+            '!' if self.rest[1..].starts_with("in") && run(&self.rest[1..]) == 2 => "!in".len(),
             c => SYMBOLS.iter().find(|s| self.rest.starts_with(**s)).map_or(c.len_utf8(), |s| s.len()),
         };
         let text = self.take(length);
@@ -175,7 +181,7 @@ impl<'a> Reader<'a> {
             closes = matches!(text, ")" | "]" | "}");
             self.count_braces(text);
         }
-        Some(Token { text, range: Range { start, end: self.place }, opens, closes })
+        Some(Token { text, range: Range { start, end: self.place }, comment: false, opens, closes })
     }
 
     fn count_braces(&mut self, text: &str) {
@@ -189,8 +195,14 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// How long a comment is, with those inside it.
-fn comment(text: &str) -> usize {
+/// How long the comment is that a text begins with, with those inside it; nothing where there is none.
+fn comment(text: &str) -> Option<usize> {
+    if text.starts_with("//") {
+        return Some(text.find(['\r', '\n']).unwrap_or(text.len()));
+    }
+    if !text.starts_with("/*") {
+        return None;
+    }
     let (mut depth, mut at) = (0_usize, 0);
     while let Some(found) = text[at..].find(['/', '*']) {
         at += found;
@@ -200,28 +212,41 @@ fn comment(text: &str) -> usize {
             _ => at += 1,
         }
         if depth == 0 {
-            return at;
+            return Some(at);
         }
     }
-    text.len()
+    Some(text.len())
 }
 
-/// How long a text up to its closing quote is.
+/// How long a text up to its closing quote is. A quote that stands there twice is one in the text.
 fn quoted(text: &str, quote: char) -> usize {
-    let mut escaped = false;
-    for (at, c) in text.char_indices().skip(1) {
-        if c == quote && !escaped {
+    let mut rest = text.char_indices().skip(1).peekable();
+    while let Some((at, c)) = rest.next() {
+        if c == '\\' || (c == quote && rest.peek().is_some_and(|(_, next)| *next == quote)) {
+            rest.next();
+        } else if c == quote {
             return at + 1;
         }
-        escaped = c == '\\' && !escaped;
     }
     text.len()
 }
 
-/// How long the rest of a text in backticks is, up to its end or its next `${`, and whether it ends.
+/// How long the rest of a text in backticks is, up to its end or its next `${`, and whether it ends. A backtick that stands
+/// there twice is one in the text, and so is `${` after a backslash.
 fn template(text: &str) -> (usize, bool) {
-    let end = text.find('`').map_or(text.len(), |at| at + 1);
-    text[..end].find("${").map_or((end, true), |at| (at + 2, false))
+    let mut at = 0;
+    while let Some(found) = text[at..].find(['`', '$', '\\']) {
+        at += found;
+        let rest = &text[at..];
+        match rest {
+            _ if rest.starts_with("``") => at += 2,
+            _ if rest.starts_with('`') => return (at + 1, true),
+            _ if rest.starts_with("${") => return (at + 2, false),
+            _ if rest.starts_with("\\${") => at += 3,
+            _ => at += 1,
+        }
+    }
+    (text.len(), true)
 }
 
 /// How many `#` open a raw text.
@@ -236,15 +261,36 @@ fn raw(text: &str) -> usize {
     text[fence + 1..].find(&close).map_or(text.len(), |at| fence + 1 + at + close.len())
 }
 
-/// How long a word or a number is. `1.5` is one number, `1.len()` and `1..5` are not.
-fn word(text: &str) -> usize {
-    let run = |text: &str| text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
-    let whole = run(text);
-    let fraction = text[whole..].strip_prefix('.').filter(|f| f.starts_with(|c: char| c.is_ascii_digit()));
-    match fraction {
-        Some(fraction) if text.starts_with(|c: char| c.is_ascii_digit()) => whole + 1 + run(fraction),
-        _ => whole,
+/// How long the letters, digits and `_` are that a text begins with.
+fn run(text: &str) -> usize {
+    text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len())
+}
+
+/// How long a number is, by Rhai's rules: `1.5`, `1.` and `2e-3` are one, `1.len()` and `1..5` are not.
+fn number(text: &str) -> usize {
+    let digits = |from: usize, base: u32| {
+        let rest = &text[from..];
+        from + rest.find(|c: char| !c.is_digit(base) && c != '_').unwrap_or(rest.len())
+    };
+    match text.as_bytes() {
+        [b'0', b'x' | b'X', ..] => return digits(2, 16),
+        [b'0', b'o' | b'O', ..] => return digits(2, 8),
+        [b'0', b'b' | b'B', ..] => return digits(2, 2),
+        _ => {}
     }
+    let mut end = digits(0, 10);
+    if let Some(fraction) = text[end..].strip_prefix('.')
+        && !fraction.is_empty()
+        && !fraction.starts_with(|c: char| c.is_alphabetic() || c == '_' || c == '.')
+    {
+        end = digits(end + 1, 10);
+    }
+    if let Some(power) = text[end..].strip_prefix(['e', 'E'])
+        && power.starts_with(|c: char| c.is_ascii_digit() || c == '+' || c == '-')
+    {
+        end = digits(end + 2, 10);
+    }
+    end
 }
 
 #[cfg(test)]
@@ -261,7 +307,16 @@ mod tests {
             ("a.b?.c == 1.5", vec!["a", ".", "b", "?.", "c", "==", "1.5"]),
             ("0..=5 1.len()", vec!["0", "..=", "5", "1", ".", "len", "(", ")"]),
             (r#"x("a\"b", 'c') // d "#, vec!["x", "(", r#""a\"b""#, ",", "'c'", ")"]),
-            ("/* a /* b */ c */ d", vec!["d"]),
+            ("/* a /* b */ c */ d /e", vec!["d", "/", "e"]),
+            ("// a\rb", vec!["b"]),
+            ("a !in b !inner", vec!["a", "!in", "b", "!", "inner"]),
+            (
+                "1. 1.5e-3 2e5 0x1e-3 1_0.5 1.abs()",
+                vec!["1.", "1.5e-3", "2e5", "0x1e", "-", "3", "1_0.5", "1", ".", "abs", "(", ")"],
+            ),
+            ("a **= b -= c", vec!["a", "**=", "b", "-=", "c"]),
+            (r#""a""b" 'c' """#, vec![r#""a""b""#, "'c'", r#""""#]),
+            ("`a``b` `\\${c`", vec!["`a``b`", "`\\${c`"]),
             ("`a${b + `c${d}`}e` f", vec!["`a${", "b", "+", "`c${", "d", "}`", "}e`", "f"]),
             ("`${#{a: 1}.a}`", vec!["`${", "#{", "a", ":", "1", "}", ".", "a", "}`"]),
             (r##"#"a"b"# c"##, vec![r##"#"a"b"#"##, "c"]),

@@ -1,5 +1,6 @@
 //! The port through which the kernel asks policies. `policy` implements it; the kernel knows only this.
 
+use chrono::TimeDelta;
 use diesel::prelude::*;
 use serde_json::{Map, Value};
 
@@ -17,7 +18,7 @@ use crate::{
 
 /// A question to the policies.
 pub struct Question<'a> {
-    /// `priority`, `routing`, `guard`.
+    /// `priority`, `routing`, `guard`, `escalation`.
     pub decision: &'static str,
     /// What kind of record it is about.
     pub kind: &'static Kind,
@@ -27,6 +28,10 @@ pub struct Question<'a> {
     pub before: Option<&'a Map<String, Value>>,
     /// The step that is being taken.
     pub step: Option<&'static Step>,
+    /// Why an escalation is asked about, as policies see it.
+    pub moment: Option<&'a Map<String, Value>>,
+    /// The policies that are asked; all of them where none is named.
+    pub only: &'a [RowId],
     /// What the person wrote along with it.
     pub note: Option<&'a str>,
     /// Whether nothing comes of it: then an error of a policy does not count against it.
@@ -46,6 +51,28 @@ pub enum Effect {
     Assignee(UserId),
     /// Tell somebody; carried as an event.
     Notify(String),
+    /// Tell somebody at once, who is expected to answer.
+    Page {
+        /// The name of a team or a user.
+        who: String,
+        /// The user, where it is one.
+        user: Option<UserId>,
+    },
+    /// Tell somebody further up, who is expected to answer.
+    Escalate {
+        /// How far up.
+        level: i32,
+        /// The name of a team or a user.
+        who: String,
+        /// The user, where it is one.
+        user: Option<UserId>,
+    },
+    /// Propose it as a major incident.
+    ProposeMajor,
+    /// Ask again after a time.
+    Again(TimeDelta),
+    /// These policies failed: ask them again later, and tell the administrators.
+    Unanswered(Vec<RowId>),
     /// Don't let it happen: the field that is wrong, why, and which policy says so.
     Refuse {
         /// The field that is wrong, or empty.
@@ -73,6 +100,9 @@ pub trait Decide: Send + Sync {
     /// Something that is looked up for answers has changed here: teams, custom fields, policies.
     fn expire(&self) {}
 }
+
+/// Who is told where policies fail.
+pub const ADMINISTRATORS: &str = "administrators";
 
 /// The mode of rows of versions that run in the shadow of the live one.
 pub const SHADOW: &str = "shadow";

@@ -10,8 +10,9 @@ use super::{
     journal::Note,
     kind::{Kind, Step},
     render,
+    service_level::turn::Work,
 };
-use crate::{db::JsonText, error::Result};
+use crate::{db::JsonText, error::Result, id::RowId};
 
 /// A record while it is being written: as it was, and as it will be.
 #[derive(Clone, Debug)]
@@ -34,6 +35,12 @@ pub struct Draft<D> {
     pub decisions: Vec<DecisionRow>,
     /// What is written beside the record in the same breath.
     pub aside: Option<Aside>,
+    /// What becomes of its clocks, where that was worked out before the write.
+    pub clocks: Option<Vec<Work>>,
+    /// Whether policies were asked about escalation because of what changes, or are not to be.
+    pub is_escalation_asked: bool,
+    /// What clocks have told of that policies were asked about, or are not to be: the clock, and how much was used up.
+    pub clocks_asked: Vec<(RowId, i32)>,
 }
 
 /// Something that stands beside a record and is part of its story: a link, a watcher, an attachment.
@@ -45,12 +52,24 @@ pub struct Aside {
     pub action: &'static str,
     /// What it changed, for the history: name → [old, new].
     pub changes: Map<String, Value>,
+    /// Fields of the record that the server sets along with it.
+    pub fields: Map<String, Value>,
+    /// What is added to the journal along with it.
+    pub notes: Vec<Note>,
 }
 
 impl Aside {
     /// A change of one thing called `name`.
     pub fn new(needs: &'static str, action: &'static str, name: &str, old: Value, new: Value) -> Self {
-        Aside { needs, action, changes: Map::from_iter([(name.to_owned(), Value::Array(vec![old, new]))]) }
+        let changes = Map::from_iter([(name.to_owned(), Value::Array(vec![old, new]))]);
+        Aside { needs, action, changes, fields: Map::new(), notes: Vec::new() }
+    }
+
+    /// The same, with a field of the record that the server sets.
+    #[must_use]
+    pub fn with_field(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.fields.insert(name.to_owned(), value.into());
+        self
     }
 }
 
@@ -58,7 +77,20 @@ impl<D: serde::Serialize + PartialEq + Clone> Draft<D> {
     /// Of a new record.
     pub fn new(kind: &'static Kind, header: Header, details: D) -> Self {
         let (notes, events, decisions) = (Vec::new(), Vec::new(), Vec::new());
-        Draft { kind, before: None, header, details, step: None, notes, events, decisions, aside: None }
+        Draft {
+            kind,
+            before: None,
+            header,
+            details,
+            step: None,
+            notes,
+            events,
+            decisions,
+            aside: None,
+            clocks: None,
+            is_escalation_asked: false,
+            clocks_asked: Vec::new(),
+        }
     }
 
     /// Of a stored record, with nothing changed yet.

@@ -45,7 +45,7 @@ pub struct Told {
     /// The record's kind.
     #[schema(examples("incident"))]
     pub kind: String,
-    /// What is told of it: the record's number, version and state, and which fields changed.
+    /// What is told of it: the record's number, version and state, which fields changed, and `by` whom.
     pub payload: Value,
 }
 
@@ -71,7 +71,7 @@ impl Wanted {
 }
 
 /// A place in the order of commits: how far somebody has read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Queryable)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Queryable)]
 pub struct Place {
     xid: i64,
     seq: i64,
@@ -80,6 +80,16 @@ pub struct Place {
 impl Place {
     /// Before everything.
     const BEGINNING: Place = Place { xid: i64::MIN, seq: 0 };
+
+    /// A place that somebody has kept.
+    pub const fn kept(xid: i64, seq: i64) -> Self {
+        Place { xid, seq }
+    }
+
+    /// What somebody keeps of it: the transaction, and the number within it.
+    pub const fn to_keep(self) -> (i64, i64) {
+        (self.xid, self.seq)
+    }
 
     /// Where an event stands; nothing when there is no such event.
     pub fn of(connection: &mut AnyConnection, id: RowId) -> Result<Option<Self>> {

@@ -5,16 +5,19 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::{
+    approval,
     audit::AuditEntry,
     custom,
     draft::Draft,
+    escalation,
     header::Header,
     journal::{self, Entry},
     mention::{self, Mention},
-    outbox::{Event, NOTED},
+    outbox::{BY, Event, NOTED},
     pending::{Participant, Tag, Words},
     practice::{Details, Practice},
     render::changes,
+    service_level::{self, follow::Passing},
     store::{Desk, Outcome},
 };
 use crate::{
@@ -29,19 +32,47 @@ pub fn write<P: Practice>(desk: &mut Desk<'_, '_>, mut draft: Draft<P::Details>)
         draft.header.number = desk.kernel.next_number(desk.unit.reference(), draft.kind.name, draft.kind.prefix)?;
     }
     P::count(&mut draft);
+    escalation::ask::follow::<P>(desk, &mut draft)?;
     draft.header.version += 1;
     draft.header.updated_at = desk.cause.at;
     let mut outcome = outcome(&draft)?;
     let changed = changes(draft.was()?.as_ref(), &outcome.record);
+    let approvals = write_approvals(desk, &mut draft, &outcome.record, &changed)?;
     write_people(desk, &draft);
     write_tags(desk, &draft)?;
     custom::write(desk, &draft)?;
     write_words(desk, &draft);
     outcome.entries = write_journal(desk, &draft);
-    write_evidence(desk, &mut draft, &changed)?;
+    let clocks = match draft.clocks.take() {
+        Some(clocks) => clocks,
+        None => service_level::follow::work_out(desk, &draft, &outcome.record, Passing::Write)?,
+    };
+    escalation::ask::later::<P>(desk, &draft, &clocks)?;
+    service_level::follow::keep(desk, &mut draft, clocks)?;
+    write_evidence(desk, &mut draft, &changed, approvals)?;
     write_record(desk, &draft);
     P::follow(&draft, desk)?;
     as_seen(desk, outcome)
+}
+
+/// What a change means for the approvals of the record; gives what the history tells of that.
+fn write_approvals<D: Details>(
+    desk: &mut Desk<'_, '_>,
+    draft: &mut Draft<D>,
+    record: &Map<String, Value>,
+    changed: &Map<String, Value>,
+) -> Result<Map<String, Value>> {
+    let Some((before, _)) = draft.before.as_ref().filter(|_| !changed.is_empty()) else { return Ok(Map::new()) };
+    let effects = approval::again::follow(desk, before, &draft.header, record, changed)?;
+    for (action, told) in effects.events {
+        let Header { number, version, state, .. } = &draft.header;
+        let payload = json!({
+            "number": number, "version": version, "state": state, "changed": [approval::BESIDE], "approval": told,
+            "via": desk.cause.via.as_text(),
+        });
+        draft.events.push((format!("{}.{action}", draft.kind.name), payload));
+    }
+    Ok(effects.changes)
 }
 
 /// What came of a write, without what is hidden from its writer.
@@ -153,13 +184,14 @@ fn write_evidence<D: Details>(
     desk: &mut Desk<'_, '_>,
     draft: &mut Draft<D>,
     changed: &Map<String, Value>,
+    approvals: Map<String, Value>,
 ) -> Result<()> {
     let action = action(draft);
     let mut told = changed.clone();
     for note in &draft.notes {
         told.insert(note.kind.to_owned(), json!([null, note.body]));
     }
-    let beside = draft.aside.iter().flat_map(|aside| &aside.changes);
+    let beside = draft.aside.iter().flat_map(|aside| &aside.changes).chain(&approvals);
     told.extend(beside.clone().map(|(name, change)| (name.clone(), change.clone())));
     let names: Vec<&String> = changed.keys().chain(beside.map(|(name, _)| name)).collect();
     let header = &draft.header;
@@ -179,12 +211,16 @@ fn write_evidence<D: Details>(
         "number": header.number, "version": header.version, "state": header.state,
         "changed": names, "via": desk.cause.via.as_text(),
     });
-    let event = |event: String, payload: &Value| -> Result<Event> {
-        Ok(Event { id: RowId::new(), at: desk.cause.at, event, record_id: header.id, payload: JsonText::of(payload)? })
+    let event = |event: String, mut payload: Value| -> Result<Event> {
+        if let Value::Object(members) = &mut payload {
+            members.insert(BY.to_owned(), json!(desk.cause.caller.user));
+        }
+        let payload = JsonText::of(&payload)?;
+        Ok(Event { id: RowId::new(), at: desk.cause.at, event, record_id: header.id, payload })
     };
-    let mut events = vec![event(action, &payload)?];
+    let mut events = vec![event(action, payload)?];
     for (name, payload) in &draft.events {
-        events.push(event(name.clone(), payload)?);
+        events.push(event(name.clone(), payload.clone())?);
     }
     desk.unit.deferred.events.extend(events);
     write_decisions(desk, draft);

@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clock::Moment,
     db::{JsonText, sql::among},
+    error::{Code, Error, Result},
     id::{OrganisationId, RecordId, TeamId, UserId},
     on_either,
+    record::kind::Phase,
     schema::record,
 };
 
@@ -45,6 +47,8 @@ pub struct Header {
     pub updated_at: Moment,
     pub resolved_at: Option<Moment>,
     pub closed_at: Option<Moment>,
+    pub escalation_level: i32,
+    pub escalated_at: Option<Moment>,
 }
 
 /// What of a record decides who sees it, and its version.
@@ -62,11 +66,7 @@ pub struct Place {
 
 impl Place {
     /// Of the record of this kind with that id.
-    pub fn find(
-        connection: &mut crate::db::AnyConnection,
-        kind: &str,
-        id: RecordId,
-    ) -> crate::error::Result<Option<Place>> {
+    pub fn find(connection: &mut crate::db::AnyConnection, kind: &str, id: RecordId) -> Result<Option<Place>> {
         let of_kind = record::table.filter(record::id.eq(id)).filter(record::kind.eq(kind));
         let place = of_kind.select((record::id, record::version, record::organisation_id, record::team_id));
         Ok(on_either!(connection, c => place.first(c)).optional()?)
@@ -74,6 +74,19 @@ impl Place {
 }
 
 impl Header {
+    /// Whether somebody still has to do something about it.
+    pub fn is_active(&self) -> bool {
+        [Phase::Open, Phase::Waiting].iter().any(|phase| phase.as_str() == self.phase)
+    }
+
+    /// Refuses one about which nobody has to do anything any more; `why` says what that means for who asks.
+    pub fn must_be_active(&self, why: &str) -> Result<()> {
+        match self.is_active() {
+            true => Ok(()),
+            false => Err(Error::new(Code::Conflict, format!("{} is {}; {why}.", self.number, self.state))),
+        }
+    }
+
     /// What of it decides who sees it.
     pub fn place(&self) -> Place {
         let Header { id, version, organisation_id, team_id, .. } = *self;
@@ -81,12 +94,12 @@ impl Header {
     }
 
     /// The record with that id.
-    pub fn find(connection: &mut crate::db::AnyConnection, id: RecordId) -> crate::error::Result<Option<Header>> {
+    pub fn find(connection: &mut crate::db::AnyConnection, id: RecordId) -> Result<Option<Header>> {
         Ok(on_either!(connection, c => record::table.find(id).first(c)).optional()?)
     }
 
     /// The id of the record that a path means: by id or by number, in large or small letters.
-    pub fn id_of(connection: &mut crate::db::AnyConnection, text: &str) -> crate::error::Result<Option<RecordId>> {
+    pub fn id_of(connection: &mut crate::db::AnyConnection, text: &str) -> Result<Option<RecordId>> {
         match text.parse() {
             Ok(id) => Ok(Some(id)),
             Err(_) => {
@@ -98,7 +111,7 @@ impl Header {
     }
 
     /// The records with those ids, in no order.
-    pub fn find_all(connection: &mut crate::db::AnyConnection, ids: &[RecordId]) -> crate::error::Result<Vec<Header>> {
+    pub fn find_all(connection: &mut crate::db::AnyConnection, ids: &[RecordId]) -> Result<Vec<Header>> {
         match ids {
             [] => return Ok(Vec::new()),
             [id] => return Ok(Header::find(connection, *id)?.into_iter().collect()),

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     clock::Moment,
-    db::Backend,
+    db::{AnyConnection, Backend, JsonText},
     error::Result,
     id::{RecordId, UserId},
     schema::audit,
@@ -37,7 +37,7 @@ pub struct HistoryEntry {
     /// What was done, in the past tense.
     #[schema(examples("incident.resolved"))]
     pub action: String,
-    /// Through what: `api`, `batch`, `import`, `timer:auto_close`, `consequence:INC0000001`, or `consequence` alone when you
+    /// Through what: `api`, `batch`, `import`, `link`, `timer:auto_close`, `consequence:INC0000001`, or `consequence` alone when you
     /// may not see of what.
     #[schema(examples("api"))]
     pub via: String,
@@ -52,7 +52,7 @@ pub struct HistoryEntry {
 /// What became of a field.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct FieldChange {
-    /// Its name; `comment`, `work_note`, `time`, `link`, `watcher` or `attachment` for what stands beside the record.
+    /// Its name; `comment`, `work_note`, `time`, `link`, `watcher`, `attachment` or `approval` for what stands beside the record.
     pub field: String,
     /// What it held before.
     pub from: Value,
@@ -101,6 +101,29 @@ pub fn of_record(
     }
     Ok(entries)
 }
+
+/// What the fields of a record, or of something else that the trail tells of, held at a moment, of those that have changed
+/// since. Nothing where it was made only later.
+pub fn since(connection: &mut AnyConnection, subject: &str, at: Moment) -> Result<Option<Map<String, Value>>> {
+    let later = audit::table.filter(audit::subject_id.eq(subject)).filter(audit::at.gt(at));
+    let rows: Vec<(i32, JsonText)> = later
+        .order((audit::subject_version, audit::at))
+        .select((audit::subject_version, audit::changes))
+        .load(connection)?;
+    let mut held = Map::new();
+    for (version, told) in rows {
+        if version <= FIRST {
+            return Ok(None);
+        }
+        for change in changes(told.read()?, true) {
+            held.entry(change.field).or_insert(change.from);
+        }
+    }
+    Ok(Some(held))
+}
+
+/// The version in which everything is made.
+const FIRST: i32 = 1;
 
 /// Where an entry speaks of other records.
 fn mentions<'a>(fields: &[&str], entry: &'a mut HistoryEntry) -> Vec<Mention<'a>> {

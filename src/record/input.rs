@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::{
@@ -12,6 +13,14 @@ use crate::{
     clock::Moment,
     error::{Error, FieldError, Result, did_you_mean},
 };
+
+/// For fields of a merge patch: one that is given is `Some`, even when it is null, so that null is refused where it can't
+/// stand and empties where it can.
+pub fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
 
 /// On which occasion fields are written.
 #[derive(Clone, Copy)]

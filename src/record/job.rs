@@ -152,20 +152,21 @@ impl JobRow {
     /// The ids of the jobs about a subject that are done, the newest first.
     pub fn done_about(connection: &mut AnyConnection, kind: &str, subject: &str) -> Result<Vec<RowId>> {
         let about = job::table.filter(job::subject.eq(subject)).filter(job::kind.eq(kind));
-        let done = about.filter(job::state.eq(State::Succeeded.as_str()));
+        let done = about.filter(job::state.eq(State::Succeeded.as_str())).filter(job::done.gt(0));
         Ok(done.order(job::id.desc()).limit(20).select(job::id).load(connection)?)
+    }
+
+    /// The oldest job that waits, or whose node is gone.
+    pub fn oldest_free(connection: &mut AnyConnection, now: Moment) -> Result<Option<RowId>> {
+        let oldest = job::table.filter(is_free(now)).order((job::created_at, job::id)).select(job::id);
+        Ok(oldest.first(connection).optional()?)
     }
 
     /// The oldest job that waits, or whose node is gone: from now on this node's.
     pub fn take(connection: &mut AnyConnection, node: RowId, now: Moment) -> Result<Option<Self>> {
-        let is_free = || {
-            let is_silent = job::beat_at.is_null().or(job::beat_at.lt(now.minus(SILENCE)).assume_not_null());
-            job::ended_at.is_null().and(job::state.eq(State::Queued.as_str()).or(is_silent.assume_not_null()))
-        };
-        let oldest = job::table.filter(is_free()).order((job::created_at, job::id)).select(job::id);
-        let Some(id) = oldest.first::<RowId>(connection).optional()? else { return Ok(None) };
+        let Some(id) = Self::oldest_free(connection, now)? else { return Ok(None) };
         let mine = (job::state.eq(State::Running.as_str()), job::node.eq(node), job::beat_at.eq(now));
-        if diesel::update(job::table.find(id).filter(is_free())).set(mine).execute(connection)? == 0 {
+        if diesel::update(job::table.find(id).filter(is_free(now))).set(mine).execute(connection)? == 0 {
             return Ok(None);
         }
         let begun = job::table.find(id).filter(job::started_at.is_null());
@@ -245,4 +246,13 @@ impl JobRow {
         diesel::update(job::table.find(self.id)).set(again).execute(connection)?;
         Ok(())
     }
+}
+
+/// That a job waits, or that its node is gone.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn is_free(now: Moment) -> _ {
+    let heard_of: Moment = now.minus(SILENCE);
+    let is_silent = job::beat_at.is_null().or(job::beat_at.lt(heard_of).assume_not_null());
+    let queued: &'static str = State::Queued.as_str();
+    job::ended_at.is_null().and(job::state.eq(queued).or(is_silent.assume_not_null()))
 }

@@ -5,6 +5,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use arc_swap::ArcSwapOption;
+
 use super::{
     catalogue::Catalogue,
     custom::{self, CustomField},
@@ -13,10 +15,11 @@ use super::{
     held::Held,
     kind::{Field, Holds, Kind},
     practice::AnyPractice,
+    service_level::Levels,
     shelf::Shelf,
 };
 use crate::{
-    db::{AnyConnection, Database, Engine},
+    db::{AnyConnection, Database, Engine, Epoch},
     error::{Error, Result},
 };
 
@@ -31,6 +34,8 @@ pub struct Kernel {
     catalogues: Held<Vec<&'static str>, Arc<Catalogue>>,
     custom_fields: Held<&'static str, Arc<[CustomField]>>,
     shelf: Shelf,
+    levels: ArcSwapOption<Levels>,
+    levels_epoch: Epoch,
     /// Days from resolution to closure.
     pub auto_close_days: i64,
 }
@@ -56,6 +61,8 @@ impl Kernel {
             catalogues: Held::default(),
             custom_fields: Held::default(),
             shelf: Shelf::default(),
+            levels: ArcSwapOption::empty(),
+            levels_epoch: Epoch::of_service_levels(),
             auto_close_days,
         }
     }
@@ -98,6 +105,18 @@ impl Kernel {
         self.faces.forget();
         self.catalogues.forget();
         self.custom_fields.forget();
+        self.levels_epoch.expire();
+    }
+
+    /// The service levels that are active.
+    pub fn levels(&self, connection: &mut AnyConnection) -> Result<Arc<Levels>> {
+        let epoch = self.levels_epoch.current(connection)?;
+        if let Some(known) = self.levels.load_full().filter(|known| known.epoch == epoch) {
+            return Ok(known);
+        }
+        let levels = Arc::new(Levels::read(self, connection, epoch)?);
+        self.levels.store(Some(levels.clone()));
+        Ok(levels)
     }
 
     /// The active custom fields of a kind.

@@ -357,4 +357,17 @@ pub const HEADER: &[Field] = &[
     Field::by_server("updated_at", "Updated", "When it last changed.", Holds::Time).sortable(),
     Field::by_server("resolved_at", "Resolved", "When the work was done.", Holds::Time),
     Field::by_server("closed_at", "Closed", "When it was closed or cancelled.", Holds::Time),
+    Field::by_server(
+        "escalation_level",
+        "Escalation level",
+        "How far up it was escalated; 0 while it was not.",
+        Holds::Integer(0, 9),
+    )
+    .never_null(),
+    Field::by_server(
+        "escalated_at",
+        "Escalated",
+        "Since when somebody who was called waits to be answered; null while nobody does.",
+        Holds::Time,
+    ),
 ];

@@ -27,7 +27,10 @@ use crate::{
     id::RecordId,
     schema::record,
 };
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use diesel::{
     prelude::*,
@@ -161,6 +164,14 @@ impl<'a> List<'a> {
             query = query.filter(compile::after(&self.sort, &self.keys_of(&shown)?, last.id.as_str(), false)?);
         }
         Ok(query.order(compile::order_by(&self.sort, false)).limit(limit).load(connection)?)
+    }
+
+    /// Those of these records that are in the list.
+    pub fn among(&self, connection: &mut AnyConnection, ids: &[RecordId]) -> Result<HashSet<RecordId>> {
+        let engine = connection.engine();
+        let these = among(engine, "record.id", ids.iter().map(RecordId::as_str));
+        let query = record::table.into_boxed::<Backend>().filter(Sql::all([these, self.narrowed(engine)?]));
+        Ok(query.select(record::id).load(connection)?.into_iter().collect())
     }
 
     /// Everything but order and place.

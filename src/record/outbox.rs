@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use serde::Serialize;
 
-use super::{journal, kind::Kind};
+use super::{escalation, journal, kind::Kind};
 use crate::{
     auth::caller::Caller,
     clock::Moment,
@@ -16,13 +16,16 @@ use crate::{
 pub const NOTIFIED: &str = "policy.notified";
 /// Ends the name of what happened when something was added that only those who work on the record read: `incident.noted`.
 pub const NOTED: &str = "noted";
+/// The member of an event's payload that says who did it.
+pub const BY: &str = "by";
 
 /// Whether the caller is told of an event about a record of this kind that they see.
 pub fn is_for(caller: &Caller, kind: &Kind, event: &str) -> bool {
     if event == NOTIFIED {
         caller.can("decision.read")
     } else {
-        event != noted(kind) || caller.can(&kind.permission(journal::WORK_NOTE))
+        let is_internal = event == noted(kind) || escalation::calls(event);
+        !is_internal || caller.can(&kind.permission(journal::WORK_NOTE))
     }
 }
 
@@ -43,6 +46,6 @@ pub struct Event {
     pub event: String,
     /// To which record.
     pub record_id: RecordId,
-    /// The record's number and version, and what changed.
+    /// The record's number and version, what changed, and by whom.
     pub payload: JsonText,
 }

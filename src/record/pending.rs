@@ -10,17 +10,23 @@ use diesel::prelude::*;
 use super::{
     audit::{self, AuditEntry},
     decide::DecisionRow,
+    escalation,
     header::Header,
     journal::Entry,
     outbox::Event,
     practice::Details,
+    service_level::clock::{self, ServiceClock},
+    timer,
 };
 use crate::{
     db::{AnyConnection, writer::Deferred},
     error::{Code, Error, Result},
     id::{RecordId, UserId},
     insert_rows,
-    schema::{custom_value, decision, journal, outbox, participant, record, record_tag, record_text},
+    schema::{
+        custom_value, decision, journal, outbox, participant, record, record_tag, record_text, service_clock,
+        service_clock_entry,
+    },
 };
 
 /// Somebody's part in a record; it makes the record visible to them.
@@ -115,6 +121,13 @@ pub struct Pending {
     pub events: Vec<Event>,
     /// New rows of the decision log.
     pub decisions: Vec<DecisionRow>,
+    /// Timers that are set and retired, in order.
+    pub timers: Vec<timer::Change>,
+    /// New and answered escalations, in order.
+    pub escalations: Vec<escalation::row::Change>,
+    new_clocks: Vec<ServiceClock>,
+    changed_clocks: Vec<ServiceClock>,
+    clock_entries: Vec<clock::Entry>,
 }
 
 impl Pending {
@@ -132,6 +145,14 @@ impl Pending {
         if let Some(details) = changed_details {
             self.details_of::<D>(kind).changed.push(details);
         }
+    }
+
+    /// A clock of a record, and what is added to its ledger.
+    pub fn keep_clock(&mut self, clock: ServiceClock, is_new: bool, entries: Vec<clock::Entry>) {
+        self.touched.insert(clock.record_id);
+        let clocks = if is_new { &mut self.new_clocks } else { &mut self.changed_clocks };
+        clocks.push(clock);
+        self.clock_entries.extend(entries);
     }
 
     #[expect(clippy::expect_used, reason = "a kind has one details type")]
@@ -188,6 +209,16 @@ impl Pending {
         Ok(())
     }
 
+    fn write_clocks(&mut self, connection: &mut AnyConnection) -> Result<()> {
+        insert_rows!(connection, service_clock::table, std::mem::take(&mut self.new_clocks))?;
+        for clock in self.changed_clocks.drain(..) {
+            clock.update(connection)?;
+        }
+        insert_rows!(connection, service_clock_entry::table, std::mem::take(&mut self.clock_entries))?;
+        escalation::row::write(connection, std::mem::take(&mut self.escalations))?;
+        timer::write(connection, std::mem::take(&mut self.timers))
+    }
+
     fn write_evidence(&mut self, connection: &mut AnyConnection) -> Result<()> {
         insert_rows!(connection, journal::table, std::mem::take(&mut self.journal))?;
         insert_rows!(connection, decision::table, std::mem::take(&mut self.decisions))?;
@@ -215,6 +246,7 @@ impl Deferred for Pending {
         self.write_headers(connection)?;
         self.write_parts(connection)?;
         self.write_words(connection, &words)?;
+        self.write_clocks(connection)?;
         self.write_evidence(connection)?;
         *self = Pending::default();
         Ok(())
@@ -244,6 +276,11 @@ impl Deferred for Pending {
         self.audit.extend(other.audit);
         self.events.extend(other.events);
         self.decisions.extend(other.decisions);
+        self.timers.extend(other.timers);
+        self.escalations.extend(other.escalations);
+        self.new_clocks.extend(other.new_clocks);
+        self.changed_clocks.extend(other.changed_clocks);
+        self.clock_entries.extend(other.clock_entries);
     }
 
     fn touches(&self, record: RecordId) -> bool {
@@ -256,6 +293,8 @@ impl Deferred for Pending {
             && self.audit.is_empty()
             && self.events.is_empty()
             && self.decisions.is_empty()
+            && self.timers.is_empty()
+            && self.escalations.is_empty()
     }
 }
 

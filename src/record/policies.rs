@@ -1,11 +1,15 @@
 //! Where the write path asks the policies, and what becomes of their answers.
+//!
+//! **Invariant:** a write asks each decision at most once, in the order of the kind's table, and what follows from it for
+//! other records is at most [`DEEPEST`] deep: no policy makes another go round for ever.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
-    cause::Policies,
-    decide::{Answer, Effect, Question, SHADOW},
+    cause::{Cause, DEEPEST, Policies},
+    decide::{Answer, DecisionRow, Effect, Question, SHADOW},
     draft::Draft,
+    escalation,
     kind::Kind,
     outbox::NOTIFIED,
     practice::Details,
@@ -13,23 +17,25 @@ use super::{
     store::{Desk, Reading},
 };
 use crate::{
+    clock::Length,
     db::JsonText,
     error::{Code, Error, FieldError, Result},
+    id::RowId,
 };
 
 /// The decision that is about a step, not about what a record holds.
 const GUARD: &str = "guard";
 
-/// The decisions that say what a record of a kind holds.
+/// The decisions that somebody may ask again.
 pub fn askable(kind: &Kind) -> impl Iterator<Item = &'static str> {
     kind.decisions.iter().map(|t| t.decision).filter(|name| *name != GUARD)
 }
 
 /// Asks every decision that the change calls for, in the order of the kind's table, and carries out what they say.
 pub fn decide_all<D: Details>(desk: &mut Desk<'_, '_>, draft: &mut Draft<D>) -> Result<()> {
-    for trigger in draft.kind.decisions.iter().filter(|t| t.decision != GUARD) {
+    for trigger in draft.kind.decisions.iter().filter(|t| ![GUARD, escalation::DECISION].contains(&t.decision)) {
         if is_called_for(desk.cause.policies.clone(), draft, trigger)? {
-            let answer = ask(desk, draft, trigger.decision)?;
+            let answer = ask(desk, draft, trigger.decision, None)?;
             carry_out(desk, draft, trigger.decision, answer)?;
         }
     }
@@ -38,19 +44,26 @@ pub fn decide_all<D: Details>(desk: &mut Desk<'_, '_>, draft: &mut Draft<D>) -> 
 
 /// Asks the guard about the step that is being taken.
 pub fn guard<D: Details>(desk: &mut Desk<'_, '_>, draft: &mut Draft<D>) -> Result<()> {
-    if !draft.kind.decisions.iter().any(|t| t.decision == GUARD) {
+    let is_asked = draft.kind.decisions.iter().any(|t| t.decision == GUARD);
+    let Answer { effects, log } = if is_asked { ask(desk, draft, GUARD, None)? } else { Answer::default() };
+    let Some(refused) = refused(desk.cause, &effects) else {
+        draft.decisions.extend(log);
         return Ok(());
+    };
+    let version = draft.header.version;
+    desk.unit.testimony.decisions.extend(log.into_iter().map(|row| row.of(draft.header.id, version)));
+    Err(refused)
+}
+
+/// Why a step must not be taken, if it must not.
+fn refused(cause: &Cause, effects: &[Effect]) -> Option<Error> {
+    if cause.is_too_deep() {
+        let detail = format!("Consequences end after {DEEPEST} records.");
+        return Some(Error::new(Code::IllegalTransition, detail));
     }
-    let Answer { effects, log } = ask(desk, draft, GUARD)?;
-    let observed = matches!(desk.cause.policies, Policies::Observe { .. });
-    if let Some(refusal) = effects.iter().find_map(refusal_of).filter(|_| !observed) {
-        let detail = refusal.detail.clone();
-        let version = draft.header.version;
-        desk.unit.testimony.decisions.extend(log.into_iter().map(|row| row.of(draft.header.id, version)));
-        return Err(Error::new(Code::RefusedByPolicy, detail).with_errors(vec![refusal]));
-    }
-    draft.decisions.extend(log);
-    Ok(())
+    let observed = matches!(cause.policies, Policies::Observe { .. });
+    let refusal = effects.iter().find_map(refusal_of).filter(|_| !observed)?;
+    Some(Error::new(Code::RefusedByPolicy, refusal.detail.clone()).with_errors(vec![refusal]))
 }
 
 /// Asks one decision though nothing has changed, and carries out what the policies say.
@@ -60,7 +73,7 @@ pub fn decide_again<D: Details>(desk: &mut Desk<'_, '_>, draft: &mut Draft<D>, d
         let detail = format!("There is no decision `{decision}` to ask about a {}{near}.", draft.kind.name);
         return Err(Error::invalid("/decision", "not_a_choice", detail));
     };
-    let answer = ask(desk, draft, decision)?;
+    let answer = ask(desk, draft, decision, None)?;
     carry_out(desk, draft, decision, answer)
 }
 
@@ -76,6 +89,8 @@ pub fn refusal<D: Details>(reading: &mut Reading<'_>, draft: &Draft<D>) -> Resul
         record: &record,
         before: before.as_ref(),
         step: draft.step,
+        moment: None,
+        only: &[],
         note: None,
         rehearsal: true,
         cause: reading.cause,
@@ -109,7 +124,13 @@ fn public_note<D>(draft: &Draft<D>) -> Option<&str> {
     draft.notes.iter().find(|n| n.kind == super::journal::COMMENT).map(|n| n.body.as_str())
 }
 
-fn ask<D: Details>(desk: &mut Desk<'_, '_>, draft: &Draft<D>, decision: &'static str) -> Result<Answer> {
+/// Asks one decision; `moment` is why, for an escalation, and the policies that alone are asked.
+pub fn ask<D: Details>(
+    desk: &mut Desk<'_, '_>,
+    draft: &Draft<D>,
+    decision: &'static str,
+    moment: Option<(&Map<String, Value>, &[RowId])>,
+) -> Result<Answer> {
     for id in [draft.header.service_id, draft.header.configuration_item_id].into_iter().flatten() {
         desk.unit.settled(id)?;
     }
@@ -127,6 +148,8 @@ fn ask<D: Details>(desk: &mut Desk<'_, '_>, draft: &Draft<D>, decision: &'static
         record: &record,
         before: before.as_ref(),
         step: draft.step,
+        moment: moment.map(|(moment, _)| moment),
+        only: moment.map_or(&[], |(_, only)| only),
         note,
         rehearsal: desk.unit.is_rehearsal(),
         cause: desk.cause,
@@ -140,7 +163,7 @@ fn carry_out<D: Details>(
     decision: &'static str,
     answer: Answer,
 ) -> Result<()> {
-    let Answer { effects, mut log } = answer;
+    let Answer { effects, log } = answer;
     let (mut applied, mut discarded) = (Vec::new(), Vec::new());
     if let Policies::Observe { priority } = desk.cause.policies {
         discarded.extend(effects.iter().map(only_observed));
@@ -152,7 +175,16 @@ fn carry_out<D: Details>(
             apply(desk, draft, effect, &mut applied, &mut discarded)?;
         }
     }
-    // The last that counted is the one that answered.
+    remember(draft, log, applied, discarded)
+}
+
+/// Puts rows of the decision log to a draft; the last that counted is the one that answered.
+pub fn remember<D>(
+    draft: &mut Draft<D>,
+    mut log: Vec<DecisionRow>,
+    applied: Vec<Value>,
+    discarded: Vec<Value>,
+) -> Result<()> {
     if let Some(row) = log.iter_mut().rfind(|row| row.mode != SHADOW) {
         row.applied = JsonText::of(&applied)?;
         row.discarded = JsonText::of(&discarded)?;
@@ -161,7 +193,8 @@ fn carry_out<D: Details>(
     Ok(())
 }
 
-fn apply<D: Details>(
+/// Carries out one effect.
+pub fn apply<D: Details>(
     desk: &mut Desk<'_, '_>,
     draft: &mut Draft<D>,
     effect: Effect,
@@ -204,17 +237,30 @@ fn apply<D: Details>(
         Effect::Refuse { .. } => {
             discarded.push(json!({"effect": effect_text(&effect), "reason": "only a guard refuses"}));
         }
+        Effect::Page { .. }
+        | Effect::Escalate { .. }
+        | Effect::ProposeMajor
+        | Effect::Again(_)
+        | Effect::Unanswered(_) => {
+            discarded.push(json!({"effect": effect_text(&effect), "reason": "only an escalation calls somebody"}));
+        }
     }
     Ok(())
 }
 
 /// What a policy wanted where it was only watched, with field and value as among what is applied.
-fn only_observed(effect: &Effect) -> Value {
+pub fn only_observed(effect: &Effect) -> Value {
     let (field, to) = match effect {
         Effect::Priority(n) => ("priority", json!(n)),
         Effect::Team(team) => ("team_id", json!(team)),
         Effect::Assignee(user) => ("assignee_id", json!(user)),
-        Effect::Notify(_) | Effect::Refuse { .. } => ("", Value::Null),
+        Effect::Escalate { level, .. } => ("escalation_level", json!(level)),
+        Effect::Notify(_)
+        | Effect::Refuse { .. }
+        | Effect::Page { .. }
+        | Effect::ProposeMajor
+        | Effect::Again(_)
+        | Effect::Unanswered(_) => ("", Value::Null),
     };
     let mut told = json!({"effect": effect_text(effect), "reason": "observed: the record follows what happened"});
     if let (false, Value::Object(told)) = (field.is_empty(), &mut told) {
@@ -223,12 +269,18 @@ fn only_observed(effect: &Effect) -> Value {
     told
 }
 
-fn effect_text(effect: &Effect) -> String {
+/// What a policy wanted, in words.
+pub fn effect_text(effect: &Effect) -> String {
     match effect {
         Effect::Priority(n) => format!("priority {n}"),
         Effect::Team(team) => format!("team {team}"),
         Effect::Assignee(user) => format!("assignee {user}"),
         Effect::Notify(who) => format!("notify {who}"),
+        Effect::Page { who, .. } => format!("page {who}"),
+        Effect::Escalate { level, who, .. } => format!("level {level}: {who}"),
+        Effect::ProposeMajor => "propose major".to_owned(),
+        Effect::Again(after) => format!("again in {}", Length(*after)),
+        Effect::Unanswered(_) => "again, once it can be answered".to_owned(),
         Effect::Refuse { text, .. } => format!("refuse: {text}"),
     }
 }

@@ -8,12 +8,13 @@ use serde_json::{Map, Value};
 use super::{
     document::{Document, Text},
     draft::{Aside, Draft},
+    escalation::{self, act::Act},
     header::Header,
     journal::Note,
     kind::{Kind, Step},
     render,
     step::{self, StepChoice, StepStatus},
-    store::{self, Desk, Outcome},
+    store::{self, Desk, Outcome, Why},
 };
 use crate::{
     db::AnyConnection,
@@ -64,6 +65,10 @@ pub trait Practice: Send + Sync + Sized + 'static {
     fn follow(_written: &Draft<Self::Details>, _desk: &mut Desk<'_, '_>) -> Result<()> {
         Ok(())
     }
+    /// Proposes the record as a major incident; tells whether that is anything new.
+    fn propose_major(_draft: &mut Draft<Self::Details>, _desk: &Desk<'_, '_>) -> bool {
+        false
+    }
     /// What a timer of this practice does when it is due.
     fn timer(_name: &str, _record: RecordId, _desk: &mut Desk<'_, '_>) -> Result<()> {
         Ok(())
@@ -105,6 +110,16 @@ pub trait AnyPractice: Send + Sync {
         expected: Option<i32>,
         decision: &str,
     ) -> Result<Outcome>;
+    /// Does something about the record's escalations; nothing comes of it where nobody waits for it any more.
+    fn escalate(
+        &self,
+        desk: &mut Desk<'_, '_>,
+        id: RecordId,
+        expected: Option<i32>,
+        act: &Act,
+    ) -> Result<Option<Outcome>>;
+    /// Looks at the clocks of a record again; tells whether anything has come of it.
+    fn look_at_clocks(&self, desk: &mut Desk<'_, '_>, id: RecordId, why: Why) -> Result<bool>;
     /// The steps from the record's state, and what each still needs.
     fn steps(&self, desk: &mut store::Reading<'_>, header: Header) -> Result<Vec<StepStatus>>;
     /// The records as JSON text, in the order given.
@@ -173,6 +188,18 @@ impl<P: Practice> AnyPractice for Mounted<P> {
         decision: &str,
     ) -> Result<Outcome> {
         store::decide_again::<P>(desk, id, expected, decision)
+    }
+    fn escalate(
+        &self,
+        desk: &mut Desk<'_, '_>,
+        id: RecordId,
+        expected: Option<i32>,
+        act: &Act,
+    ) -> Result<Option<Outcome>> {
+        escalation::act::act::<P>(desk, id, expected, act)
+    }
+    fn look_at_clocks(&self, desk: &mut Desk<'_, '_>, id: RecordId, why: Why) -> Result<bool> {
+        store::look_at_clocks::<P>(desk, id, why)
     }
     fn steps(&self, reading: &mut store::Reading<'_>, header: Header) -> Result<Vec<StepStatus>> {
         step::ahead::<P>(reading, header)

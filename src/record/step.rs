@@ -49,9 +49,6 @@ pub struct StepStatus {
     pub missing: Vec<FieldError>,
 }
 
-/// How deep consequences may go before they stop.
-pub const DEEPEST: u8 = 5;
-
 /// Takes a step of the lifecycle.
 pub fn take<P: Practice>(
     desk: &mut Desk<'_, '_>,
@@ -119,7 +116,7 @@ pub fn ahead<P: Practice>(reading: &mut Reading<'_>, header: Header) -> Result<V
 }
 
 /// Takes a step of `on` as a consequence of a write to the record numbered `of`: with the server's rights, one level deeper.
-/// Where the step is refused, the write stands without it, and a work note tells why.
+/// Where the step is refused, as every step is that is too deep, the write stands without it, and a work note tells why.
 pub fn consequence(
     desk: &mut Desk<'_, '_>,
     of: &str,
@@ -130,12 +127,9 @@ pub fn consequence(
 ) -> Result<()> {
     let (kernel, cause) = (desk.kernel, desk.cause.consequence(of));
     let practice = kernel.practice(kind.name)?;
-    let taken = if desk.cause.depth < DEEPEST {
-        let choice = StepChoice::Named(step);
-        desk.unit.attempt(|unit| practice.step(&mut Desk { kernel, unit, cause: &cause }, on, None, &choice, input))?
-    } else {
-        Err(Error::new(Code::IllegalTransition, format!("Consequences end after {DEEPEST} records.")))
-    };
+    let choice = StepChoice::Named(step);
+    let taken =
+        desk.unit.attempt(|unit| practice.step(&mut Desk { kernel, unit, cause: &cause }, on, None, &choice, input))?;
     match taken {
         Ok(_) => Ok(()),
         Err(e) if e.source.is_some() => Err(e),

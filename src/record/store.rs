@@ -11,9 +11,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
+    audit::AuditEntry,
     cause::Cause,
     custom,
     draft::{Aside, Draft},
+    escalation::{self, occasion},
     finish,
     header::{Header, Place},
     input::{self, Accepted, Occasion, accept},
@@ -23,7 +25,9 @@ use super::{
     pending::Pending,
     policies,
     practice::{Details, Practice},
-    reference, step, visibility,
+    reference,
+    service_level::follow::{self, Passing},
+    step, visibility,
 };
 use crate::{
     auth::caller::{Caller, Sees},
@@ -43,6 +47,14 @@ pub struct Desk<'a, 'u> {
     pub unit: &'a mut Unit<'u>,
     /// Who and what is behind it, and when.
     pub cause: &'a Cause,
+}
+
+impl Desk<'_, '_> {
+    /// Tells the audit trail what was done to something that is no record: `subject` is its kind, id and version.
+    pub fn tell(&mut self, action: &str, subject: (&str, &str, i32), changes: &serde_json::Value) -> Result<()> {
+        self.unit.deferred.audit.push(AuditEntry::of(self.cause, action, subject, changes)?);
+        Ok(())
+    }
 }
 
 /// All that looking at a record works with.
@@ -143,8 +155,48 @@ pub fn beside<P: Practice>(
 ) -> Result<Outcome> {
     let mut draft = open_draft::<P>(desk, id, expected)?;
     desk.cause.caller.require(&draft.kind.permission(aside.needs))?;
+    set(&mut draft, aside.fields.clone())?;
+    draft.notes.extend(aside.notes.iter().cloned());
     draft.aside = Some(aside);
     finish::write::<P>(desk, draft)
+}
+
+/// Why clocks are looked at though nobody has written anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// Time has passed.
+    Due,
+    /// Service levels or calendars are others than they were.
+    OtherTerms,
+}
+
+/// Looks at the clocks of a record again though nothing has changed but the time, or what they go by; tells whether anything
+/// has come of it.
+pub fn look_at_clocks<P: Practice>(desk: &mut Desk<'_, '_>, id: RecordId, why: Why) -> Result<bool> {
+    let mut draft = open_draft::<P>(desk, id, None)?;
+    let record = draft.after()?;
+    let mut clocks = follow::work_out(desk, &draft, &record, Passing::Time)?;
+    if clocks.is_empty() {
+        return Ok(false);
+    }
+    draft.aside = Some(follow::aside(&clocks, desk.cause));
+    for occasion in clocks.iter().filter_map(occasion::Occasion::of_clock) {
+        match why {
+            Why::Due => escalation::ask::about_clock::<P>(desk, &mut draft, &occasion)?,
+            // Nobody is called because of what others have agreed about the past.
+            Why::OtherTerms => draft.clocks_asked.extend(occasion.told()),
+        }
+    }
+    if !draft.is_same() {
+        // What was told stays so; another team or priority may have another target from now on.
+        let record = draft.after()?;
+        let again = follow::work_out(desk, &draft, &record, Passing::Time)?;
+        clocks = again.into_iter().map(|work| work.known_as(&clocks)).collect();
+    }
+    draft.is_escalation_asked = true;
+    draft.clocks = Some(clocks);
+    finish::write::<P>(desk, draft)?;
+    Ok(true)
 }
 
 /// Asks the policies a decision again, though nothing has changed, and carries out what they say.
@@ -156,8 +208,13 @@ pub fn decide_again<P: Practice>(
 ) -> Result<Outcome> {
     let mut draft = open_draft::<P>(desk, id, expected)?;
     desk.cause.caller.require(&draft.kind.permission("update"))?;
-    policies::decide_again(desk, &mut draft, decision)?;
-    if draft.is_same() {
+    if decision == escalation::DECISION && escalation::is_for(draft.kind) {
+        draft.header.must_be_active(escalation::TOO_LATE)?;
+        escalation::ask::ask::<P>(desk, &mut draft, &occasion::Occasion::of(occasion::REQUESTED))?;
+    } else {
+        policies::decide_again(desk, &mut draft, decision)?;
+    }
+    if draft.is_same() && draft.events.is_empty() {
         return finish::unchanged(desk, draft);
     }
     finish::write::<P>(desk, draft)
@@ -250,6 +307,8 @@ fn blank_header(kind: &Kind, id: RecordId, cause: &Cause) -> Header {
         updated_at: cause.at,
         resolved_at: None,
         closed_at: None,
+        escalation_level: 0,
+        escalated_at: None,
     }
 }
 
@@ -266,12 +325,9 @@ pub(super) fn take_in<D: Details>(desk: &mut Desk<'_, '_>, draft: &mut Draft<D>,
     let mut errors = beyond_reach(caller, &fields);
     let was = draft.was()?.unwrap_or_default();
     errors.extend(reference::check(desk.kernel, desk.unit.reference(), caller, draft.kind, &was, &fields)?);
-    let (details, header): (Map<_, _>, Map<_, _>) =
-        fields.into_iter().partition(|(name, _)| draft.kind.is_detail(name));
-    let organisation_given = header.contains_key("organisation_id");
-    let requester_given = header.contains_key("requester_id");
-    draft.header = merged(&draft.header, header)?;
-    draft.details = merged(&draft.details, details)?;
+    let [organisation_given, requester_given] =
+        ["organisation_id", "requester_id"].map(|name| fields.contains_key(name));
+    set(draft, fields)?;
     let inherits = draft.before.is_none() && requester_given && !organisation_given && errors.is_empty();
     if let Some(requester) = draft.header.requester_id.filter(|_| inherits) {
         let theirs = reference::organisation_of(desk.unit.reference(), requester)?;
@@ -315,6 +371,19 @@ fn check_assignment<D: Details>(desk: &mut Desk<'_, '_>, draft: &mut Draft<D>) -
     }
     let detail = "`assignee_id`: the assignee is not a member of the team.";
     Ok(vec![FieldError::new("/assignee_id", "not_a_member", detail)])
+}
+
+/// Puts fields into header and details.
+fn set<D: Details>(draft: &mut Draft<D>, fields: Map<String, Value>) -> Result<()> {
+    let (details, header): (Map<_, _>, Map<_, _>) =
+        fields.into_iter().partition(|(name, _)| draft.kind.is_detail(name));
+    if !header.is_empty() {
+        draft.header = merged(&draft.header, header)?;
+    }
+    if !details.is_empty() {
+        draft.details = merged(&draft.details, details)?;
+    }
+    Ok(())
 }
 
 fn merged<T: Serialize + serde::de::DeserializeOwned>(current: &T, patch: Map<String, Value>) -> Result<T> {

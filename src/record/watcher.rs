@@ -64,6 +64,16 @@ pub fn add(
     Ok(Some(outcome))
 }
 
+/// Lets somebody follow a record in the course of a write of it, unless they do already.
+pub fn let_follow(desk: &mut Desk<'_, '_>, of: RecordId, is_new: bool, who: UserId) -> Result<()> {
+    let waits = desk.unit.deferred.participants.iter();
+    let waits = waits.filter(|part| part.record_id == of && part.role == ROLE).any(|part| part.user_id == who);
+    if !waits && (is_new || !is_watching(desk, of, who)?) {
+        desk.unit.deferred.participants.push(finish::watcher(of, who));
+    }
+    Ok(())
+}
+
 /// Lets somebody watch a record no more; nothing changes when they don't.
 pub fn remove(
     desk: &mut Desk<'_, '_>,

@@ -140,6 +140,8 @@ async fn what_is_asked_for_is_checked() {
         (json!({"from": "2026-02-02T00:00:00Z", "until": "2026-02-01T00:00:00Z"}), "/until"),
         (json!({"resolve_within": [{"priority": 9, "minutes": 10}]}), "/resolve_within/0"),
         (json!({"resolve_within": [{"priority": 1, "minutes": 0}]}), "/resolve_within/0"),
+        (json!({"resolve_within": vec![json!({"priority": 1, "minutes": 5}); 5]}), "/resolve_within"),
+        (json!({"resolve_within": vec![json!({"priority": 1, "minutes": 5}); 2]}), "/resolve_within/1/priority"),
     ] {
         let refused = server.post(&back_tests, body).by(Admin).expect(422).await.json();
         assert_eq!(refused["errors"][0]["pointer"], pointer, "{refused}");

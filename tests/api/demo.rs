@@ -120,7 +120,7 @@ fn things_happen_to_the_records(filled: &Filled) {
 fn resolved_incidents_have_a_timer_ahead(filled: &Filled) {
     let now: Moment = NOW.parse().unwrap();
     let (ahead, late, failed): (i64, i64, i64) = filled.read(|c| {
-        let waiting = timer::table.filter(timer::fired_at.is_null()).count();
+        let waiting = timer::table.filter(timer::fired_at.is_null()).filter(timer::name.eq("auto_close")).count();
         let failed = timer::table.filter(timer::error.is_not_null()).filter(timer::error.ne("retired")).count();
         Ok((
             waiting.filter(timer::due_at.gt(now)).get_result(c)?,

@@ -3,27 +3,46 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on should stop")]
 #![expect(clippy::wildcard_enum_match_arm, reason = "what a test does not look at may be anything")]
 
+mod approvals;
+mod as_of;
 mod attacks;
 mod back_test;
+mod calendar;
+mod commands;
 mod conformance;
 mod custom_field;
 mod demo;
 mod durability;
+mod escalation;
 mod fuzzed;
 mod hidden;
 mod incident;
+mod loops;
+mod mail;
+mod mail_inbound;
+mod mail_wishes;
+mod major_incident;
 mod matrix;
 mod migrations;
+mod modules;
 mod nodes;
+mod on_call;
 mod openapi;
 mod plans;
 mod policies;
+mod policy_files;
+mod policy_tests;
 mod queries;
+mod real_log;
+mod replay;
 mod restore;
 mod retry;
 mod review;
+mod service_level;
 mod standing;
 mod stream;
 mod support;
 mod tidy;
 mod timer;
+mod webhook_delivery;
+mod webhooks;

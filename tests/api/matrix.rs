@@ -7,6 +7,11 @@ use diesel::prelude::*;
 use pointsman::{
     db::AnyConnection,
     http::endpoint::{Access, Endpoint},
+    id::RowId,
+    record::{
+        notification::message::{MessageRow, Subject},
+        webhook::{delivery::DeliveryRow, row::WebhookRow},
+    },
     schema::{decision, personal_token},
 };
 use serde_json::{Value, json};
@@ -51,6 +56,9 @@ const PUBLIC: &[&str] = &[
     "create_session",
     "refresh_session",
     "create_client_token",
+    // Whoever has the link decides in the name of the one whom it is for.
+    "get_approval_by_link",
+    "decide_by_link",
 ];
 
 /// What the calls are about.
@@ -61,6 +69,14 @@ struct Scene {
     /// What else paths name: by collection and parameter.
     others: BTreeMap<(&'static str, &'static str), String>,
     document: Value,
+}
+
+/// An approval of Rita's incident that waits for Nora and Rob.
+async fn approval(server: &Server, incident: &str) -> String {
+    let ask = |person: Person| json!({"kind": "user", "user_id": person.id(&server.assembly).to_string()});
+    let stage = json!({"name": "Both", "approvers": [ask(Nora), ask(Rob)], "quorum": {"kind": "all"}});
+    let body = json!({"title": "For some", "stages": [stage]});
+    server.post(&format!("/api/v1/incidents/{incident}/approvals"), body).by(Admin).expect(201).await.field("id")
 }
 
 impl Scene {
@@ -92,7 +108,44 @@ impl Scene {
         others.insert(("custom-fields", "{id}"), field.field("id"));
         let back_tests = "/api/v1/policies/routing_incidents/versions/1/back-tests";
         let job = server.post(back_tests, json!({})).by(Admin).expect(202).await.field("id");
+        let calendar = server.get("/api/v1/calendars?q=business").by(Admin).expect(200).await.json();
+        others.insert(("calendars", "{id}"), calendar["items"][0]["id"].as_str().unwrap().to_owned());
+        let team = server.get("/api/v1/teams?q=network").by(Admin).expect(200).await.json()["items"][0]["id"].clone();
+        let nora = Nora.id(&server.assembly);
+        let layers = json!([{"name": "week", "members": [nora], "starts": "2026-03-02T09:00:00", "days": 7}]);
+        let schedule = json!({"name": "Network", "team_id": team, "zone": "UTC", "layers": layers});
+        let schedule = server.post("/api/v1/on-call-schedules", schedule).by(Admin).expect(201).await.field("id");
+        let agreed = json!({"user_id": nora, "from": "2026-04-01T00:00:00Z", "until": "2026-04-02T00:00:00Z"});
+        let agreed = server.post(&format!("/api/v1/on-call-schedules/{schedule}/overrides"), agreed).by(Admin);
+        others.insert(("on-call-schedules", "{override_id}"), agreed.expect(201).await.field("id"));
+        others.insert(("on-call-schedules", "{id}"), schedule);
+        let level = server.get("/api/v1/service-levels").by(Admin).expect(200).await.json();
+        others.insert(("service-levels", "{id}"), level["items"][0]["id"].as_str().unwrap().to_owned());
+        let clocks = format!("/api/v1/incidents/{}/service-clocks", records["incidents"]);
+        let clocks = server.get(&clocks).by(Admin).expect(200).await.json();
+        others.insert(("service-clocks", "{id}"), clocks["items"][0]["id"].as_str().unwrap().to_owned());
+        let hook = json!({"name": "scene", "url": "https://scene.example/", "events": ["incident.*"]});
+        let hook = server.post("/api/v1/webhooks", hook).by(Admin).expect(201).await.field("id");
+        others.insert(("webhook-deliveries", "{id}"), dead_letter(&server, &hook).await);
+        others.insert(("webhooks", "{id}"), hook);
+        let template = server.get("/api/v1/mail-templates?q=incident-created-en").by(Admin).expect(200).await.json();
+        others.insert(("mail-templates", "{id}"), template["items"][0]["id"].as_str().unwrap().to_owned());
+        others.insert(("mail-messages", "{id}"), undelivered(&server).await);
         others.extend(["jobs", "back-tests"].map(|collection| ((collection, "{id}"), job.clone())));
+        let approval = approval(&server, &records["incidents"]).await;
+        let link = json!({"user_id": Nora.id(&server.assembly).to_string()});
+        let link = server.post(&format!("/api/v1/approvals/{approval}/links"), link).by(Admin).expect(201).await;
+        others.insert(("approval-links", "{token}"), link.field("token"));
+        others.insert(("approvals", "{id}"), approval);
+        let major = format!("/api/v1/incidents/{}/major-incident", records["incidents"]);
+        let how = json!({"commander_id": Nora.id(&server.assembly).to_string()});
+        server.post(&format!("{major}/accept"), how).by(Admin).expect(200).await;
+        let action = server.post(&format!("{major}/actions"), json!({"title": "Watch it"})).by(Admin).expect(200).await;
+        others.insert(("incidents", "{action_id}"), action.json()["actions"][0]["id"].as_str().unwrap().to_owned());
+        let absence = json!({"to_user_id": Alex.id(&server.assembly).to_string(), "ends_at": "2026-04-01T00:00:00Z"});
+        let absence = server.post("/api/v1/delegations", absence).by(Nora).expect(201).await;
+        others.insert(("delegations", "{id}"), absence.field("id"));
+        server.post("/api/v1/incidents", json!({"title": "For whom?"})).by(Admin).expect(201).await;
         let narrow = people::token_for(&server.assembly, Alex, "incident.read");
         people::token_for(&server.assembly, Rob, "incident.read");
         let (alex, rob) = (Alex.id(&server.assembly), Rob.id(&server.assembly));
@@ -100,9 +153,12 @@ impl Scene {
             let of = |user| personal_token::table.filter(personal_token::user_id.eq(user)).select(personal_token::id);
             let tokens = (of(alex).first::<String>(c)?, of(rob).first::<String>(c)?);
             let about = decision::table.filter(decision::record_id.eq(&records["incidents"])).select(decision::id);
-            Ok((tokens, about.first::<String>(c)?))
+            let routing = decision::table.filter(decision::kind.eq("routing")).select(decision::id);
+            Ok((tokens, about.first::<String>(c)?, routing.first::<String>(c)?))
         };
-        let ((own, theirs), decision) = server.assembly.database.read_here(read).unwrap();
+        let ((own, theirs), decision, routing) = server.assembly.database.read_here(read).unwrap();
+        let pin = server.post(&format!("/api/v1/decisions/{routing}/pin"), json!({"name": "As it was"}));
+        others.insert(("policies", "{pin}"), pin.by(Admin).expect(201).await.field("id"));
         others.insert(("auth", "{id}"), own);
         others.insert(("users", "{token_id}"), theirs);
         others.insert(("decisions", "{id}"), decision);
@@ -123,6 +179,7 @@ impl Scene {
             "meta" => "incident".to_owned(),
             "policies" => "routing_incidents".to_owned(),
             "lookup-tables" => "priority_matrix".to_owned(),
+            "policy-modules" => "criticality".to_owned(),
             "roles" => "service_owner".to_owned(),
             _ => self.records.get(collection).cloned().unwrap_or_default(),
         };
@@ -170,6 +227,31 @@ impl Scene {
             Caller::Narrow => ask.with(&self.narrow),
         }
     }
+}
+
+/// A message of a webhook that could not be delivered; gives its id.
+async fn dead_letter(server: &Server, hook: &str) -> String {
+    let (hook, now): (RowId, _) = (hook.parse().unwrap(), server.assembly.clock.now());
+    let made = server.assembly.writer.run(move |unit| {
+        let connection = unit.connection()?;
+        let test = DeliveryRow::test(&WebhookRow::named(connection, hook)?, now)?;
+        let dead = DeliveryRow { state: "dead".to_owned(), next_at: None, ended_at: Some(now), ..test };
+        DeliveryRow::insert_all(connection, std::slice::from_ref(&dead))?;
+        Ok(dead.id.to_string())
+    });
+    made.await.unwrap()
+}
+
+/// Mail to Rita that could not be sent; gives its id.
+async fn undelivered(server: &Server) -> String {
+    let (rita, now) = (Rita.id(&server.assembly), server.assembly.clock.now());
+    let made = server.assembly.writer.run(move |unit| {
+        let blank = MessageRow::blank(Subject::Digest, rita, "mail.digest", now);
+        let dead = MessageRow { state: "dead".to_owned(), next_at: None, ended_at: Some(now), ..blank };
+        dead.insert(unit.connection()?)?;
+        Ok(dead.id.to_string())
+    });
+    made.await.unwrap()
 }
 
 /// Whether a call leaves nothing behind, so that one scene does for all callers.

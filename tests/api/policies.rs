@@ -169,3 +169,39 @@ async fn what_would_have_had_to_be_otherwise_is_found() {
     assert_eq!((&found["changes"], &found["complete"]), (&expected, &json!(true)));
     server.post(&path, json!({})).by(Bea).expect(404).await;
 }
+
+/// What the figures of this node say of a policy; all servers of this process share them.
+async fn figure(server: &Server, name: &str, policy: &str) -> f64 {
+    let text = server.get("/metrics").expect(200).await.text();
+    let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name}{{policy=\"{policy}\"}} ")));
+    line.map_or(0.0, |number| number.parse().unwrap())
+}
+
+#[actix_web::test]
+async fn a_policy_that_fails_again_and_again_gives_way_and_operators_are_told() {
+    let server = Server::start().await;
+    let name = "routing_that_fails";
+    let good = "fn route(incident) { assign(\"network\") }";
+    publish(&server, name, "routing", good).await;
+    let bad = "fn route(incident) { if incident.title == \"Mail\" { assign(incident.category) } else { leave() } }";
+    let path = format!("/api/v1/policies/{name}/versions");
+    server.post(&path, json!({"source": bad})).by(Admin).expect(201).await;
+    server.post(&format!("{path}/2/publish"), json!({})).by(Admin).expect(200).await;
+    let status = format!("/api/v1/policies/{name}/status");
+    for n in 0..5 {
+        assert_eq!(figure(&server, "policy_breaker_open", name).await, 0.0, "after {n} errors");
+        let made = create(&server, json!({"title": "Mail"})).await;
+        assert_eq!(made.json()["team_id"], json!(people::team(&server.assembly, "network")), "the last good version");
+    }
+    assert_eq!(figure(&server, "policy_failures_total", name).await, 5.0);
+    assert_eq!(figure(&server, "policy_breaker_open", name).await, 1.0);
+    assert_eq!(server.get(&status).by(Admin).expect(200).await.json()["breaker_open"], true);
+    // It is not asked any more, not even for what it would decide well.
+    let made = create(&server, json!({"title": "Light"})).await;
+    assert_eq!(made.json()["team_id"], json!(people::team(&server.assembly, "network")));
+    assert_eq!(figure(&server, "policy_failures_total", name).await, 5.0);
+    server.post(&path, json!({"source": good})).by(Admin).expect(201).await;
+    server.post(&format!("{path}/3/publish"), json!({})).by(Admin).expect(200).await;
+    create(&server, json!({"title": "Mail"})).await;
+    assert_eq!(figure(&server, "policy_breaker_open", name).await, 0.0);
+}

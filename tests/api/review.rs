@@ -69,6 +69,11 @@ async fn a_version_goes_live_when_others_approve_of_it_and_it_was_rehearsed() {
     assert_eq!(review(&server, &two, Bea, json!({"approves": true}), 200).await.field("state"), "approved");
     let refused = publish(&server, &two, json!({}), 409).await;
     assert!(refused.field("detail").contains("back-test"), "{}", refused.text());
+    server.post("/api/v1/incidents", json!({"title": "For the rehearsal"})).by(Rita).expect(201).await;
+    let nothing = json!({"until": "1970-01-02T00:00:00Z"});
+    server.post(&format!("{two}/back-tests"), nothing).by(Admin).expect(202).await;
+    server.assembly.jobs().work_off().await.unwrap();
+    publish(&server, &two, json!({}), 409).await;
     server.post(&format!("{two}/back-tests"), json!({})).by(Admin).expect(202).await;
     server.assembly.jobs().work_off().await.unwrap();
     let bundle = server.get(&format!("{two}/review")).by(Nora).expect(200).await.json();
@@ -90,11 +95,18 @@ async fn a_version_that_is_not_approved_goes_back_to_its_author() {
     reviewers(&server).await;
     let two = version(&server, &source("network")).await;
     server.post(&format!("{two}/submit"), json!({})).by(Admin).expect(200).await;
+    let back = server.post("/api/v1/policies/routing_incidents/rollback", json!({"to": 2})).by(Admin);
+    assert_eq!(back.expect(422).await.json()["errors"][0]["code"], "never_live", "no way around the others");
     review(&server, &two, Nora, json!({"approves": true}), 200).await;
     review(&server, &two, Nora, json!({"approves": false}), 422).await;
     let no = json!({"approves": false, "comment": "Printers are not a matter of the network."});
     assert_eq!(review(&server, &two, Nora, no, 200).await.field("state"), "draft");
     publish(&server, &two, json!({}), 409).await;
+    // Another's approval does not outweigh it.
+    server.post(&format!("{two}/submit"), json!({})).by(Admin).expect(200).await;
+    review(&server, &two, Bea, json!({"approves": true}), 200).await;
+    let refused = publish(&server, &two, json!({}), 409).await;
+    assert!(refused.field("detail").contains("did not approve"), "{}", refused.text());
     let red = version(&server, "fn route(incident) { assign(\"nowhere\") }").await;
     server.post(&format!("{red}/submit"), json!({})).by(Admin).expect(422).await;
 }
@@ -122,7 +134,7 @@ async fn a_version_goes_live_when_it_is_to_if_it_still_may() {
         .database
         .read_here(|c| Ok(audit::table.filter(audit::subject_kind.eq("policy")).select(audit::action).load(c)?))
         .unwrap();
-    for (action, times) in [("policy.scheduled", 2), ("policy.not_published", 1), ("policy.published", 1)] {
+    for (action, times) in [("policy.scheduled", 2), ("policy.rejected", 1), ("policy.published", 1)] {
         assert_eq!(told.iter().filter(|told| *told == action).count(), times, "{action} in {told:?}");
     }
     server.post(&format!("{}/unschedule", versions[1]), json!({})).by(Admin).expect(409).await;
@@ -208,4 +220,30 @@ async fn a_version_in_the_shadow_that_fails_is_let_go_of() {
     assert_eq!(server.assembly.jobs().watch_shadows().await.unwrap(), 1);
     assert_eq!(server.get(&two).by(Admin).expect(200).await.field("state"), "draft");
     assert_eq!(server.assembly.jobs().watch_shadows().await.unwrap(), 0);
+}
+
+#[actix_web::test]
+async fn a_policy_that_is_not_live_is_rehearsed_in_its_place() {
+    let server = Server::start().await;
+    server.post("/api/v1/incidents", json!({"title": "Paper", "category": "printer"})).by(Rita).expect(201).await;
+    let first = json!({"name": "printers", "decision": "routing", "kind": "incident", "position": 1});
+    server.post("/api/v1/policies", first).by(Admin).expect(201).await;
+    let versions = "/api/v1/policies/printers/versions";
+    let only = "fn route(incident) {\n    rule \"Printers\" when incident.category == \"printer\" then assign(\"network\");\n}\n";
+    server.post(versions, json!({"source": only})).by(Admin).expect(201).await;
+    let started = server.post(&format!("{versions}/1/back-tests"), json!({})).by(Admin).expect(202).await;
+    server.assembly.jobs().work_off().await.unwrap();
+    let read = server.get(&format!("/api/v1/back-tests/{}", started.field("id"))).by(Admin).expect(200).await.json();
+    assert_eq!((&read["report"]["different"], &read["report"]["rules"][0]["fitted"]), (&json!(1), &json!(1)));
+
+    // So it is in the shadow; and what leaves the shadow is what it was before.
+    server.post(&format!("{versions}/1/submit"), json!({})).by(Admin).expect(200).await;
+    server.post(&format!("{versions}/1/shadow"), json!({})).by(Admin).expect(200).await;
+    server.post("/api/v1/incidents", json!({"title": "Toner", "category": "printer"})).by(Rita).expect(201).await;
+    let shadow = server.get(&format!("{versions}/1/shadow")).by(Admin).expect(200).await.json();
+    assert_eq!(shadow["different"], 1, "{shadow}");
+    let status = server.get("/api/v1/policies/printers/status").by(Admin).expect(200).await.json();
+    assert_eq!(status["evaluations"], 0, "the shadow is not what is live");
+    server.post(&format!("{versions}/1/unshadow"), json!({})).by(Admin).expect(200).await;
+    assert_eq!(server.get(&format!("{versions}/1")).by(Admin).expect(200).await.field("state"), "in_review");
 }

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from pointsman_client import AuthenticatedClient, Client
 from pointsman_client.api.authentication import create_session
+from pointsman_client.api.calendar import import_calendar_holidays, list_calendars
 from pointsman_client.api.decision import explain_decision
 from pointsman_client.api.incident import (
     create_incident,
@@ -16,6 +17,7 @@ from pointsman_client.api.incident import (
     resolve_incident,
     update_incident,
 )
+from pointsman_client.api.lookup_table import put_lookup_table
 from pointsman_client.models import (
     Incident,
     IncidentChange,
@@ -113,6 +115,18 @@ def main() -> None:
     upload = File(payload=BytesIO(b"full"))
     attached = got(create_incident_attachment.sync(number, client=api, body=upload, name="fuse.bin"))
     assert attached.size == 4, attached
+    send_files(api)
+
+
+def send_files(api: AuthenticatedClient) -> None:
+    """A table as CSV and holidays as a calendar: bodies that are no JSON."""
+    rows = File(payload=BytesIO(b"floor:text,team:text\nfirst,service-desk\n"))
+    table = got(put_lookup_table.sync("floor_teams", client=api, body=rows))
+    assert table.name == "floor_teams", table
+    calendar = got(list_calendars.sync(client=api)).items[0]
+    holidays = b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTART;VALUE=DATE:20300101\r\nSUMMARY:New Year\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+    found = got(import_calendar_holidays.sync(calendar.id, client=api, body=File(payload=BytesIO(holidays)), dry_run=True))
+    assert found, found
 
 
 main()

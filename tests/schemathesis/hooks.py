@@ -11,6 +11,9 @@ from schemathesis.specs.openapi.checks import response_schema_conformance
 
 OWN_ID = os.environ["OWN_ID"]
 
+# A message of mail is bytes.
+schemathesis.serializer.alias("message/rfc822", "application/octet-stream")
+
 # Paths that stand beside those of single things, and are found before them.
 FIXED = {"batch", "simulate", "validate"}
 

@@ -16,6 +16,7 @@ use serde_json::json;
 
 use crate::{
     load::INCIDENTS,
+    scripts::table,
     storm::{Over, Weather, panics},
     support::{
         Person, people,
@@ -31,6 +32,9 @@ const HEAD: Duration = Duration::from_secs(6);
 const BODY: Duration = Duration::from_secs(11);
 /// How much slower the slowest hundredth of the healthy may be.
 const RATIO: f64 = 2.0;
+
+/// Those who try hostile policies.
+const HOSTILE: usize = 4;
 
 /// One bad request: what it is, its bytes, and what may be answered.
 type Attack = (&'static str, Vec<u8>, &'static [u16]);
@@ -87,6 +91,64 @@ pub fn connections(weather: &mut Weather) {
     let others: Vec<_> = rubbish.iter().filter(|statuses| **statuses != [200, 400]).collect();
     weather.none("rubbish behind a good request with other answers than 200, 400", &others);
     weather.none("panics", &panics(&server));
+}
+
+/// Policies that mean harm: one is live, and administrators check, rehearse, keep and test others.
+pub fn policies(weather: &mut Weather) {
+    let ((database, rita), sample) = (prepared(), weather.size(12, 1));
+    let (server, token) = (Running::start(&database.url()), admin(&database.url()));
+    let scripts: Vec<String> = table::all().into_iter().step_by(sample).map(|attack| attack.source).collect();
+    let (statuses, slowest) = beside_the_healthy(weather, &server, &rita, || {
+        live(&server, &token, "hostile", &table::routing("for n in 0..9000000000000 { }"));
+        let each = scripts.chunks(scripts.len().div_ceil(HOSTILE));
+        std::thread::scope(|scope| {
+            let all: Vec<_> = each.map(|some| scope.spawn(|| tried(&server, &token, some))).collect();
+            let all: Vec<Vec<_>> = all.into_iter().map(|one| one.join().unwrap()).collect();
+            let slowest = all.iter().flatten().map(|(_, took)| *took).max().unwrap_or_default();
+            (all.concat().into_iter().map(|(status, _)| status).collect::<Vec<_>>(), slowest)
+        })
+    });
+    weather.told("requests with hostile policies", statuses.len() as f64);
+    let wrong: Vec<_> = statuses.iter().filter(|status| !matches!(status, Some(200 | 201 | 413 | 422))).collect();
+    weather.none("of them, answered by another status", &wrong);
+    // Each waits for those of the others, and two are tried at a time.
+    weather.within("the slowest answer to one", slowest, weather.allowed(Duration::from_secs(5)));
+    weather.none("panics", &panics(&server));
+}
+
+/// Makes a policy that is asked first, and publishes it.
+fn live(server: &Running, token: &str, name: &str, source: &str) {
+    let policy = json!({"name": name, "decision": "routing", "kind": "incident", "position": 0});
+    let versions = format!("/api/v1/policies/{name}/versions");
+    for (path, body, more, expected) in [
+        ("/api/v1/policies".to_owned(), policy, "", 201),
+        (versions.clone(), json!({"source": source}), "", 201),
+        (format!("{versions}/1/publish"), json!({}), "If-Match: *\r\n", 200),
+    ] {
+        let answer = server.ask_with("POST", &path, token, more, &body.to_string());
+        assert_eq!(answer.as_ref().map(|(status, _)| *status), Some(expected), "{path}: {answer:?}");
+    }
+}
+
+/// Has each script checked, rehearsed, kept and tested; gives the status of each answer and when it came.
+fn tried(server: &Running, token: &str, scripts: &[String]) -> Vec<(Option<u16>, Duration)> {
+    let mut heard = Vec::new();
+    let mut ask = |path: &str, body: &serde_json::Value| {
+        let started = Instant::now();
+        let answer = server.ask("POST", path, token, &body.to_string());
+        heard.push((answer.as_ref().map(|(status, _)| *status), started.elapsed()));
+        answer.filter(|(status, _)| *status == 201).and_then(|(_, body)| serde_json::from_str(&body).ok())
+    };
+    for source in scripts {
+        ask("/api/v1/policies/validate", &json!({"decision": "routing", "source": source}));
+        ask("/api/v1/policies/simulate", &json!({"decision": "routing", "record": {}, "source": source}));
+        let versions = "/api/v1/policies/routing_incidents/versions";
+        let kept: Option<serde_json::Value> = ask(versions, &json!({"source": source}));
+        if let Some(number) = kept.and_then(|version| version["number"].as_i64()) {
+            ask(&format!("{versions}/{number}/test"), &json!({}));
+        }
+    }
+    heard
 }
 
 fn admin(url: &str) -> String {

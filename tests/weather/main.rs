@@ -13,9 +13,12 @@ mod hostile;
 mod killed;
 mod load;
 mod moved;
+mod published;
 mod schema;
+mod scripts;
 mod stopped;
 mod storm;
+mod timers;
 
 #[path = "../api/support/mod.rs"]
 #[expect(dead_code, reason = "the tests of the API use the rest of it")]
@@ -84,6 +87,18 @@ const STORMS: &[Storm] = &[
         run: schema::at_once,
     },
     Storm {
+        name: "published_on_three_nodes",
+        about: "a policy is published again and again while three servers decide by it",
+        only: None,
+        run: published::on_three_nodes,
+    },
+    Storm {
+        name: "timers_on_three_nodes",
+        about: "timers are due while three servers fire them and one is killed again and again",
+        only: None,
+        run: timers::on_three_nodes,
+    },
+    Storm {
         name: "hostile_requests",
         about: "requests that are wrong, monstrous or made to take long",
         only: None,
@@ -94,6 +109,24 @@ const STORMS: &[Storm] = &[
         about: "connections that are slow, silent or full of rubbish",
         only: None,
         run: hostile::connections,
+    },
+    Storm {
+        name: "hostile_policies",
+        about: "policies that mean harm are live, checked, rehearsed and tested",
+        only: None,
+        run: hostile::policies,
+    },
+    Storm {
+        name: "hostile_scripts",
+        about: "policies that mean harm, one by one",
+        only: Some(Engine::Sqlite),
+        run: scripts::hostile,
+    },
+    Storm {
+        name: "random_scripts",
+        about: "policies that come by chance",
+        only: Some(Engine::Sqlite),
+        run: scripts::random,
     },
     Storm {
         name: "clock_moved",
@@ -146,7 +179,11 @@ impl Asked {
 }
 
 fn main() -> ExitCode {
-    let asked = Asked::read(std::env::args().skip(1));
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if scripts::is_told(&arguments) {
+        return ExitCode::SUCCESS;
+    }
+    let asked = Asked::read(arguments.into_iter());
     let storms: Vec<&Storm> = STORMS.iter().filter(|storm| asked.wants(storm)).collect();
     if asked.list {
         storms.iter().for_each(|storm| println!("{}: test", storm.name));

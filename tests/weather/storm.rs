@@ -77,7 +77,7 @@ impl Weather {
     /// There must be none of these; the first are shown.
     pub fn none<T: Debug>(&mut self, what: &str, found: &[T]) {
         self.same(what, found.len(), 0);
-        found.iter().take(3).for_each(|one| println!("    {one:?}"));
+        found.iter().take(100).for_each(|one| println!("    {one:?}"));
     }
 
     /// Something that is told and has no limit.

@@ -3,7 +3,7 @@
 //! A plan does not know what policies and other acts will have made of a record. An act that no longer fits (the outage
 //! above has resolved it already, say) is left out, as a person would leave it out.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 use serde_json::{Map, Value, json};
@@ -28,8 +28,8 @@ use crate::{
     },
 };
 
-/// How many timers fire at once.
-const TIMERS: i64 = 100;
+/// How often timers are looked at: to look writes all that waits.
+const TIMERS: TimeDelta = TimeDelta::minutes(15);
 
 /// A month that is happening.
 pub struct Month<'a, 'u> {
@@ -37,14 +37,14 @@ pub struct Month<'a, 'u> {
     unit: &'a mut Unit<'u>,
     company: &'a Company,
     made: Vec<Option<RecordId>>,
-    /// When timers that were set become due.
-    due: BTreeSet<Moment>,
+    /// When timers were last looked at.
+    looked: Option<Moment>,
 }
 
 impl<'a, 'u> Month<'a, 'u> {
     /// A month in which nothing has happened.
     pub fn new(kernel: &'a Kernel, unit: &'a mut Unit<'u>, company: &'a Company) -> Self {
-        Month { kernel, unit, company, made: Vec::new(), due: BTreeSet::new() }
+        Month { kernel, unit, company, made: Vec::new(), looked: None }
     }
 
     /// Carries out the plan up to its end. `told` hears of every act.
@@ -55,6 +55,7 @@ impl<'a, 'u> Month<'a, 'u> {
             self.carry_out(act)?;
             told();
         }
+        self.looked = None;
         self.fire_timers(until)
     }
 
@@ -103,9 +104,6 @@ impl<'a, 'u> Month<'a, 'u> {
                 }
                 self.take_on(act, &header, &caller, &mut input);
                 self.at(caller, act.at, |desk| practice.step(desk, header.id, None, &StepChoice::Named(step), input))?;
-                if step.to == "resolved" && header.kind == "incident" {
-                    self.due.insert(act.at.plus(TimeDelta::days(self.kernel.auto_close_days)));
-                }
             }
             Deed::Pass(team) => {
                 let team = self.company.team(team).filter(|team| header.team_id != Some(*team));
@@ -148,12 +146,13 @@ impl<'a, 'u> Month<'a, 'u> {
     }
 
     fn fire_timers(&mut self, up_to: Moment) -> Result<()> {
-        while let Some(at) = self.due.first().copied().filter(|at| *at <= up_to) {
-            self.due.pop_first();
+        if self.looked.is_some_and(|looked| up_to.since(looked) < TIMERS) {
+            return Ok(());
+        }
+        self.looked = Some(up_to);
+        while let Some(at) = timer::earliest(self.unit.connection()?)?.filter(|at| *at <= up_to) {
             let cause = cause(self.company.server(), at, Via::Timer("due".to_owned()));
-            for id in timer::due(&mut self.desk(&cause), TIMERS)? {
-                timer::fire(&mut self.desk(&cause), id)?;
-            }
+            while timer::fire_next(&mut self.desk(&cause), None)?.is_some() {}
         }
         Ok(())
     }

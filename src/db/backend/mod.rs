@@ -1,5 +1,6 @@
 //! Which database it is. Everything that differs between SQLite and PostgreSQL is in this folder.
 
+mod locks;
 pub mod search;
 mod value;
 
@@ -23,7 +24,7 @@ use super::{
 use crate::{
     error::{Code, Error, Result},
     on_either,
-    schema::outbox,
+    schema::{outbox, webhook},
 };
 
 /// How long a new SQLite file is given to be made a WAL by another process.
@@ -51,6 +52,18 @@ pub enum Engine {
 }
 
 impl Engine {
+    /// Expressions for the day and the month, in UTC, on which a clock ended.
+    pub fn day_and_month_of_end(self) -> [&'static str; 2] {
+        match self {
+            Engine::Sqlite => {
+                ["strftime('%Y-%m-%d', service_clock.ended_at)", "strftime('%Y-%m', service_clock.ended_at)"]
+            }
+            Engine::Postgres => {
+                ["to_char(service_clock.ended_at, 'YYYY-MM-DD')", "to_char(service_clock.ended_at, 'YYYY-MM')"]
+            }
+        }
+    }
+
     /// Reads the scheme: a plain path or `sqlite://` is SQLite, `postgres://` and `postgresql://` are PostgreSQL, and
     /// anything else is refused, so that a typing mistake never becomes a file. So is TLS in a build that has none.
     pub fn of(url: &str) -> Result<Engine> {
@@ -269,20 +282,6 @@ impl AnyConnection {
         self.take_numbers(kind, count)
     }
 
-    /// Locks one audit chain that no other writer holds until the transaction ends, and gives its id, last sequence number
-    /// and last hash.
-    pub fn lock_audit_chain(&mut self) -> QueryResult<(i32, i64, String)> {
-        use crate::schema::audit_chain::dsl;
-        let heads = dsl::audit_chain.select((dsl::id, dsl::last_seq, dsl::last_hash)).order(dsl::id);
-        match self {
-            AnyConnection::Sqlite(c) => heads.first(c),
-            AnyConnection::Postgres(c) => match heads.for_update().skip_locked().first(c).optional()? {
-                Some(head) => Ok(head),
-                None => heads.for_update().first(c),
-            },
-        }
-    }
-
     /// The condition that an event stands after a place in the order of commits, and nothing can come between them any more.
     ///
     /// SQLite has one writer, which numbers the rows as it commits them. On PostgreSQL a transaction has its id before it
@@ -310,6 +309,9 @@ impl AnyConnection {
         let last: Option<i64> = outbox::table.select(diesel::dsl::max(outbox::xid)).first(c)?;
         match last.map(|last| last - next + 1) {
             Some(ahead) if ahead > 0 => {
+                // Webhooks go on from where they were; those that have read nothing are before everything as it is.
+                let readers = webhook::table.filter(webhook::cursor_xid.gt(0));
+                diesel::update(readers).set(webhook::cursor_xid.eq(webhook::cursor_xid - ahead)).execute(c)?;
                 diesel::update(outbox::table).set(outbox::xid.eq(outbox::xid - ahead)).execute(c)
             }
             _ => Ok(0),

@@ -7,7 +7,7 @@ use actix_web::{
     HttpResponse,
     body::{BoxBody, to_bytes},
 };
-use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -20,6 +20,8 @@ use crate::{
     },
     record::{audit::AuditEntry, input::pointer, store::Desk},
 };
+
+pub use crate::record::input::given;
 
 /// The longest name, in characters: it is part of cursors and indexes.
 pub const NAME: usize = 200;
@@ -41,14 +43,6 @@ pub fn typed<T: DeserializeOwned>(body: &Value, read_only: &[&str]) -> Result<T>
         }
     }
     body::parse(body.to_string().as_bytes())
-}
-
-/// For fields of a merge patch: one that is given is `Some`, even when it is null, so that null is refused where it can't
-/// stand and empties where it can.
-pub fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> std::result::Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
 }
 
 /// A text of one line, trimmed.

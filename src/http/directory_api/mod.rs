@@ -13,8 +13,8 @@ pub(super) mod change;
 pub(super) mod guard;
 mod member;
 mod organisation;
-mod page;
-mod resource;
+pub(super) mod page;
+pub(super) mod resource;
 mod role;
 mod team;
 #[cfg(test)]

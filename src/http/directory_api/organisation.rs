@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 
 use super::{
     change::{NAME, given, line, met, unique},
-    page::{Wanted, keyset, lower},
-    resource::{Examples, Noun, Resource},
+    page::{Wanted, keyset, narrowed},
+    resource::{Examples, Noun, READ, Resource},
 };
 use crate::{
     auth::{account, horizon::Horizon},
@@ -95,14 +95,7 @@ fn matching(horizon: Option<&Horizon>, wanted: Option<&Wanted>) -> organisation:
     if let Some(seen) = horizon.and_then(Horizon::organisations) {
         query = query.filter(seen);
     }
-    if let Some((whole, word)) = wanted.and_then(|w| w.begins.clone()) {
-        let fits = |pattern: String| lower(organisation::name).like(pattern.to_ascii_lowercase()).escape('\\');
-        query = query.filter(fits(whole).or(fits(word)));
-    }
-    if let Some(active) = wanted.and_then(|w| w.active) {
-        query = query.filter(organisation::active.eq(active));
-    }
-    query
+    narrowed!(query, wanted, organisation::name, organisation::active)
 }
 
 impl Resource for Organisation {
@@ -112,6 +105,7 @@ impl Resource for Organisation {
         many: "organisations",
         label: "Organisation",
         about: "Organisations stand in a tree: who sees one sees all below it.",
+        read: READ,
         manage: "organisation.manage",
         has_active: true,
         on_create: "Below `parent_id`, or as a root of its own, which takes a caller who sees everything.",

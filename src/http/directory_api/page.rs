@@ -68,7 +68,26 @@ macro_rules! keyset {
         .limit(i64::from($wanted.limit) + 1)
     }};
 }
-pub(super) use keyset;
+pub(in crate::http) use keyset;
+
+/// Lets a boxed query find what begins with what is wanted, and what is active or not, where that is asked.
+macro_rules! narrowed {
+    ($query:expr, $wanted:expr, $name:expr, $active:expr) => {{
+        let (mut query, wanted): (_, Option<&$crate::http::directory_api::page::Wanted>) = ($query, $wanted);
+        if let Some((whole, word)) = wanted.and_then(|wanted| wanted.begins.clone()) {
+            let fits = |pattern: String| {
+                let name = $crate::http::directory_api::page::lower($name);
+                name.like(pattern.to_ascii_lowercase()).escape('\\')
+            };
+            query = query.filter(fits(whole).or(fits(word)));
+        }
+        if let Some(active) = wanted.and_then(|wanted| wanted.active) {
+            query = query.filter($active.eq(active));
+        }
+        query
+    }};
+}
+pub(in crate::http) use narrowed;
 
 /// The parameters of a list.
 pub fn parameters(has_active: bool) -> Vec<Parameter> {

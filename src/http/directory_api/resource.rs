@@ -1,4 +1,4 @@
-//! What organisations, teams, users and roles have in common: list, get, create and patch, with their documentation.
+//! What organisations, teams, users, roles and calendars have in common: list, get, create and patch, with their documentation.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -36,16 +36,18 @@ pub const READ: &str = "directory.read";
 
 /// How one kind of thing is spoken of.
 pub struct Noun {
-    /// `team`
+    /// `team`, `service level`
     pub one: &'static str,
     /// `a team`
     pub a: &'static str,
-    /// `teams`, also in paths.
+    /// `teams`; in paths with hyphens.
     pub many: &'static str,
     /// `Team`, also its chapter and schema.
     pub label: &'static str,
     /// What it is.
     pub about: &'static str,
+    /// The permission to read it.
+    pub read: &'static str,
     /// The permission to change it.
     pub manage: &'static str,
     /// Whether it can be inactive.
@@ -70,7 +72,18 @@ pub struct Examples {
     pub change: Value,
 }
 
-/// A thing of the directory.
+impl Examples {
+    /// Of what makes one, with what the server adds to it when it is read.
+    pub fn of(id: &str, new: Value, added: &Value, change: Value) -> Self {
+        let mut one = json!({ "id": id });
+        for (name, value) in [&new, added].into_iter().filter_map(Value::as_object).flatten() {
+            one[name] = value.clone();
+        }
+        Examples { one, new, change }
+    }
+}
+
+/// Such a thing.
 pub trait Resource: Sized + Serialize + ToSchema + PartialEq + Send + 'static {
     /// How it is spoken of.
     const NOUN: Noun;
@@ -101,11 +114,16 @@ pub trait Resource: Sized + Serialize + ToSchema + PartialEq + Send + 'static {
 
 /// Mounts list, get, create and patch.
 pub fn mount<R: Resource>(api: &mut Api) {
+    mount_reading::<R>(api);
+    api.mount(making::<R>(), create::<R>);
+    api.mount(patching::<R>(), patch::<R>);
+}
+
+/// Mounts list and get, for what is made and changed in its own way.
+pub fn mount_reading<R: Resource>(api: &mut Api) {
     api.tag(R::NOUN.label, R::NOUN.about);
     api.mount(listing::<R>(), list::<R>);
     api.mount(getting::<R>(), get::<R>);
-    api.mount(making::<R>(), create::<R>);
-    api.mount(patching::<R>(), patch::<R>);
 }
 
 /// The one of this id that the caller sees.
@@ -126,8 +144,9 @@ pub fn check_version<R: Resource>(now: &R, expected: &IfMatch) -> Result<()> {
 pub fn concluded<R: Resource>(desk: &mut Desk<'_, '_>, id: &str, before: Option<&R>, action: &str) -> Result<Reply> {
     let after = R::find(desk.unit.connection()?, None, id)?;
     let after = after.ok_or_else(|| Error::internal("what was just written is not there"))?;
-    let action = format!("{}.{action}", R::NOUN.one);
-    noted(desk, &action, R::NOUN.one, id, after.version(), &differences(before, &after)?)?;
+    let subject = word(R::NOUN.one);
+    let action = format!("{subject}.{action}");
+    noted(desk, &action, &subject, id, after.version(), &differences(before, &after)?)?;
     answer(&after)
 }
 
@@ -141,9 +160,9 @@ pub fn documented<R: Resource>(status: u16, description: &'static str) -> Answer
     Answer::json(status, description, schema::<R>(), R::examples().one).header("ETag", "Its version, for `If-Match`.")
 }
 
-/// An endpoint of the directory, to be completed.
+/// An endpoint of such a thing, to be completed.
 pub fn endpoint<R: Resource>(method: Method, path: String, operation: String) -> Endpoint {
-    let permission = if method == Method::GET { READ } else { R::NOUN.manage };
+    let permission = if method == Method::GET { R::NOUN.read } else { R::NOUN.manage };
     Endpoint {
         method,
         path: path.into(),
@@ -160,13 +179,18 @@ pub fn endpoint<R: Resource>(method: Method, path: String, operation: String) ->
 }
 
 fn base<R: Resource>() -> String {
-    format!("/api/v1/{}", R::NOUN.many)
+    format!("/api/v1/{}", R::NOUN.many.replace(' ', "-"))
+}
+
+/// A name as a word of the API: `service_level`.
+fn word(name: &str) -> String {
+    name.replace(' ', "_")
 }
 
 /// A page, in the documentation.
 pub fn documented_page<R: Resource>() -> Answer {
     let example = json!({"items": [R::examples().one], "next_cursor": null, "previous_cursor": null, "total": null});
-    Answer::json(200, "A page.", shape::page(R::NOUN.label, schema::<R>()), example)
+    Answer::json(200, "A page.", shape::page(&R::name(), schema::<R>()), example)
         .header("Link", "`next` and `prev` pages (RFC 8288).")
 }
 
@@ -177,7 +201,7 @@ fn listing<R: Resource>() -> Endpoint {
         parameters: page::parameters(R::NOUN.has_active),
         responses: vec![documented_page::<R>()],
         problems: vec![Code::BadQuery, Code::BadCursor],
-        ..endpoint::<R>(Method::GET, base::<R>(), format!("list_{}", R::NOUN.many))
+        ..endpoint::<R>(Method::GET, base::<R>(), format!("list_{}", word(R::NOUN.many)))
     }
 }
 
@@ -215,7 +239,7 @@ fn getting<R: Resource>() -> Endpoint {
         parameters: vec![id(R::NOUN.one)],
         responses: vec![documented::<R>(200, "As it is now."), Answer::empty(304, "You have this version already.")],
         problems: vec![Code::NotFound],
-        ..endpoint::<R>(Method::GET, format!("{}/{{id}}", base::<R>()), format!("get_{}", R::NOUN.one))
+        ..endpoint::<R>(Method::GET, format!("{}/{{id}}", base::<R>()), format!("get_{}", word(R::NOUN.one)))
     }
 }
 
@@ -233,7 +257,8 @@ async fn get<R: Resource>(call: Call, id: web::Path<String>, request: HttpReques
     Ok(HttpResponse::Ok().insert_header(tag).json(it))
 }
 
-fn making<R: Resource>() -> Endpoint {
+/// The endpoint that makes one.
+pub fn making<R: Resource>() -> Endpoint {
     Endpoint {
         summary: format!("Add {}", R::NOUN.a).into(),
         description: R::NOUN.on_create.into(),
@@ -241,7 +266,7 @@ fn making<R: Resource>() -> Endpoint {
         request: Some(Content::json(schema::<R::New>(), R::examples().new)),
         responses: vec![documented::<R>(201, "It was added.").header("Location", "Where it is.")],
         problems: vec![Code::Invalid, Code::Conflict, Code::IdempotencyMismatch],
-        ..endpoint::<R>(Method::POST, base::<R>(), format!("create_{}", R::NOUN.one))
+        ..endpoint::<R>(Method::POST, base::<R>(), format!("create_{}", word(R::NOUN.one)))
     }
 }
 
@@ -264,7 +289,8 @@ async fn create<R: Resource>(
     Ok(response)
 }
 
-fn patching<R: Resource>() -> Endpoint {
+/// The endpoint that changes one.
+pub fn patching<R: Resource>() -> Endpoint {
     Endpoint {
         summary: format!("Change {}", R::NOUN.a).into(),
         description: format!("A merge patch (RFC 7396). {}", R::NOUN.on_change).into(),
@@ -272,11 +298,12 @@ fn patching<R: Resource>() -> Endpoint {
         request: Some(Content::merge_patch(schema::<R::Change>(), R::examples().change)),
         responses: vec![documented::<R>(200, "As it is now.")],
         problems: vec![Code::NotFound, Code::Invalid, Code::Conflict, Code::Stale, Code::PreconditionRequired],
-        ..endpoint::<R>(Method::PATCH, format!("{}/{{id}}", base::<R>()), format!("update_{}", R::NOUN.one))
+        ..endpoint::<R>(Method::PATCH, format!("{}/{{id}}", base::<R>()), format!("update_{}", word(R::NOUN.one)))
     }
 }
 
-async fn patch<R: Resource>(
+/// Changes one.
+pub async fn patch<R: Resource>(
     call: Call,
     id: web::Path<String>,
     Body(body): Body<Value>,

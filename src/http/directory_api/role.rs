@@ -12,7 +12,7 @@ use super::{
     change::{DESCRIPTION, given, met, prose, unique},
     guard,
     page::{Wanted, keyset, lower},
-    resource::{Examples, Noun, Resource, endpoint},
+    resource::{Examples, Noun, READ, Resource, endpoint},
 };
 use crate::{
     auth::{
@@ -203,6 +203,7 @@ impl Resource for Role {
         many: "roles",
         label: "Role",
         about: "Roles are given to users: they permit, and they say how far one sees. Several add up.",
+        read: READ,
         manage: "role.manage",
         has_active: false,
         on_create: "It may permit nothing that you may not do, and see no further than you.",

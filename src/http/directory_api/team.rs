@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 
 use super::{
     change::{DESCRIPTION, NAME, email, given, line, met, prose, unique},
-    page::{Wanted, keyset, lower},
-    resource::{Examples, Noun, Resource},
+    page::{Wanted, keyset, narrowed},
+    resource::{Examples, Noun, READ, Resource},
 };
 use crate::{
     auth::horizon::Horizon,
@@ -101,14 +101,7 @@ fn matching(horizon: Option<&Horizon>, wanted: Option<&Wanted>) -> team::BoxedQu
     if let Some(seen) = horizon.and_then(Horizon::teams) {
         query = query.filter(seen);
     }
-    if let Some((whole, word)) = wanted.and_then(|w| w.begins.clone()) {
-        let fits = |pattern: String| lower(team::name).like(pattern.to_ascii_lowercase()).escape('\\');
-        query = query.filter(fits(whole).or(fits(word)));
-    }
-    if let Some(active) = wanted.and_then(|w| w.active) {
-        query = query.filter(team::active.eq(active));
-    }
-    query
+    narrowed!(query, wanted, team::name, team::active)
 }
 
 impl Resource for Team {
@@ -118,6 +111,7 @@ impl Resource for Team {
         many: "teams",
         label: "Team",
         about: "Teams work together; records are given to them.",
+        read: READ,
         manage: "team.manage",
         has_active: true,
         on_create: "Without members; add them by `PUT /api/v1/teams/{id}/members/{user_id}`.",

@@ -11,7 +11,7 @@ use super::{
     change::{NAME, email, given, line, met, unique},
     guard,
     page::{Wanted, keyset, lower},
-    resource::{Examples, Noun, Resource},
+    resource::{Examples, Noun, READ, Resource},
 };
 use crate::{
     auth::{
@@ -22,7 +22,7 @@ use crate::{
     db::{AnyConnection, Backend},
     error::{Error, Result},
     id::{OrganisationId, UserId},
-    record::store::Desk,
+    record::{calendar::content, notification::language, store::Desk},
     schema::{role, team_member, user_account, user_role},
 };
 
@@ -38,6 +38,12 @@ pub struct User {
     /// Where mail goes.
     #[schema(required = true)]
     email: Option<String>,
+    /// The language in which they are written to, as a tag of BCP 47; null for the server's own.
+    #[schema(required = true, examples("de-AT"))]
+    language: Option<String>,
+    /// The time zone that they live in; null for UTC.
+    #[schema(required = true, examples("Europe/Vienna"))]
+    zone: Option<String>,
     /// The organisation that they belong to.
     pub(super) organisation_id: OrganisationId,
     /// Whom they report to.
@@ -74,6 +80,14 @@ pub struct NewUser {
     #[schema(required = false)]
     #[schema(max_length = 254)]
     email: Option<String>,
+    /// The language in which they are written to, as a tag of BCP 47: `de`, `pt-BR`.
+    #[serde(default)]
+    #[schema(required = false, max_length = 35)]
+    language: Option<String>,
+    /// The time zone that they live in, by its name in the IANA database.
+    #[serde(default)]
+    #[schema(required = false, max_length = 40)]
+    zone: Option<String>,
     /// The organisation that they belong to; the caller's own when it is left out.
     #[serde(default)]
     #[schema(required = false)]
@@ -106,6 +120,14 @@ pub struct UserChange {
     #[schema(required = false, value_type = Option<String>)]
     #[schema(max_length = 254)]
     email: Option<Option<String>>,
+    /// The language in which they are written to; null for the server's own.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(required = false, value_type = Option<String>, max_length = 35)]
+    language: Option<Option<String>>,
+    /// The time zone that they live in; null for UTC.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(required = false, value_type = Option<String>, max_length = 40)]
+    zone: Option<Option<String>>,
     /// Another organisation.
     #[serde(default, deserialize_with = "given")]
     #[schema(required = false, nullable = false)]
@@ -133,6 +155,8 @@ struct Row {
     user_name: String,
     display_name: String,
     email: Option<String>,
+    language: Option<String>,
+    zone: Option<String>,
     organisation_id: OrganisationId,
     manager_id: Option<UserId>,
     vip: bool,
@@ -152,6 +176,8 @@ macro_rules! rows {
                 user_account::user_name,
                 user_account::display_name,
                 user_account::email,
+                user_account::language,
+                user_account::zone,
                 user_account::organisation_id,
                 user_account::manager_id,
                 user_account::vip,
@@ -208,6 +234,8 @@ fn with_roles(connection: &mut AnyConnection, rows: Vec<Row>) -> Result<Vec<User
             user_name: row.user_name,
             display_name: row.display_name,
             email: row.email,
+            language: row.language,
+            zone: row.zone,
             organisation_id: row.organisation_id,
             manager_id: row.manager_id,
             vip: row.vip,
@@ -235,6 +263,7 @@ impl Resource for User {
         many: "users",
         label: "User",
         about: "Users are people, who sign in with a password, and service accounts, which come in with tokens.",
+        read: READ,
         manage: "user.manage",
         has_active: true,
         on_create: "Without roles, and without a password: give a person one by `POST /api/v1/users/{id}/reset_password`, and a service account a \
@@ -252,7 +281,7 @@ impl Resource for User {
         Examples {
             one: json!({
                 "id": id, "user_name": "ada.lovelace", "display_name": "Ada Lovelace", "email": "ada@example.org",
-                "organisation_id": organisation, "manager_id": null, "vip": false, "service_account": false,
+                "language": "en-GB", "zone": "Europe/London", "organisation_id": organisation, "manager_id": null, "vip": false, "service_account": false,
                 "active": true, "roles": ["agent"], "version": 2,
                 "created_at": "2026-03-01T08:00:00Z", "updated_at": "2026-03-01T08:05:00Z",
             }),
@@ -290,6 +319,8 @@ impl Resource for User {
         }
         let account = Account {
             email: new.email.as_deref().map(email).transpose()?,
+            language: new.language.as_deref().map(language::checked).transpose()?,
+            zone: new.zone.as_deref().map(zone).transpose()?,
             manager: new.manager_id,
             vip: new.vip,
             service_account: new.service_account,
@@ -306,6 +337,12 @@ impl Resource for User {
         }
         if let Some(address) = &change.email {
             after.email = address.as_deref().map(email).transpose()?;
+        }
+        if let Some(tag) = &change.language {
+            after.language = tag.as_deref().map(language::checked).transpose()?;
+        }
+        if let Some(name) = &change.zone {
+            after.zone = name.as_deref().map(zone).transpose()?;
         }
         after.organisation_id = change.organisation_id.unwrap_or(self.organisation_id);
         after.manager_id = change.manager_id.unwrap_or(self.manager_id);
@@ -331,7 +368,11 @@ impl Resource for User {
         let changed = diesel::update(row)
             .set((
                 user_account::display_name.eq(&after.display_name),
-                user_account::email.eq(&after.email),
+                (
+                    user_account::email.eq(&after.email),
+                    user_account::language.eq(&after.language),
+                    user_account::zone.eq(&after.zone),
+                ),
                 user_account::organisation_id.eq(after.organisation_id),
                 user_account::manager_id.eq(after.manager_id),
                 user_account::vip.eq(after.vip),
@@ -345,6 +386,11 @@ impl Resource for User {
             false => account::set_active(connection, before.id, after.active, at),
         }
     }
+}
+
+/// A time zone, by its name.
+fn zone(name: &str) -> Result<String> {
+    content::zone(name).map(|zone| zone.name().to_owned())
 }
 
 /// A manager is active, seen by the caller, and reports neither to the user nor to anybody below them.

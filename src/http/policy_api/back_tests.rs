@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use utoipa::{PartialSchema, ToSchema, openapi::path::Parameter};
 
 use super::{
-    Studio, audit, back_test_page,
+    Studio, back_test_page,
     declare::{policy_id, version_number},
 };
 use crate::{
@@ -36,7 +36,6 @@ use crate::{
             run::{DifferenceRow, Progress},
         },
         decision::{Decision, PRIORITIES},
-        program::compile,
         publish::problem,
         store::PolicyRow,
     },
@@ -180,12 +179,9 @@ async fn start_back_test(
     let name = id.clone();
     studio
         .run(&call, move |bench| {
-            let (decision, version) = bench.database.read_here(|c| {
-                let policy = PolicyRow::find(c, &name)?;
-                Ok((policy.decision()?, policy.version(c, number)?))
-            })?;
+            let (decision, _, build) = bench.stored(&name, number)?;
             let problems = |found: Vec<_>| Error::invalid_all(found.iter().map(problem).collect());
-            compile(&version.source, decision).map(drop).map_err(problems)
+            build.compiled(number.into(), decision).map(drop).map_err(problems)
         })
         .await?;
     let body = serde_json::to_value(&new).map_err(Error::internal)?;
@@ -196,7 +192,15 @@ fn check(new: &NewBackTest) -> Result<()> {
     if new.from.zip(new.until).is_some_and(|(from, until)| from >= until) {
         return Err(Error::invalid("/until", "out_of_range", "`until` must be later than `from`."));
     }
+    if new.resolve_within.len() > PRIORITIES.count() {
+        let detail = format!("There are but the priorities 1 to {}.", PRIORITIES.end());
+        return Err(Error::invalid("/resolve_within", "too_many", detail));
+    }
     for (at, target) in new.resolve_within.iter().enumerate() {
+        if new.resolve_within.iter().take(at).any(|before| before.priority == target.priority) {
+            let detail = format!("There is a time for priority {} already.", target.priority);
+            return Err(Error::invalid(format!("/resolve_within/{at}/priority"), "duplicate", detail));
+        }
         if !PRIORITIES.contains(&target.priority.into()) || !(1..=LONGEST).contains(&target.minutes) {
             let detail = format!("Minutes are from 1 to {LONGEST}, for the priorities 1 to {}.", PRIORITIES.end());
             return Err(Error::invalid(format!("/resolve_within/{at}"), "out_of_range", detail));
@@ -222,7 +226,7 @@ fn queue(desk: &mut Desk<'_, '_>, id: &str, number: i32, new: &NewBackTest) -> R
     };
     let job = JobRow::queue(connection, back_test::KIND, version.subject(), JsonText::of(&asked)?, by, at)?;
     let told = json!({"number": [null, number], "back_test": [null, job.id]});
-    audit(desk, "back_test_started", ("policy", policy.id.as_str(), policy.version), &told)?;
+    desk.tell("back_test_started", ("policy", policy.id.as_str(), policy.version), &told)?;
     let location = Job::path(&job);
     let body = serde_json::to_value(Job::of(job)).map_err(Error::internal)?;
     Ok(Reply { status: 202, ..Reply::created(location, body) })

@@ -1,7 +1,5 @@
 //! Decisions that were made: why, and whether they would be made again.
 
-use std::sync::Arc;
-
 use actix_web::{HttpResponse, http::Method, web};
 use diesel::prelude::*;
 use serde::Serialize;
@@ -21,13 +19,12 @@ use crate::{
     },
     id::{RecordId, RowId},
     policy::{
-        chain::PolicyRef,
+        chain::{PolicyRef, Version},
         counterfactual::{self, Counterfactuals},
         decision::Decision,
         evaluate::Evaluation,
         live,
         log::{self, LogEntry},
-        program::{Program, compile},
         store::PolicyRow,
     },
     record::{decide::DecisionRow, header::Header, store},
@@ -79,7 +76,7 @@ pub(super) fn mount(api: &mut Api) {
     api.mount(explanation(), explain).mount(replay(), run_again).mount(counterfactual(), find_counterfactuals);
 }
 
-fn decision_id() -> Parameter {
+pub(super) fn decision_id() -> Parameter {
     in_path("id", "The id of the decision.", uuid(), "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e6f")
 }
 
@@ -195,7 +192,7 @@ async fn find_counterfactuals(call: Call, studio: web::Data<Studio>, id: web::Pa
 
 impl Bench {
     /// A decision on a record that the caller sees.
-    fn logged(&self, connection: &mut AnyConnection, id: &str) -> Result<(DecisionRow, LogEntry)> {
+    pub(super) fn logged(&self, connection: &mut AnyConnection, id: &str) -> Result<(DecisionRow, LogEntry)> {
         let hidden = || Error::not_found("decision");
         let id: RowId = id.parse().map_err(|_| hidden())?;
         let row: DecisionRow = decision::table.find(id).first(connection).optional()?.ok_or_else(hidden)?;
@@ -212,31 +209,34 @@ impl Bench {
     }
 
     /// A decision with the version that made it, compiled.
-    fn logged_with_program(&self, id: &str) -> Result<(LogEntry, Program)> {
-        let (source, entry) = self.database.read_here(|connection| {
+    fn logged_with_version(&self, id: &str) -> Result<(LogEntry, Version)> {
+        let (number, build, entry) = self.database.read_here(|connection| {
             let (row, entry) = self.logged(connection, id)?;
-            let (Some(policy), Some(version)) = (row.policy_id, row.policy_version) else {
+            if !entry.run.evaluation.was_asked() {
+                return Err(Error::new(Code::Conflict, "The policy was not asked."));
+            }
+            let (Some(policy), Some(number)) = (row.policy_id, row.policy_version) else {
                 return Err(Error::new(Code::Conflict, "No stored version made this decision."));
             };
-            let version = PolicyRow::find(connection, policy.as_str())?.version(connection, version)?;
-            Ok((version.source, entry))
+            let version = PolicyRow::find(connection, policy.as_str())?.version(connection, number)?;
+            Ok((number, version.build(connection)?, entry))
         })?;
         let broken = |_| Error::new(Code::Conflict, "The version that decided does not compile any more.");
-        let program = compile(&source, entry.decision).map_err(broken)?;
-        Ok((entry, program))
+        let version = build.compiled(number.into(), entry.decision).map_err(broken)?;
+        Ok((entry, version))
     }
 
     fn replay(&self, id: &str) -> Result<DecisionReplay> {
-        let (live, (entry, program)) = (self.live()?, self.logged_with_program(id)?);
-        let replay = log::replay(&entry, &program, live.schema()).map_err(misfit)?;
+        let (live, (entry, version)) = (self.live()?, self.logged_with_version(id)?);
+        let replay = log::replay(&entry, &version.program, live.schema()).map_err(misfit)?;
         Ok(DecisionReplay { same: replay.same, then: entry.run.evaluation, now: replay.evaluation })
     }
 
     fn counterfactuals(&self, id: &str) -> Result<Counterfactuals> {
-        let (live, (entry, program)) = (self.live()?, self.logged_with_program(id)?);
-        let (program, looked_up) = (Arc::new(program), &entry.run.evaluation.host_calls);
+        let (live, (entry, version)) = (self.live()?, self.logged_with_version(id)?);
+        let looked_up = &entry.run.evaluation.host_calls;
         let host = self.policies.host(&live);
-        counterfactual::search(&program, &entry.input, looked_up, live.schema(), &host).map_err(misfit)
+        counterfactual::search(&version, &entry.input, looked_up, live.schema(), &host).map_err(misfit)
     }
 }
 

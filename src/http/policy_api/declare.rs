@@ -18,3 +18,8 @@ pub(super) fn version_number() -> Parameter {
 pub(super) fn table_name() -> Parameter {
     in_path("name", "The name of the table.", name_of(100), "category_teams")
 }
+
+/// `{name}` of a module.
+pub(super) fn module_name() -> Parameter {
+    in_path("name", "The name of the module.", name_of(100), "criticality")
+}

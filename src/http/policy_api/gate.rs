@@ -1,18 +1,22 @@
 //! What a source has to pass before it goes live.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use super::Bench;
 use crate::{
+    db::AnyConnection,
     error::{Error, Result, did_you_mean},
+    id::{RecordId, RowId},
     policy::{
+        build::Build,
         decision::Decision,
         diagnostic::Diagnostic,
         live::Live,
-        publish::{self, Examined},
+        publish::{self, Examined, Subject},
+        store::{PolicyRow, VersionRow, build_now},
         validate,
     },
-    record::{kernel::Kernel, policies::decisions_of},
+    record::{kernel::Kernel, policies::decisions_of, visibility},
 };
 
 impl Bench {
@@ -21,14 +25,48 @@ impl Bench {
         self.database.read_here(|connection| self.policies.current(connection))
     }
 
-    /// Everything that is wrong with a source.
-    pub(super) fn diagnose(&self, live: &Live, decision: Decision, source: &str) -> Vec<Diagnostic> {
-        validate::validate(source, decision, live.schema(), &*self.policies.host(live))
+    /// Everything that is wrong with a version.
+    pub(super) fn diagnose(&self, live: &Live, decision: Decision, version: &Build) -> Vec<Diagnostic> {
+        let host = version.host(&self.policies.host(live));
+        validate::validate(version.script.clone(), decision, live.schema(), &*host)
     }
 
-    /// The checks and the tests.
-    pub(super) fn examine(&self, live: &Live, decision: Decision, source: &str) -> Examined {
-        publish::examine(&self.policies, live, decision, source)
+    /// A source that is not stored, with the newest modules.
+    pub(super) fn unsaved(&self, source: &str) -> Result<Build> {
+        Ok(self.database.read_here(|connection| build_now(connection, source, false))?.1)
+    }
+
+    /// A stored version, with its policy's decision and what it is pinned to.
+    pub(super) fn stored(&self, id: &str, number: i32) -> Result<(Decision, VersionRow, Build)> {
+        self.database.read_here(|connection| {
+            let policy = PolicyRow::find(connection, id)?;
+            let row = policy.version(connection, number)?;
+            let build = row.build(connection)?;
+            Ok((policy.decision()?, row, build))
+        })
+    }
+
+    /// The checks and the tests of a stored version, without some pins. What is pinned of records that are hidden from the
+    /// caller is green or red, and no more.
+    pub(super) fn examine(&self, id: &str, number: i32, except: &[RowId]) -> Result<Examined> {
+        let live = self.live()?;
+        let subject = self.database.read_here(|connection| {
+            let policy = PolicyRow::find(connection, id)?;
+            let version = policy.version(connection, number)?;
+            let subject = Subject::of(connection, &policy, &version)?;
+            let seen = self.sees(connection, subject.records())?;
+            Ok(subject.showing(&seen).without(except))
+        })?;
+        publish::examine(&self.policies, &live, &subject)
+    }
+
+    /// Those of these records of which the caller may read decisions.
+    pub(super) fn sees(&self, connection: &mut AnyConnection, records: Vec<RecordId>) -> Result<HashSet<RecordId>> {
+        if !self.cause.caller.can("decision.read") {
+            return Ok(HashSet::new());
+        }
+        let seen = visibility::among(&self.kernel, connection, &self.cause.caller, records)?;
+        Ok(seen.into_keys().collect())
     }
 }
 

@@ -11,7 +11,10 @@ mod back_tests;
 mod decisions;
 mod declare;
 mod diff;
+mod format;
 mod gate;
+mod modules;
+mod pins;
 mod policies;
 mod reference;
 mod rehearsal;
@@ -22,6 +25,7 @@ mod simulate;
 mod status;
 mod tables;
 mod tables_csv;
+mod tables_known;
 mod tables_shape;
 mod tables_versions;
 #[cfg(test)]
@@ -30,15 +34,18 @@ mod versions;
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
+pub use self::tables_known::KnownFindings;
 use super::{desk::Call, entity_tag::IfMatch, mount::Api};
 use crate::{
     config,
     db::Database,
     error::{Code, Error, Result},
-    policy::{live::Policies, runner::Runner},
-    record::{audit::AuditEntry, cause::Cause, kernel::Kernel, store::Desk},
+    policy::{
+        library::{NAME, is_name},
+        live::Policies,
+        runner::Runner,
+    },
+    record::{cause::Cause, kernel::Kernel},
 };
 
 /// What the handlers of this folder find by `web::Data`, beside the [`Service`](super::desk::Service).
@@ -50,6 +57,8 @@ pub struct Studio {
     pub runner: Runner,
     /// What a version needs before it goes live.
     pub rules: config::Policy,
+    /// What the authors of tables should know, as far as somebody asked.
+    pub findings: KnownFindings,
 }
 
 /// What a job on a thread of the runner works with.
@@ -80,6 +89,7 @@ impl Studio {
 /// Mounts everything.
 pub fn mount(api: &mut Api) {
     api.tag("Policy", POLICY);
+    api.tag("PolicyModule", "Functions that policies share. A policy is pinned to a version of each that it uses.");
     api.tag("LookupTable", "Tables that policies look things up in. Old versions are kept; a change is live at once.");
     api.tag("Decision", "Why a policy decided as it did, in a sentence, and whether it would do so again.");
     reference::mount(api);
@@ -87,26 +97,22 @@ pub fn mount(api: &mut Api) {
     versions::mount(api);
     review::mount(api);
     diff::mount(api);
+    format::mount(api);
     back_tests::mount(api);
     shadow::mount(api);
     simulate::mount(api);
     status::mount(api);
+    modules::mount(api);
     tables::mount(api);
     tables_versions::mount(api);
     decisions::mount(api);
+    pins::mount(api);
 }
 
 const POLICY: &str = "Scripts that decide how work is ranked, routed and guarded. A policy has immutable, numbered \
 versions, of which one is live. Write a version, look at its diagnostics, run its tests, rehearse it on a record, then \
 publish it; a rollback makes an older one live again at once. `GET /policy-functions` and `GET /policy-schema` list what a \
 script may call, read and say.";
-
-/// Keeps what was done for the audit trail.
-fn audit(desk: &mut Desk<'_, '_>, action: &str, subject: (&str, &str, i32), changes: &Value) -> Result<()> {
-    let entry = AuditEntry::of(desk.cause, action, subject, changes)?;
-    desk.unit.deferred.audit.push(entry);
-    Ok(())
-}
 
 /// Refuses a write to something that has another version than the caller has seen.
 fn same_version(expected: &IfMatch, version: i32) -> Result<()> {
@@ -116,16 +122,21 @@ fn same_version(expected: &IfMatch, version: i32) -> Result<()> {
     Err(Error::new(Code::Stale, format!("It is at version {version}, not the one in `If-Match`.")))
 }
 
-/// Whether a name can stand in a path and in a script: lower-case letters, digits and `_`, a letter first.
+/// Refuses to write over what the caller has not seen: `there` is the version of what has this name now.
+fn may_replace(asked: &Call, there: Option<i32>) -> Result<()> {
+    match (there, &asked.if_match) {
+        (Some(version), _) => same_version(&asked.expected()?, version),
+        (None, Some(_)) => Err(Error::new(Code::Stale, "There is nothing of this name.")),
+        (None, None) => Ok(()),
+    }
+}
+
+/// Refuses a name that can't stand in a path and in a script.
 fn check_name(name: &str) -> Result<()> {
-    let fits = name.len() <= 100
-        && name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-    if fits {
+    if is_name(name) {
         return Ok(());
     }
-    let detail = "A name is 1 to 100 lower-case letters, digits and `_`, and starts with a letter.";
-    Err(Error::invalid("/name", "wrong_form", detail))
+    Err(Error::invalid("/name", "wrong_form", NAME))
 }
 
 /// Refuses text that is longer than `most` characters.

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, http::Method, http::header, web};
 use serde_json::{Value, json};
 
 use super::{
-    Studio, audit, check_length, check_name,
+    Studio, check_length, check_name,
     declare::policy_id,
     gate::check_kind,
     same_version,
@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Names that are paths of their own.
-const RESERVED: &[&str] = &["simulate", "validate"];
+const RESERVED: &[&str] = &["format", "simulate", "validate"];
 /// Longest description.
 pub(super) const LONGEST: usize = 4_000;
 
@@ -40,7 +40,7 @@ pub(super) fn example() -> Value {
     json!({
         "id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e6f", "name": "routing_incidents", "decision": "routing",
         "kind": "incident", "description": "Which team gets an incident?", "position": 1, "enabled": true,
-        "active_version": 3, "version": 7,
+        "active_version": 3, "version": 7, "least_line_coverage": 100, "least_branch_coverage": null,
         "created_at": "2026-03-02T08:15:00Z", "updated_at": "2026-03-05T16:40:00Z",
     })
 }
@@ -155,10 +155,12 @@ fn added(desk: &mut Desk<'_, '_>, new: &NewPolicy) -> Result<PolicyRow> {
         version: 1,
         created_at: desk.cause.at,
         updated_at: desk.cause.at,
+        least_line_coverage: None,
+        least_branch_coverage: None,
     };
     row.insert(desk.unit.connection()?)?;
     let told = json!({"name": [null, row.name], "decision": [null, row.decision], "kind": [null, row.kind]});
-    audit(desk, "created", ("policy", row.id.as_str(), row.version), &told)?;
+    desk.tell("created", ("policy", row.id.as_str(), row.version), &told)?;
     Ok(row)
 }
 
@@ -195,7 +197,7 @@ fn patch() -> Endpoint {
         tag: "Policy".into(),
         access: Access::Permission("policy.publish".into()),
         summary: "Change a policy".into(),
-        description: "A merge patch (RFC 7396) of what may change: description, position and whether it is enabled. It is live at once, so it needs the permission to publish.".into(),
+        description: "A merge patch (RFC 7396) of what may change: description, position, whether it is enabled, and how much of a version its tests have to reach. It is live at once, so it needs the permission to publish.".into(),
         parameters: vec![policy_id(), if_match(true), dry_run(), reason()],
         request: Some(Content::merge_patch(schema::schema::<PolicyChange>(), json!({"enabled": false}))),
         responses: vec![changed()],
@@ -211,6 +213,8 @@ async fn patch_policy(
 ) -> Result<HttpResponse> {
     let expected = call.expected()?;
     check_length("/description", change.description.as_deref().unwrap_or_default(), LONGEST)?;
+    check_share("/least_line_coverage", change.least_line_coverage)?;
+    check_share("/least_branch_coverage", change.least_branch_coverage)?;
     let body = serde_json::to_value(&change).map_err(Error::internal)?;
     let answer = call
         .write(&body, move |desk| {
@@ -223,15 +227,27 @@ async fn patch_policy(
     Ok(answer)
 }
 
+/// Refuses what is no share in per cent.
+fn check_share(pointer: &str, given: Option<Option<i32>>) -> Result<()> {
+    if given.flatten().is_none_or(|share| (0..=100).contains(&share)) {
+        return Ok(());
+    }
+    Err(Error::invalid(pointer, "out_of_range", "A share is 0 to 100 per cent."))
+}
+
 fn updated(desk: &mut Desk<'_, '_>, old: &PolicyRow, change: &PolicyChange) -> Result<PolicyRow> {
     let mut row = old.clone();
     row.description = change.description.clone().unwrap_or(row.description);
     row.position = change.position.unwrap_or(row.position);
     row.enabled = change.enabled.unwrap_or(row.enabled);
+    row.least_line_coverage = change.least_line_coverage.unwrap_or(row.least_line_coverage);
+    row.least_branch_coverage = change.least_branch_coverage.unwrap_or(row.least_branch_coverage);
     let fields = [
         ("description", json!(old.description), json!(row.description)),
         ("position", json!(old.position), json!(row.position)),
         ("enabled", json!(old.enabled), json!(row.enabled)),
+        ("least_line_coverage", json!(old.least_line_coverage), json!(row.least_line_coverage)),
+        ("least_branch_coverage", json!(old.least_branch_coverage), json!(row.least_branch_coverage)),
     ];
     let told: serde_json::Map<String, Value> = fields
         .into_iter()
@@ -244,6 +260,6 @@ fn updated(desk: &mut Desk<'_, '_>, old: &PolicyRow, change: &PolicyChange) -> R
     row.version += 1;
     row.updated_at = desk.cause.at;
     row.update(desk.unit.connection()?)?;
-    audit(desk, "updated", ("policy", row.id.as_str(), row.version), &Value::Object(told))?;
+    desk.tell("updated", ("policy", row.id.as_str(), row.version), &Value::Object(told))?;
     Ok(row)
 }

@@ -17,7 +17,7 @@ use crate::{
     policy::{
         decision::{DECISIONS, DecisionSpec},
         facts,
-        reference::{self, PolicyFunctions},
+        reference::{self, CASE_WORDS, CaseWord, PolicyFunctions},
         table::{Column, Table},
         validate::codes::{CODES, DiagnosticCode},
     },
@@ -36,10 +36,17 @@ struct PolicySchema {
     /// The fields of a transition, which guards are given.
     #[schema(value_type = serde_json::Map<String, serde_json::Value>)]
     transition: Value,
+    /// The fields of the moment at which an escalation is asked about.
+    #[schema(value_type = serde_json::Map<String, serde_json::Value>)]
+    moment: Value,
     /// The lookup tables, by name.
     tables: Vec<PolicyTable>,
     /// The names of the teams that can be given work.
     teams: Vec<String>,
+    /// The names of the calendars.
+    calendars: Vec<String>,
+    /// What a row of a case table may say: `fn cases() { [ #{ name: …, record: #{ … }, expect: … }, … ] }`.
+    case_words: &'static [CaseWord],
     /// What the check of a script may find.
     diagnostics: &'static [DiagnosticCode],
 }
@@ -111,7 +118,7 @@ fn functions() -> Endpoint {
 fn schema() -> Endpoint {
     Endpoint {
         summary: "What policies may read and say".into(),
-        description: "The decisions with their functions and effects; the fields of records and transitions with types, choices, defaults and documentation, custom fields included; the lookup tables with their columns; the teams; and the codes of diagnostics with their levels and examples.".into(),
+        description: "The decisions with their functions and effects; the fields of records and transitions with types, choices, defaults and documentation, custom fields included; the lookup tables with their columns; the teams; the calendars; what a row of a case table may say; and the codes of diagnostics with their levels and examples.".into(),
         responses: vec![Answer::json(200, "What there is.", schema::schema::<PolicySchema>(), json!({
             "decisions": [{
                 "decision": "guard", "name": "guard", "function": "check", "arguments": ["record", "transition"],
@@ -124,11 +131,16 @@ fn schema() -> Endpoint {
             "transition": {"name": "transition", "fields": [
                 {"name": "to", "type": "text", "choices": [], "may_be_empty": false, "default": "new", "doc": "The state after"},
             ]},
+            "moment": {"name": "moment", "fields": [
+                {"name": "percent", "type": "int", "choices": [], "may_be_empty": true, "default": null, "doc": "For a clock, how much of the target is used up"},
+            ]},
             "tables": [{
                 "name": "category_teams", "doc": "Which team gets incidents of a category", "keys": 1,
                 "columns": [{"name": "category", "type": "text"}, {"name": "team", "type": "text"}],
             }],
             "teams": ["network-operations", "service-desk"],
+            "calendars": ["around-the-clock", "business-hours"],
+            "case_words": [{"name": "at", "type": "text", "doc": "The moment, as `clock` takes it."}],
             "diagnostics": [{
                 "code": "duplicate_rule", "severity": "warning",
                 "doc": "Two rules have the same name, and explanations name rules.",
@@ -155,8 +167,11 @@ async fn get_schema(call: Call, studio: web::Data<Studio>) -> Result<HttpRespons
                 decisions: DECISIONS,
                 records: vec![written(live.schema())?],
                 transition: written(&facts::transition())?,
+                moment: written(&facts::moment())?,
                 tables: tables.iter().map(|table| PolicyTable::of(table)).collect(),
                 teams: host.team_names(),
+                calendars: host.calendar_names(),
+                case_words: CASE_WORDS,
                 diagnostics: CODES,
             })
         })

@@ -13,6 +13,7 @@ use crate::{
     error::{Error, FieldError, Result, did_you_mean},
     id::UserId,
     policy::{
+        as_of,
         evaluate::Input,
         facts::{self, FactSchema, Facts, FieldType},
         gather,
@@ -21,10 +22,11 @@ use crate::{
     record::{
         cause::Cause,
         decide::{Effect, Question},
+        escalation::occasion::REQUESTED,
         header::Header,
         input::{Accepted, Occasion, accept},
         kind::{Kind, Step},
-        store,
+        policies, store,
     },
     schema::user_account,
 };
@@ -36,6 +38,8 @@ pub(super) struct Written {
     write: Vec<WouldWrite>,
     /// Who would be told.
     notify: Vec<String>,
+    /// Who would be called, and what else an escalation would do, in words.
+    escalate: Vec<String>,
     /// Why the transition would be refused.
     refuse: Vec<WouldRefuse>,
 }
@@ -77,6 +81,13 @@ impl Written {
                 Effect::Team(team) => written.note("team", record, json!(live.team_name(team.as_str()))),
                 Effect::Assignee(user) => written.note("assignee", record, json!(user_name(connection, *user)?)),
                 Effect::Notify(who) => written.notify.push(who.clone()),
+                Effect::Page { .. }
+                | Effect::Escalate { .. }
+                | Effect::ProposeMajor
+                | Effect::Again(_)
+                | Effect::Unanswered(_) => {
+                    written.escalate.push(policies::effect_text(effect));
+                }
                 Effect::Refuse { field, text, .. } => {
                     written.refuse.push(WouldRefuse { field: field.clone(), text: text.clone() });
                 }
@@ -99,7 +110,15 @@ fn user_name(connection: &mut AnyConnection, id: UserId) -> Result<Option<String
 
 /// What the policies are given.
 pub(super) fn input(bench: &Bench, connection: &mut AnyConnection, live: &Live, asked: &Simulation) -> Result<Input> {
-    let cause = Cause { at: asked.at.unwrap_or(bench.cause.at), ..Cause::clone(&bench.cause) };
+    let input = without_moment(bench, connection, live, asked)?;
+    if asked.decision.spec().beside() != Some("moment") {
+        return Ok(input);
+    }
+    Ok(input.beside(moment(asked)?))
+}
+
+fn without_moment(bench: &Bench, connection: &mut AnyConnection, live: &Live, asked: &Simulation) -> Result<Input> {
+    let cause = Cause { at: asked.at.or(asked.as_of).unwrap_or(bench.cause.at), ..Cause::clone(&bench.cause) };
     let kind = bench.kernel.practice(&asked.kind)?.kind();
     match &asked.record {
         Value::String(id) => stored(bench, connection, live, asked, kind, &cause, id),
@@ -108,11 +127,15 @@ pub(super) fn input(bench: &Bench, connection: &mut AnyConnection, live: &Live, 
                 let detail = "A made-up record is given as it would be; `changes` are for stored ones.";
                 return Err(Error::invalid("/changes", "contradiction", detail));
             }
+            if asked.as_of.is_some() {
+                let detail = "A made-up record has no past; `as_of` is for stored ones.";
+                return Err(Error::invalid("/as_of", "contradiction", detail));
+            }
             let record = made_up(live.schema(), given).map_err(|e| below("/record", e))?;
             let from = record.text("state").unwrap_or_default().to_owned();
             let input = Input::new(record, cause.at);
             Ok(match transition(kind, asked, &from)? {
-                Some(transition) => input.transition(transition),
+                Some(transition) => input.beside(transition),
                 None => input,
             })
         }
@@ -138,7 +161,10 @@ fn stored(
     let id = Header::id_of(connection, id)?.ok_or_else(hidden)?;
     let header = store::visible(&bench.kernel, connection, caller, kind, id)?;
     let practice = bench.kernel.practice(kind.name)?;
-    let before = practice.render(connection, vec![header])?.pop().ok_or_else(hidden)?;
+    let mut before = practice.render(connection, vec![header])?.pop().ok_or_else(hidden)?;
+    if let Some(at) = asked.as_of {
+        before = as_of::record(connection, before, at)?;
+    }
     let transition = transition(kind, asked, before.get("state").and_then(Value::as_str).unwrap_or_default())?;
     let step = transition.as_ref().and_then(|t| kind.lifecycle.step(t.text("name")?));
     let record = changed(kind, step, &before, asked)?;
@@ -148,13 +174,18 @@ fn stored(
         record: &record,
         before: Some(&before).filter(|b| **b != record),
         step: None,
+        moment: None,
+        only: &[],
         note: None,
         rehearsal: true,
         cause,
     };
-    let input = gather::input(connection, live, &question)?;
+    let input = match asked.as_of {
+        None => gather::input(connection, live, &question)?,
+        Some(at) => as_of::input(connection, live, &question, at)?,
+    };
     Ok(match transition {
-        Some(transition) => input.transition(transition),
+        Some(transition) => input.beside(transition),
         None => input,
     })
 }
@@ -212,6 +243,19 @@ fn transition(kind: &'static Kind, asked: &Simulation, from: &str) -> Result<Opt
         whole.extend(given);
     }
     Facts::from_json(&facts::transition(), &whole).map(Some).map_err(|e| below("/transition", e))
+}
+
+/// Why an escalation is asked about: a cause by its name, or made up.
+fn moment(asked: &Simulation) -> Result<Facts> {
+    let given = match &asked.moment {
+        None | Some(Value::Null) => json!({"cause": REQUESTED}),
+        Some(Value::String(cause)) => json!({"cause": cause}),
+        Some(given) => given.clone(),
+    };
+    let Value::Object(given) = given else {
+        return Err(Error::invalid("/moment", "wrong_type", "`moment` is the name of a cause or an object."));
+    };
+    made_up(&facts::moment(), &given).map_err(|e| below("/moment", e))
 }
 
 /// A made-up record: the defaults, with what is given.

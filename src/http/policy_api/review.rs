@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::{
-    Studio, audit, check_length,
+    Studio, check_length,
     declare::{policy_id, version_number},
     diff::{self, PolicyDiff},
     shape::{PolicyTestReport, PolicyVersion},
@@ -120,7 +120,7 @@ async fn submit_version(call: Call, studio: web::Data<Studio>, path: web::Path<(
 fn review() -> Endpoint {
     Endpoint {
         summary: "Approve a version, or give it back".into(),
-        description: "Only others than its author. It is `approved` once as many approve as the operator asks for (`policy.approvals`, one at least), and `draft` again as soon as somebody does not. A version never changes: whoever edits writes another one, which nobody has approved.".into(),
+        description: "Only others than its author. It is `approved` once as many approve as the operator asks for (`policy.approvals`, one at least), and `draft` again as soon as somebody does not; then it can't go live, nor does it by itself, until they say otherwise. A version never changes: whoever edits writes another one, which nobody has approved.".into(),
         parameters: vec![policy_id(), version_number(), dry_run(), idempotency_key(), reason()],
         request: Some(Content::json(
             schema::schema::<NewPolicyReview>(),
@@ -143,7 +143,7 @@ async fn review_version(
     let ((id, number), needed) = (path.into_inner(), studio.rules.approvals.max(1));
     let body = serde_json::to_value(&new).map_err(Error::internal)?;
     call.write(&body, move |desk| {
-        let (policy, version) = found(desk, &id, number)?;
+        let (policy, mut version) = found(desk, &id, number)?;
         let (by, at) = (desk.cause.caller.user, desk.cause.at);
         if version.author_id == Some(by) {
             return Err(Error::new(Code::Conflict, "Somebody other than its author has to look at it."));
@@ -164,6 +164,9 @@ async fn review_version(
             created_at: at,
         };
         row.insert(connection)?;
+        if !approves {
+            version.schedule(connection, None)?;
+        }
         let (state, action) = match approves {
             false => (state::DRAFT, "rejected"),
             true if version.approvals(connection)? >= needed => (state::APPROVED, "approved"),
@@ -190,7 +193,7 @@ fn moved(
 ) -> Result<Reply> {
     let told = json!({"number": [null, version.number], "state": [version.state, state]});
     version.set_state(desk.unit.connection()?, state)?;
-    audit(desk, action, ("policy", policy.id.as_str(), policy.version), &told)?;
+    desk.tell(action, ("policy", policy.id.as_str(), policy.version), &told)?;
     Ok(Reply::ok(serde_json::to_value(PolicyVersion::from(&version)).map_err(Error::internal)?))
 }
 
@@ -203,7 +206,7 @@ fn bundle() -> Endpoint {
         }],
         "back_tests": ["01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e6f"],
         "diff": diff::example(),
-        "tests": {"green": true, "passed": 7, "failed": 0, "tests": [], "diagnostics": []},
+        "tests": {"green": true, "passed": 7, "failed": 0, "tests": [], "coverage": null, "diagnostics": []},
     });
     Endpoint {
         summary: "Read what speaks for or against a version".into(),
@@ -217,14 +220,13 @@ fn bundle() -> Endpoint {
 async fn get_review(call: Call, studio: web::Data<Studio>, path: web::Path<(String, i32)>) -> Result<HttpResponse> {
     let (id, number) = path.into_inner();
     let examined = versions::examined(&call, &studio, id.clone(), number).await?;
-    let rules = studio.rules.clone();
+    let (name, rules) = (id.clone(), studio.rules.clone());
+    let diff = studio.run(&call, move |bench| bench.diff_to_live(&name, number)).await?;
     let bundle = call
         .read(move |reading| {
             let connection = &mut *reading.connection;
             let policy = PolicyRow::find(connection, &id)?;
             let version = policy.version(connection, number)?;
-            let decision = policy.decision()?;
-            let live = policy.active_version.map(|live| policy.version(connection, live)).transpose()?;
             let reviews = version.reviews(connection)?.into_iter().map(|row| PolicyReview {
                 reviewer_id: row.reviewer_id,
                 approves: row.approves,
@@ -237,7 +239,7 @@ async fn get_review(call: Call, studio: web::Data<Studio>, path: web::Path<(Stri
                 back_test_needed: rules.back_test,
                 reviews: reviews.collect(),
                 back_tests: JobRow::done_about(connection, back_test::KIND, &version.subject())?,
-                diff: live.map(|live| PolicyDiff::of(decision, &live, &version)),
+                diff,
                 version: PolicyVersion::from(&version),
                 tests: PolicyTestReport::of(examined.clone()),
             })

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::{
-    Studio, audit,
+    Studio,
     declare::{policy_id, version_number},
     shape::PolicyVersion,
     versions,
@@ -134,7 +134,7 @@ fn moved(desk: &mut Desk<'_, '_>, id: &str, number: i32, action: &str, change: M
     let (subject, before) = ((policy.id, policy.version), version.state.clone());
     let version = change(desk, policy, version)?;
     let told = json!({"number": [null, number], "state": [before, version.state]});
-    audit(desk, action, ("policy", subject.0.as_str(), subject.1), &told)?;
+    desk.tell(action, ("policy", subject.0.as_str(), subject.1), &told)?;
     Ok(Reply::ok(serde_json::to_value(PolicyVersion::from(&version)).map_err(Error::internal)?))
 }
 

@@ -1,6 +1,6 @@
 //! What goes in and out, as types: the documentation is made from them.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
@@ -8,12 +8,15 @@ use crate::{
     error::Result,
     id::{RowId, UserId},
     policy::{
+        build::Uses,
+        coverage::Coverage,
         decision::Decision,
         diagnostic::Diagnostic,
         publish::Examined,
         store::{PolicyRow, VersionRow},
         testing::TestResult,
     },
+    record::input::given,
 };
 
 /// A policy.
@@ -37,6 +40,10 @@ pub struct Policy {
     pub active_version: Option<i32>,
     /// Counts the changes of the policy itself; also its `ETag`.
     pub version: i32,
+    /// How many per cent of the lines of a version its tests have to reach before it goes live; null for none.
+    pub least_line_coverage: Option<i32>,
+    /// How many per cent of the sides of its branches.
+    pub least_branch_coverage: Option<i32>,
     /// When it was made.
     pub created_at: Moment,
     /// When it was last changed or published.
@@ -56,6 +63,8 @@ impl Policy {
             enabled: row.enabled,
             active_version: row.active_version,
             version: row.version,
+            least_line_coverage: row.least_line_coverage,
+            least_branch_coverage: row.least_branch_coverage,
             created_at: row.created_at,
             updated_at: row.updated_at,
         })
@@ -106,11 +115,6 @@ fn yes() -> bool {
     true
 }
 
-/// A field that may be left out and is never null.
-fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(d: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(d).map(Some)
-}
-
 /// A merge patch of a policy: what is left out stays.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -128,6 +132,14 @@ pub struct PolicyChange {
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     pub enabled: Option<bool>,
+    /// How many per cent of the lines of a version its tests have to reach before it goes live; null for none.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = Option<i32>, minimum = 0, maximum = 100)]
+    pub least_line_coverage: Option<Option<i32>>,
+    /// How many per cent of the sides of its branches; null for none.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = Option<i32>, minimum = 0, maximum = 100)]
+    pub least_branch_coverage: Option<Option<i32>>,
 }
 
 /// A version of a policy. It never changes but for its state.
@@ -181,6 +193,8 @@ pub struct PolicyVersionInFull {
     /// The version.
     #[serde(flatten)]
     pub version: PolicyVersion,
+    /// The versions of what it uses.
+    pub uses: Uses,
     /// The source.
     pub source: String,
     /// Everything that is wrong with it, checked against the fields, tables, teams and users that there are now.
@@ -197,6 +211,10 @@ pub struct NewPolicyVersion {
     #[serde(default)]
     #[schema(max_length = 1000)]
     pub message: String,
+    /// Whether it keeps the lookup tables that it names as they are now, whatever they say later. Otherwise it looks into
+    /// them as they are at the moment of a decision.
+    #[serde(default)]
+    pub keep_tables: bool,
 }
 
 /// When a version is to go live.
@@ -206,6 +224,10 @@ pub struct Publication {
     /// The moment; at once, if it is not given or has passed.
     #[serde(default)]
     pub at: Option<Moment>,
+    /// The ids of pins that this version is meant to come to something else for: they are let go of as it goes live.
+    #[serde(default)]
+    #[schema(max_items = 500)]
+    pub supersede_pins: Vec<RowId>,
 }
 
 /// Which version to go back to.
@@ -245,14 +267,16 @@ pub struct PolicyDiagnostics {
 /// What the checks and tests of a version came to.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PolicyTestReport {
-    /// Whether it may go live: no diagnostic of level error, and no red test.
+    /// Whether it may go live: no diagnostic of level error, no red test, and as much is covered as the policy asks for.
     pub green: bool,
     /// How many tests passed.
     pub passed: usize,
     /// How many did not.
     pub failed: usize,
-    /// The tests, in the order of the source. None run when it does not compile.
+    /// The tests: functions and cases in the order of the source, then pins. None run when it does not compile.
     pub tests: Vec<TestResult>,
+    /// What the tests reach; null when it does not compile.
+    pub coverage: Option<Coverage>,
     /// What is wrong with the source.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -261,8 +285,8 @@ impl PolicyTestReport {
     /// Counts.
     pub fn of(examined: Examined) -> Self {
         let green = examined.is_green();
-        let Examined { diagnostics, tests } = examined;
+        let Examined { diagnostics, tests, coverage, .. } = examined;
         let failed = tests.iter().filter(|t| !t.passed).count();
-        PolicyTestReport { green, passed: tests.len() - failed, failed, tests, diagnostics }
+        PolicyTestReport { green, passed: tests.len() - failed, failed, tests, coverage, diagnostics }
     }
 }

@@ -25,13 +25,15 @@ use crate::{
         schema,
     },
     policy::{
-        chain::{self, ActivePolicy, Bundle, PolicyRef, Run, Version},
+        as_of,
+        build::Build,
+        chain::{self, ActivePolicy, Bundle, PolicyRef, Run},
         decision::{Decision, Fallback},
         diagnostic::Severity,
         evaluate::Evaluation,
+        host::Host,
         live::{self, Live},
         log::explain,
-        program::compile,
         publish::problem,
         store::PolicyRow,
     },
@@ -72,13 +74,22 @@ pub(super) struct Simulation {
     /// The version of that policy; the one that is live, if not given.
     #[serde(default)]
     pub version: Option<i32>,
-    /// The moment of the decision; now, if not given. The record is taken as it is now.
+    /// The moment of the decision; that of `as_of`, or now, if not given.
     #[serde(default)]
     pub at: Option<Moment>,
+    /// A moment in the past: the stored record, its caller, service and configuration item, and the lookup tables are taken
+    /// as they were then, as the audit trail tells. Policies and teams are those of now. 409 where the record was made later.
+    #[serde(default)]
+    pub as_of: Option<Moment>,
     /// For a guard: the name of a step of the lifecycle, or an object of `name`, `from`, `to` and `note`.
     #[serde(default)]
     #[schema(value_type = Option<serde_json::Value>)]
     pub transition: Option<Value>,
+    /// For an escalation: the cause, such as `breach`, or an object of `cause`, `percent`, `metric`, `agreement`, `service_level`,
+    /// `deadline` and `repeats`. `requested`, if not given.
+    #[serde(default)]
+    #[schema(value_type = Option<serde_json::Value>)]
+    pub moment: Option<Value>,
 }
 
 /// What a decision would come to. Nothing of it was stored.
@@ -138,7 +149,7 @@ async fn validate_source(
     check_kind(&call.service.kernel, &given.kind, given.decision)?;
     let found = studio
         .run(&call, move |bench| {
-            let diagnostics = bench.diagnose(&*bench.live()?, given.decision, &given.source);
+            let diagnostics = bench.diagnose(&*bench.live()?, given.decision, &bench.unsaved(&given.source)?);
             let valid = !diagnostics.iter().any(|d| d.severity == Severity::Error);
             Ok(PolicyDiagnostics { valid, diagnostics })
         })
@@ -182,7 +193,7 @@ fn example() -> Value {
             "operations": 61, "microseconds": 9, "error": null,
         }],
         "fallback": null,
-        "would": {"write": [{"field": "team", "from": null, "to": "network-operations"}], "notify": [], "refuse": []},
+        "would": {"write": [{"field": "team", "from": null, "to": "network-operations"}], "notify": [], "escalate": [], "refuse": []},
         "input": {"record": {"category": "network"}, "changed": {}, "transition": null, "now": "2026-03-03T23:00:00Z"},
     })
 }
@@ -193,6 +204,13 @@ async fn simulate_record(call: Call, studio: web::Data<Studio>, Body(asked): Bod
         if asked.policy.is_some() {
             return Err(Error::invalid("/policy", "contradiction", "Name a policy or give a source, not both."));
         }
+        if asked.version.is_some() {
+            let detail = "A source that is not stored has no version: give a source or name a version, not both.";
+            return Err(Error::invalid("/version", "contradiction", detail));
+        }
+    }
+    if asked.as_of.is_some_and(|at| at > call.cause.at) {
+        return Err(Error::invalid("/as_of", "out_of_range", "`as_of` is a moment in the past."));
     }
     check_kind(&call.service.kernel, &asked.kind, asked.decision)?;
     let result = studio.run(&call, move |bench| bench.simulate(&asked)).await?;
@@ -204,8 +222,9 @@ impl Bench {
         let live = self.live()?;
         let bundle = self.bundle(&live, asked)?;
         let input = self.database.read_here(|c| rehearsal::input(self, c, &live, asked))?;
+        let host = self.host(&live, asked.as_of)?;
         // The connection is given back: a script's questions take one of their own.
-        let verdict = chain::decide(&bundle, asked.decision, &input, &self.policies.host(&live));
+        let verdict = chain::decide(&bundle, asked.decision, &input, &host);
         let given = serde_json::to_value(&input).map_err(Error::internal)?;
         let would = self.database.read_here(|c| {
             let effects = live::effects(c, &live, asked.decision, &verdict, &input.record)?;
@@ -221,24 +240,32 @@ impl Bench {
         Ok(SimulationResult { sentence, runs, fallback: verdict.fallback, would, input: given })
     }
 
+    /// Who answers what is looked up, at a moment in the past with the tables of then.
+    fn host(&self, live: &Live, as_of: Option<Moment>) -> Result<Arc<dyn Host>> {
+        Ok(match as_of {
+            None => self.policies.host(live),
+            Some(at) => self.policies.host_with(live, self.database.read_here(|c| as_of::tables(c, at))?),
+        })
+    }
+
     /// Which policies are asked.
     fn bundle(&self, live: &Live, asked: &Simulation) -> Result<Bundle> {
-        let (id, name, number, source) = match (&asked.source, &asked.policy) {
-            (Some(source), _) => (String::new(), "unsaved source".to_owned(), 0, source.clone()),
-            (None, Some(policy)) => self.stored(asked, policy)?,
+        let (id, name, number, build) = match (&asked.source, &asked.policy) {
+            (Some(source), _) => (String::new(), "unsaved source".to_owned(), 0, self.unsaved(source)?),
+            (None, Some(policy)) => self.named(asked, policy)?,
             (None, None) if asked.version.is_some() => {
                 return Err(Error::invalid("/version", "required", "Name the `policy` whose version this is."));
             }
             (None, None) => return Ok(live.bundle().rehearsal(asked.decision)),
         };
-        let program = compile(&source, asked.decision)
+        let version = build
+            .compiled(number, asked.decision)
             .map_err(|problems| Error::invalid_all(problems.iter().map(problem).collect()))?;
-        let version = Version { number, program: Arc::new(program) };
         Ok(Bundle::new([Arc::new(ActivePolicy::tried(id, name, version, "candidate"))]))
     }
 
-    /// Id, name, version and source of a stored version.
-    fn stored(&self, asked: &Simulation, policy: &str) -> Result<(String, String, i64, String)> {
+    /// Id, name and version of a stored version, with what it is pinned to.
+    fn named(&self, asked: &Simulation, policy: &str) -> Result<(String, String, i64, Build)> {
         self.database.read_here(|c| {
             let row = PolicyRow::find(c, policy)?;
             if row.decision()? != asked.decision {
@@ -248,8 +275,8 @@ impl Bench {
             let number = asked.version.or(row.active_version);
             let number =
                 number.ok_or_else(|| Error::new(Code::Conflict, "No version of this policy is live; name one."))?;
-            let version = row.version(c, number)?;
-            Ok((row.id.to_string(), row.name, number.into(), version.source))
+            let build = row.version(c, number)?.build(c)?;
+            Ok((row.id.to_string(), row.name, number.into(), build))
         })
     }
 }

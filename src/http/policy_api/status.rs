@@ -19,7 +19,8 @@ use crate::{
         mount::Api,
         schema,
     },
-    policy::{chain::ActivePolicy, evaluate::RuleTrace, store::PolicyRow},
+    policy::{chain::ActivePolicy, diagnostic::LOOP, evaluate::RuleTrace, store::PolicyRow},
+    record::decide::SHADOW,
     schema::decision,
 };
 
@@ -47,6 +48,8 @@ struct PolicyStatus {
     errors: usize,
     /// How many said nothing and left it to the next policy.
     passed: usize,
+    /// How often it was not asked, because consequences had gone too deep. These took no time.
+    loops: usize,
     /// Half of them took no longer than this; null without any.
     p50_microseconds: Option<i64>,
     /// All but one in a hundred took no longer than this; null without any.
@@ -95,7 +98,7 @@ pub(super) fn mount(api: &mut Api) {
             "policy": "routing_incidents", "enabled": true, "active_version": 3, "version_on_this_node": 3,
             "breaker_open": false,
             "covers": {"at_most": SAMPLE, "from": "2026-03-02T08:15:00Z", "to": "2026-03-05T16:40:00Z"},
-            "evaluations": 412, "errors": 0, "passed": 3, "p50_microseconds": 11, "p99_microseconds": 38,
+            "evaluations": 412, "errors": 0, "passed": 3, "loops": 0, "p50_microseconds": 11, "p99_microseconds": 38,
             "rules": [{"name": "The category table", "line": 38, "tried": 390, "fitted": 211}],
         }))],
         problems: vec![Code::NotFound],
@@ -112,7 +115,7 @@ async fn get(call: Call, studio: web::Data<Studio>, id: web::Path<String>) -> Re
 type Sampled = (Moment, Option<i32>, String, i64, JsonText);
 
 fn sample(connection: &mut AnyConnection, policy: &PolicyRow) -> Result<Vec<Sampled>> {
-    let mine = decision::table.filter(decision::policy_id.eq(policy.id));
+    let mine = decision::table.filter(decision::policy_id.eq(policy.id)).filter(decision::mode.ne(SHADOW));
     let columns = (decision::at, decision::policy_version, decision::outcome, decision::microseconds, decision::rules);
     Ok(mine.order(decision::id.desc()).limit(SAMPLE).select(columns).load(connection)?)
 }
@@ -127,7 +130,7 @@ impl Bench {
         })?;
         let here = live.bundle().all().find(|p| p.id == row.id.as_str());
         let counted = |outcomes: &[&str]| sample.iter().filter(|s| outcomes.contains(&s.2.as_str())).count();
-        let mut took: Vec<i64> = sample.iter().map(|s| s.3).collect();
+        let mut took: Vec<i64> = sample.iter().filter(|s| s.2 != LOOP).map(|s| s.3).collect();
         took.sort_unstable();
         Ok(PolicyStatus {
             policy: row.name,
@@ -143,6 +146,7 @@ impl Bench {
             evaluations: sample.len(),
             errors: counted(&["error", "limit"]),
             passed: counted(&["passed"]),
+            loops: counted(&[LOOP]),
             p50_microseconds: percentile(&took, 50),
             p99_microseconds: percentile(&took, 99),
             rules: here.map(|p| rules(p, &sample)).transpose()?.unwrap_or_default(),

@@ -1,6 +1,6 @@
 //! Lookup tables: read and write.
 //!
-//! **Invariant:** a table that would break a policy that is live is not written, whatever brings it.
+//! **Invariant:** nothing is worked out about a table while a connection is held.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -10,9 +10,9 @@ use actix_web::{
 use serde_json::{Value, json};
 
 use super::{
-    Bench, Studio, audit, check_name,
+    Bench, Studio, check_name,
     declare::table_name,
-    same_version,
+    may_replace,
     tables_csv::{self, Given},
     tables_shape::{LookupTable, LookupTableInFull, LookupTableList, TableContent},
 };
@@ -21,18 +21,15 @@ use crate::{
     http::{
         accept,
         desk::{self, Call, Reply},
-        endpoint::{Access, Answer, Content, Endpoint, in_query, text, whole_number},
+        endpoint::{Access, Answer, Content, Endpoint, file_body, in_query, whole_number},
         entity_tag::{etag, is_known},
         mount::Api,
         parameter::{dry_run, if_match, reason},
-        schema::{self, Shape},
+        schema,
     },
     policy::{
         store::TableRow,
-        table::{
-            check::{Checked, Finding, findings, refuse_errors},
-            impact::impact,
-        },
+        table::{check::Finding, write::Examined},
     },
     record::store::Desk,
 };
@@ -77,13 +74,9 @@ pub(super) fn in_full() -> Value {
 fn csv() -> Content {
     Content::of(
         "text/csv",
-        text_shape(),
+        schema::inline(file_body()),
         "site:text,hour:int:range,team:text\nnorth,8..17,north-desk\nnorth,17..20,duty\n*,0..24,service-desk\n".into(),
     )
-}
-
-fn text_shape() -> Shape {
-    schema::inline(text())
 }
 
 fn summary(row: &TableRow) -> LookupTable {
@@ -99,8 +92,8 @@ fn summary(row: &TableRow) -> LookupTable {
 }
 
 /// A table as it is shown, with what its author should know.
-pub(super) fn body(row: &TableRow, findings: Vec<Finding>) -> Result<Value> {
-    let whole = LookupTableInFull { table: summary(row), content: row.content.read()?, findings };
+fn body(row: &TableRow, findings: &[Finding]) -> Result<Value> {
+    let whole = LookupTableInFull { table: summary(row), content: row.content.read()?, findings: findings.to_vec() };
     serde_json::to_value(whole).map_err(Error::internal)
 }
 
@@ -156,21 +149,27 @@ fn get() -> Endpoint {
     }
 }
 
-async fn get_table(call: Call, name: web::Path<String>, request: HttpRequest) -> Result<HttpResponse> {
+async fn get_table(
+    call: Call,
+    studio: web::Data<Studio>,
+    name: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
     let row = call.read(move |reading| find(TableRow::find(reading.connection, &name)?)).await?;
     let tag = (header::ETAG, etag(row.version));
     if is_known(&request, row.version) {
         return Ok(HttpResponse::NotModified().insert_header(tag).finish());
     }
     let as_csv = accept::choose(&request, OFFERED) == Some("text/csv");
-    // On a thread of its own: to look through a long table takes a while.
-    let shown = call.read(move |_| {
-        let table = row.table()?;
-        if as_csv { tables_csv::write(&table).map(Shown::Csv) } else { body(&row, findings(&table)).map(Shown::Json) }
+    // Apart from what answers requests, and without a connection: to look through a long table takes a while.
+    let known = studio.findings.clone();
+    let shown = studio.runner.run_async(move || match as_csv {
+        true => tables_csv::write(&row.table()?).map(Shown::Csv),
+        false => body(&row, &known.of(&row)?).map(Shown::Json),
     });
     let mut answer = HttpResponse::Ok();
     answer.insert_header(tag);
-    Ok(match shown.await? {
+    Ok(match shown.await?? {
         Shown::Csv(text) => answer.content_type("text/csv; charset=utf-8").body(text),
         Shown::Json(body) => answer.json(body),
     })
@@ -220,7 +219,7 @@ fn put() -> Endpoint {
             dry_run(),
             reason(),
         ],
-        request: Some(json),
+        request: Some(json.or(csv())),
         responses: vec![
             changed(200, "It was replaced."),
             changed(201, "It was made.").header("Location", "Where it is."),
@@ -238,17 +237,14 @@ async fn put_table(
     request: HttpRequest,
 ) -> Result<HttpResponse> {
     check_name(&name)?;
-    let keys = match desk::query(&request)?.into_iter().find(|(n, _)| n == "keys") {
-        None => None,
-        Some((_, text)) => Some(text.parse().map_err(|_| Error::new(Code::Malformed, "`keys` is a whole number."))?),
-    };
+    let keys = desk::number(&request, "keys")?;
     let (name, asked) = (name.into_inner(), call.clone());
     let examined = studio
         .run(&call, move |bench| {
             let old = bench.database.read_here(|connection| TableRow::find(connection, &name))?;
-            may_replace(&asked, old.as_ref())?;
+            may_replace(&asked, old.as_ref().map(|row| row.version))?;
             let content = given.content(old.as_ref(), keys)?;
-            bench.examined(&name, old, &content)
+            bench.examined(&name, old.as_ref(), &content)
         })
         .await?;
     let asked = call.clone();
@@ -256,9 +252,9 @@ async fn put_table(
         .write(&Value::Null, move |desk| {
             let name = examined.name();
             let old = TableRow::find(desk.unit.connection()?, name)?;
-            may_replace(&asked, old.as_ref())?;
+            may_replace(&asked, old.as_ref().map(|row| row.version))?;
             let action = if old.is_some() { "updated" } else { "created" };
-            let reply = examined.saved(desk, old.as_ref(), action)?;
+            let reply = saved(&examined, desk, old.as_ref(), action)?;
             Ok(match old {
                 Some(_) => reply,
                 None => Reply { status: 201, location: Some(format!("/api/v1/lookup-tables/{name}")), ..reply },
@@ -269,52 +265,20 @@ async fn put_table(
     Ok(answer)
 }
 
-/// Refuses to replace what the caller has not seen.
-fn may_replace(asked: &Call, old: Option<&TableRow>) -> Result<()> {
-    match (old, &asked.if_match) {
-        (Some(row), _) => same_version(&asked.expected()?, row.version),
-        (None, Some(_)) => Err(Error::new(Code::Stale, "There is no such table.")),
-        (None, None) => Ok(()),
-    }
-}
-
-/// A table that may be written: nothing is wrong with it, and no policy that is live breaks by it.
-pub(super) struct Examined {
-    checked: Checked,
-    findings: Vec<Finding>,
-    /// The version in whose place it comes.
-    before: Option<i32>,
-}
-
 impl Bench {
     /// Looks at a table before it is written.
-    pub(super) fn examined(&self, name: &str, old: Option<TableRow>, content: &Value) -> Result<Examined> {
-        let (checked, live) = (Checked::from_json(name, content)?, self.live()?);
-        let impact = impact(&live, &self.policies.host(&live), &checked.table);
-        refuse_errors(&impact)?;
-        let findings = checked.findings.iter().cloned().chain(impact).collect();
-        Ok(Examined { checked, findings, before: old.map(|row| row.version) })
+    pub(super) fn examined(&self, name: &str, old: Option<&TableRow>, content: &Value) -> Result<Examined> {
+        Examined::of(&self.policies, &*self.live()?, name, old, content)
     }
 }
 
-impl Examined {
-    /// The name of the table.
-    pub(super) fn name(&self) -> &str {
-        self.checked.table.name()
-    }
-
-    /// Writes it, and tells the audit trail.
-    pub(super) fn saved(&self, desk: &mut Desk<'_, '_>, old: Option<&TableRow>, action: &str) -> Result<Reply> {
-        if old.map(|row| row.version) != self.before {
-            return Err(Error::new(Code::Stale, "The table has changed meanwhile."));
-        }
-        let (author, at) = (Some(desk.cause.caller.user), desk.cause.at);
-        let row = TableRow::save(desk.unit.connection()?, &self.checked, author, at)?;
-        let told = json!({
-            "version": [old.map(|o| o.version), row.version],
-            "sha256": [old.map(|o| &o.sha256), row.sha256],
-        });
-        audit(desk, action, ("lookup_table", row.id.as_str(), row.version), &told)?;
-        Ok(Reply::ok(body(&row, self.findings.clone())?).at_version(row.version))
-    }
+/// Writes a table; gives it as it is shown.
+pub(super) fn saved(
+    examined: &Examined,
+    desk: &mut Desk<'_, '_>,
+    old: Option<&TableRow>,
+    action: &str,
+) -> Result<Reply> {
+    let row = examined.save(desk, old, action)?;
+    Ok(Reply::ok(body(&row, examined.findings())?).at_version(row.version))
 }

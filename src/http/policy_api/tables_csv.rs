@@ -1,13 +1,13 @@
 //! The content of a lookup table on its way in and out: JSON or CSV.
 
-use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload};
+use actix_web::{FromRequest, HttpRequest, dev::Payload};
 use futures_util::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::{
     error::{Code, Error, FieldError, Result},
-    http::body::{self, Reading},
+    http::body::JsonOrText,
     policy::{
         facts::Cell,
         store::TableRow,
@@ -15,43 +15,24 @@ use crate::{
     },
 };
 
-/// Content as it was sent.
-pub(super) enum Given {
-    /// As it is stored.
-    Json(Value),
-    /// Text with a header line.
-    Csv(String),
-}
+/// Content as it was sent: JSON as it is stored, or CSV with a header line.
+pub(super) struct Given(JsonOrText<Value>);
 
 impl FromRequest for Given {
     type Error = Error;
     type Future = LocalBoxFuture<'static, Result<Self>>;
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let media_type = request.mime_type().ok().flatten().map(|m| m.essence_str().to_owned());
-        let reading = Reading::new(request, payload);
-        Box::pin(async move { read(media_type.as_deref(), &reading?.whole().await?) })
-    }
-}
-
-fn read(media_type: Option<&str>, bytes: &[u8]) -> Result<Given> {
-    match media_type {
-        Some("application/json") => body::parse(bytes).map(Given::Json),
-        Some("text/csv") => match std::str::from_utf8(bytes) {
-            Ok(text) if !text.contains('\0') => {
-                Ok(Given::Csv(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned()))
-            }
-            Ok(_) | Err(_) => Err(Error::new(Code::Malformed, "The body must be text in UTF-8 without U+0000.")),
-        },
-        _ => Err(Error::new(Code::UnsupportedMediaType, "The body must be `application/json` or `text/csv`.")),
+        let taken = JsonOrText::take(request, payload, "text/csv");
+        Box::pin(async move { taken.await.map(|(content, _)| Given(content)) })
     }
 }
 
 impl Given {
     /// The content as it is stored. What CSV doesn't say is as in `old`.
     pub(super) fn content(&self, old: Option<&TableRow>, keys: Option<usize>) -> Result<Value> {
-        match self {
-            Given::Json(content) => Ok(content.clone()),
-            Given::Csv(text) => from_csv(text, old.map(TableRow::table).transpose()?.as_ref(), keys),
+        match &self.0 {
+            JsonOrText::Json(content) => Ok(content.clone()),
+            JsonOrText::Text(text) => from_csv(text, old.map(TableRow::table).transpose()?.as_ref(), keys),
         }
     }
 }

@@ -7,7 +7,7 @@ use super::{
     Studio,
     declare::{table_name, version_number},
     same_version,
-    tables::{content, endpoint, find, in_full},
+    tables::{content, endpoint, find, in_full, saved},
     tables_shape::{
         LookupTableDifference, LookupTableInFull, LookupTableRowChange, LookupTableVersion, LookupTableVersionInFull,
         LookupTableVersionList,
@@ -25,7 +25,7 @@ use crate::{
     policy::{
         store::{TableRow, TableVersionRow},
         table::{
-            Row, Table,
+            Row,
             diff::{Difference, difference},
         },
     },
@@ -114,7 +114,7 @@ fn diff() -> Endpoint {
             "added": [["south", "8..17", "south-desk"]], "removed": [["north", "17..20", "duty"]],
             "changed": [{"from": ["*", "0..24", "service-desk"], "to": ["*", "0..24", "duty"]}],
         }))],
-        problems: vec![Code::NotFound, Code::Malformed],
+        problems: vec![Code::NotFound, Code::BadQuery],
         ..endpoint(
             Method::GET,
             "/api/v1/lookup-tables/{name}/versions/{number}/diff",
@@ -125,15 +125,11 @@ fn diff() -> Endpoint {
 }
 
 async fn compare_versions(call: Call, path: web::Path<(String, i32)>, request: HttpRequest) -> Result<HttpResponse> {
-    let (name, number) = path.into_inner();
-    let other: Option<i32> = match desk::query(&request)?.into_iter().find(|(n, _)| n == "to") {
-        None => None,
-        Some((_, text)) => Some(text.parse().map_err(|_| Error::new(Code::Malformed, "`to` is a whole number."))?),
-    };
+    let ((name, number), other) = (path.into_inner(), desk::number(&request, "to")?);
     let found = call.read(move |r| {
         let row = find(TableRow::find(r.connection, &name)?)?;
         let to = other.unwrap_or(row.version);
-        let mut table = |n| Table::from_json(&name, &row.version(r.connection, n)?.content.read::<Value>()?);
+        let mut table = |number| row.table_of(r.connection, number);
         Ok(shown(number, to, difference(&table(number)?, &table(to)?)))
     });
     Ok(HttpResponse::Ok().json(found.await?))
@@ -180,7 +176,7 @@ async fn restore_version(
                 let content: Value = old.version(connection, number)?.content.read()?;
                 Ok((old, content))
             })?;
-            bench.examined(&name, Some(old), &content)
+            bench.examined(&name, Some(&old), &content)
         })
         .await?;
     let answer = call
@@ -190,7 +186,7 @@ async fn restore_version(
             if old.version == number {
                 return Err(Error::new(Code::Conflict, format!("Version {number} is live already.")));
             }
-            examined.saved(desk, Some(&old), "restored")
+            saved(&examined, desk, Some(&old), "restored")
         })
         .await?;
     studio.policies.expire();

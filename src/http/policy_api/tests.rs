@@ -122,7 +122,12 @@ impl Bench {
             clock: Clock::set_to(now),
             in_flight: std::sync::Mutex::default(),
         });
-        let studio = web::Data::new(Studio { policies, runner: Runner::start(1).unwrap(), rules: Default::default() });
+        let studio = web::Data::new(Studio {
+            policies,
+            runner: Runner::start(1).unwrap(),
+            rules: Default::default(),
+            findings: Default::default(),
+        });
         let mut api = Api::new();
         record_api::mount(&mut api, practice::ALL);
         mount(&mut api);
@@ -318,6 +323,8 @@ async fn a_rehearsal_shows_each_rule_and_stores_nothing() {
         (json!({"decision": "guard", "record": {}, "transition": "resolv"}), "/transition"),
         (json!({"decision": "routing", "record": incident["id"], "changes": {"urgancy": 1}}), "/changes/urgancy"),
         (json!({"decision": "routing", "record": {}, "source": "fn route(i) {"}), "/source"),
+        (json!({"decision": "routing", "record": {}, "source": SOURCE, "version": 1}), "/version"),
+        (json!({"decision": "routing", "record": incident["id"], "as_of": "2199-01-01T00:00:00Z"}), "/as_of"),
     ] {
         let refused = bench.post("/policies/simulate", asked).await;
         assert_eq!((refused.status, &refused.body["errors"][0]["pointer"]), (422, &json!(pointer)), "{}", refused.text);
@@ -395,6 +402,8 @@ async fn a_lookup_table_decides_as_it_is_now() {
         (&[("content-type", "text/csv"), ("if-match", "\"1\"")], "a,b\n", 412),
         (&[("if-match", "\"2\"")], "{\"columns\": [], \"keys\": 1, \"rows\": []}", 422),
         (&[("content-type", "text/html"), ("if-match", "\"2\"")], "<p>", 415),
+        (&[("content-type", "text/csv; charset=latin1"), ("if-match", "\"2\"")], "category,team\n", 415),
+        (&[("content-type", "text/csv"), ("content-encoding", "gzip"), ("if-match", "\"2\"")], "category,team\n", 415),
         (&[("authorization", "Bearer author"), ("if-match", "*")], "{}", 403),
     ] {
         let refused = bench.ask(Method::PUT, "/lookup-tables/category_teams", headers, body).await;
@@ -457,8 +466,8 @@ async fn what_scripts_may_call_read_and_say_is_told() {
     let bench = Bench::new();
     let schema = bench.get("/policy-schema").await;
     assert_eq!(
-        (&schema["records"][0]["name"], &schema["transition"]["name"]),
-        (&json!("incident"), &json!("transition"))
+        (&schema["records"][0]["name"], &schema["transition"]["name"], &schema["moment"]["name"]),
+        (&json!("incident"), &json!("transition"), &json!("moment"))
     );
     assert_eq!(schema["teams"], json!(["network-operations", "service-desk", "workplace"]));
     let tables = schema["tables"].as_array().unwrap();
@@ -475,8 +484,8 @@ async fn what_scripts_may_call_read_and_say_is_told() {
     let functions = bench.get("/policy-functions").await;
     let find =
         |name: &str| functions["functions"].as_array().unwrap().iter().find(|f| f["name"] == name).unwrap().clone();
-    assert_eq!(find("assign")["decisions"], json!(["routing"]));
-    assert_eq!(find("mentions")["decisions"], json!(["priority", "routing", "guard"]));
+    assert_eq!(find("assign")["decisions"], json!(["routing", "escalation"]));
+    assert_eq!(find("mentions")["decisions"], json!(["priority", "routing", "guard", "escalation"]));
     assert_eq!((&find("expect")["only_in_tests"], &find("hour")["form"]), (&json!(true), &json!("property")));
     assert!(functions["rhai"].as_array().unwrap().iter().any(|g| g["name"] == "lists"));
     for path in ["/policy-schema", "/policy-functions"] {

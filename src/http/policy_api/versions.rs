@@ -4,8 +4,9 @@ use actix_web::{HttpResponse, http::Method, web};
 use serde_json::{Value, json};
 
 use super::{
-    Studio, audit, check_length,
+    Studio, check_length,
     declare::{policy_id, version_number},
+    pins,
     policies::{changed, reply},
     same_version,
     shape::{
@@ -25,9 +26,10 @@ use crate::{
         schema,
     },
     policy::{
+        diagnostic::Diagnostic,
         program::MAX_SOURCE,
         publish::{Examined, go_live, must_be_allowed},
-        store::{PolicyRow, VersionRow, state},
+        store::{PolicyRow, VersionRow, Written, build_now},
     },
     record::store::Desk,
 };
@@ -51,6 +53,7 @@ pub(super) fn summary(state: &str) -> Value {
 
 fn in_full() -> Value {
     let mut example = summary("draft");
+    example["uses"] = json!({"modules": {"criticality": 2}, "tables": {}});
     example["source"] = SOURCE.into();
     example["diagnostics"] = json!([diagnostic()]);
     example
@@ -99,7 +102,7 @@ fn create() -> Endpoint {
         access: Access::Permission("policy.write".into()),
         summary: "Write a version of a policy".into(),
         description:
-            "It is a draft, and never changes. It is kept whatever is wrong with it; what is wrong is in `diagnostics`."
+            "It is a draft, and never changes. It is kept whatever is wrong with it; what is wrong is in `diagnostics`. It is pinned to the newest version of each module that it uses."
                 .into(),
         parameters: vec![policy_id(), dry_run(), idempotency_key(), reason()],
         request: Some(Content::json(
@@ -127,28 +130,36 @@ async fn create_version(
     }
     let body = serde_json::to_value(&new).map_err(Error::internal)?;
     let (name, source) = (id.clone(), new.source.clone());
-    let diagnostics = studio
+    let (uses, diagnostics) = studio
         .run(&call, move |bench| {
-            let policy = bench.database.read_here(|c| PolicyRow::find(c, &name))?;
-            Ok(bench.diagnose(&*bench.live()?, policy.decision()?, &source))
+            let (decision, (uses, build)) = bench.database.read_here(|connection| {
+                let policy = PolicyRow::find(connection, &name)?;
+                Ok((policy.decision()?, build_now(connection, &source, new.keep_tables)?))
+            })?;
+            let diagnostics = bench.diagnose(&*bench.live()?, decision, &build);
+            Ok((uses, diagnostics))
         })
         .await?;
     call.write(&body, move |desk| {
         let connection = desk.unit.connection()?;
         let policy = PolicyRow::find(connection, &id)?;
         let author = Some(desk.cause.caller.user);
-        let row = policy.add_version(connection, &new.source, &new.message, author, desk.cause.at)?;
-        let told = json!({"number": [null, row.number], "sha256": [null, row.sha256], "message": [null, row.message]});
-        audit(desk, "version_written", ("policy", policy.id.as_str(), policy.version), &told)?;
+        let written = Written { source: &new.source, message: &new.message, author, uses: uses.clone() };
+        let row = policy.add_version(connection, &written, desk.cause.at)?;
+        let told = json!({
+            "number": [null, row.number], "sha256": [null, row.sha256], "message": [null, row.message],
+            "uses": [null, uses],
+        });
+        desk.tell("version_written", ("policy", policy.id.as_str(), policy.version), &told)?;
         let location = format!("/api/v1/policies/{}/versions/{}", policy.name, row.number);
-        let written = full(row, diagnostics.clone());
+        let written = full(row, diagnostics.clone())?;
         Ok(Reply::created(location, serde_json::to_value(written).map_err(Error::internal)?))
     })
     .await
 }
 
-fn full(row: VersionRow, diagnostics: Vec<crate::policy::diagnostic::Diagnostic>) -> PolicyVersionInFull {
-    PolicyVersionInFull { version: PolicyVersion::from(&row), source: row.source, diagnostics }
+fn full(row: VersionRow, diagnostics: Vec<Diagnostic>) -> Result<PolicyVersionInFull> {
+    Ok(PolicyVersionInFull { version: PolicyVersion::from(&row), uses: row.uses()?, source: row.source, diagnostics })
 }
 
 fn get() -> Endpoint {
@@ -171,13 +182,8 @@ async fn get_version(call: Call, studio: web::Data<Studio>, path: web::Path<(Str
     let (id, number) = path.into_inner();
     let shown = studio
         .run(&call, move |bench| {
-            let (policy, row) = bench.database.read_here(|c| {
-                let policy = PolicyRow::find(c, &id)?;
-                let row = policy.version(c, number)?;
-                Ok((policy, row))
-            })?;
-            let diagnostics = bench.diagnose(&*bench.live()?, policy.decision()?, &row.source);
-            Ok(full(row, diagnostics))
+            let (decision, row, build) = bench.stored(&id, number)?;
+            full(row, bench.diagnose(&*bench.live()?, decision, &build))
         })
         .await?;
     Ok(HttpResponse::Ok().json(shown))
@@ -191,22 +197,36 @@ fn test() -> Endpoint {
         tag: "Policy".into(),
         access: Access::Permission("policy.read".into()),
         summary: "Run the tests of a version".into(),
-        description: "Runs every `test_*` function on made-up records, with the live tables; any team and any user is there. Nothing is stored.".into(),
+        description: "Runs every `test_*` function and every row of `cases()` on made-up records, with the live tables, where any team and any user is there; then the decisions that are pinned, on what they were made on. Tells what of the script they reach. Nothing is stored.".into(),
         parameters: vec![policy_id(), version_number()],
         request: None,
         responses: vec![Answer::json(200, "What they came to.", schema::schema::<PolicyTestReport>(), json!({
             "green": false, "passed": 6, "failed": 1,
             "tests": [{
-                "name": "test_payments", "line": 9, "passed": false, "microseconds": 84,
+                "name": "test_payments", "kind": "function", "line": 9, "column": 4, "pin": null, "passed": false, "microseconds": 84,
                 "error": {
                     "code": "expectation", "line": 10, "column": 5,
                     "message": "expected the text \"payments\", got service-desk by rule \"Everything else\" (line 7)",
                 },
             }],
+            "coverage": coverage(),
             "diagnostics": [],
         }))],
         problems: vec![Code::NotFound],
     }
+}
+
+/// An example of what tests reach.
+fn coverage() -> Value {
+    json!({
+        "lines": {"covered": 4, "total": 5, "percent": 80.0}, "branches": {"covered": 3, "total": 4, "percent": 75.0},
+        "rules": [{"name": "Payments", "line": 5, "fits": true, "misses": false}],
+        "uncovered": [{
+            "gap": "never_false", "line": 5, "column": 14, "end_line": 5, "end_column": 45,
+            "message": "in no test does rule \"Payments\" not fit",
+        }],
+        "unfollowed": 0,
+    })
 }
 
 async fn test_version(call: Call, studio: web::Data<Studio>, path: web::Path<(String, i32)>) -> Result<HttpResponse> {
@@ -216,16 +236,7 @@ async fn test_version(call: Call, studio: web::Data<Studio>, path: web::Path<(St
 
 /// What the checks and tests of a stored version come to.
 pub(super) async fn examined(call: &Call, studio: &Studio, id: String, number: i32) -> Result<Examined> {
-    studio
-        .run(call, move |bench| {
-            let (policy, row) = bench.database.read_here(|c| {
-                let policy = PolicyRow::find(c, &id)?;
-                let row = policy.version(c, number)?;
-                Ok((policy, row))
-            })?;
-            Ok(bench.examine(&*bench.live()?, policy.decision()?, &row.source))
-        })
-        .await
+    studio.run(call, move |bench| bench.examine(&id, number, &[])).await
 }
 
 fn publish() -> Endpoint {
@@ -236,7 +247,7 @@ fn publish() -> Endpoint {
         tag: "Policy".into(),
         access: Access::Permission("policy.publish".into()),
         summary: "Make a version live".into(),
-        description: "Needs what the operator asks for: approvals, a back-test (`GET …/review` tells what is missing). With `at`, it goes live by itself then, if it still may. Refused when anything of level error is wrong with it or a test of it is red: each is in `errors`, with line and column in its `detail`. It decides at once on this node, and within a second on all others; the version that was live is retired.".into(),
+        description: "Needs what the operator asks for: approvals, a back-test (`GET …/review` tells what is missing). With `at`, it goes live by itself then, if it still may. Refused when anything of level error is wrong with it or a test of it is red: each is in `errors`, with line and column in its `detail`. So it is when the tests reach less than the policy asks for, or when it comes to something else than what is pinned; pins that are meant to be red are named in `supersede_pins`, and let go of. It decides at once on this node, and within a second on all others; the version that was live is retired.".into(),
         parameters: vec![policy_id(), version_number(), if_match(false), dry_run(), idempotency_key(), reason()],
         request: Some(
             Content::json(schema::schema::<Publication>(), json!({"at": "2026-03-09T12:00:00Z"})).optional(),
@@ -253,7 +264,13 @@ async fn publish_version(
     MaybeBody(asked): MaybeBody<Publication>,
 ) -> Result<HttpResponse> {
     let ((id, number), asked) = (path.into_inner(), asked.unwrap_or_default());
-    examined(&call, &studio, id.clone(), number).await?.must_be_green()?;
+    let (name, superseded) = (id.clone(), asked.supersede_pins.clone());
+    if !superseded.is_empty() && asked.at.is_some_and(|at| at > call.cause.at) {
+        let detail = "Pins are superseded as a version goes live: publish it at once, or delete them.";
+        return Err(Error::invalid("/supersede_pins", "contradiction", detail));
+    }
+    let examined = studio.run(&call, move |bench| bench.examine(&name, number, &superseded)).await?;
+    examined.must_be_green()?;
     let (expected, rules, at) = (call.expected_if_given(), studio.rules.clone(), asked.at);
     let body = serde_json::to_value(&asked).map_err(Error::internal)?;
     let answer = call
@@ -263,6 +280,7 @@ async fn publish_version(
             same_version(&expected, policy.version)?;
             let version = policy.version(connection, number)?;
             must_be_allowed(connection, &rules, &version)?;
+            pins::supersede(desk, &policy, &asked.supersede_pins)?;
             match at.filter(|at| *at > desk.cause.at) {
                 None => reply(&go_live(desk, policy, number, "published")?),
                 Some(at) => reply(&scheduled(desk, policy, version, Some(at))?),
@@ -286,7 +304,7 @@ fn scheduled(
     let (before, by) = (version.publish_at, desk.cause.caller.user);
     version.schedule(desk.unit.connection()?, at.map(|at| (at, by)))?;
     let told = json!({"number": [null, version.number], "publish_at": [before, at]});
-    audit(desk, "scheduled", ("policy", policy.id.as_str(), policy.version), &told)?;
+    desk.tell("scheduled", ("policy", policy.id.as_str(), policy.version), &told)?;
     Ok(policy)
 }
 
@@ -364,7 +382,7 @@ fn target(desk: &mut Desk<'_, '_>, policy: &PolicyRow, to: Option<i32>) -> Resul
         return before.ok_or_else(|| Error::new(Code::Conflict, "No version was live before."));
     };
     let unknown = |_| Error::invalid("/to", "no_such_reference", format!("There is no version {number}."));
-    if policy.version(connection, number).map_err(unknown)?.state == state::DRAFT {
+    if policy.version(connection, number).map_err(unknown)?.published_at.is_none() {
         let detail = format!("Version {number} was never live; publish it.");
         return Err(Error::invalid("/to", "never_live", detail));
     }

@@ -7,12 +7,12 @@ use actix_web::{
 };
 use serde_json::{Value, json};
 use utoipa::openapi::{
-    ObjectBuilder, Required,
+    ObjectBuilder,
     schema::{KnownFormat, SchemaFormat, Type},
 };
 
 use super::{
-    a,
+    a, beside,
     read::visible,
     store_file::{Limits, Receiving, contents},
 };
@@ -20,12 +20,12 @@ use crate::{
     error::{Code, Error, Result},
     http::{
         desk::{self, Call, Reply, record_id_of},
-        endpoint::{Access, Answer, Content, Endpoint, in_path, in_query, patterned, uuid},
+        endpoint::{Access, Answer, Content, Endpoint, in_path, in_query, needed, patterned, uuid},
         entity_tag::IfNoneMatch,
         mount::Api,
         parameter::{dry_run, idempotency_key, if_match, reason},
         schema::{Shape, inline, schema},
-        sheet::{self, Sheet, encoded, under},
+        sheet::{self, encoded, under},
         upload::Upload,
     },
     id::RowId,
@@ -64,14 +64,7 @@ fn list(kind: &'static Kind) -> Endpoint {
     let mut endpoint = under(kind, Method::GET, "attachments", format!("list_{}_attachments", kind.name));
     endpoint.summary = format!("List the attachments of {}", a(kind)).into();
     endpoint.description = "Oldest first, without their content.".into();
-    endpoint.parameters.extend(sheet::parameters());
-    let page = sheet::shape("Attachment", schema::<Attachment>());
-    endpoint.responses = vec![
-        Answer::json(200, "A page of attachments.", page, json!({"items": [example()], "next_cursor": null}))
-            .header("ETag", "The record's version, for `If-Match`.")
-            .header("Link", "The `next` page (RFC 8288)."),
-    ];
-    endpoint.problems.push(Code::BadCursor);
+    sheet::of_pages(&mut endpoint, "A page of attachments.", "Attachment", schema::<Attachment>(), example());
     endpoint
 }
 
@@ -81,16 +74,15 @@ async fn list_attachments(
     id: web::Path<String>,
     request: HttpRequest,
 ) -> Result<HttpResponse> {
-    let sheet = Sheet::read(request.path(), desk::query(&request)?, 0)?;
-    let asked = sheet.clone();
-    let (version, cut) = call
-        .read(move |reading| {
-            let header = visible(reading, kind, &id)?;
-            let rows = attachment::of_record(reading.connection, header.id, asked.after_id()?, asked.rows())?;
-            Ok((header.version, asked.cut(rows, |row| (Vec::new(), row.id.to_string()))?))
-        })
-        .await?;
-    Ok(sheet.respond(&cut, Some(version)))
+    let page = beside::page(
+        call,
+        (kind, id),
+        request,
+        0,
+        |reading, record, asked| attachment::of_record(reading.connection, record.id, asked.after_id()?, asked.rows()),
+        |row| (Vec::new(), row.id.to_string()),
+    );
+    page.await
 }
 
 /// The name of a file: no path, and no control characters.
@@ -102,8 +94,7 @@ fn create(kind: &'static Kind) -> Endpoint {
     endpoint.access = Access::Permission(kind.permission("comment").into());
     endpoint.summary = format!("Attach a file to {}", a(kind)).into();
     endpoint.description = "The body is the file itself, up to the limit that the operator set (25 MiB if nothing was said). Its `Content-Type` may be any and is kept. It is a change of the record: the `ETag` is its new one. An upload that breaks off leaves nothing.".into();
-    let mut name = in_query("name", "The name of the file.", patterned(255, NAME), "screenshot.png");
-    name.required = Required::True;
+    let name = needed(in_query("name", "The name of the file.", patterned(255, NAME), "screenshot.png"));
     endpoint.parameters.extend([name, if_match(false), dry_run(), idempotency_key(), reason()]);
     endpoint.request = Some(Content::of("application/octet-stream", bytes(), json!("…")).optional());
     endpoint.responses = vec![

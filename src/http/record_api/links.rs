@@ -5,17 +5,17 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::{a, read::visible};
+use super::{a, beside};
 use crate::{
     error::{Code, Error, Result},
     http::{
         body::{Body, fit},
-        desk::{self, Call, Reply, record_id_of},
+        desk::{Call, Reply, record_id_of},
         endpoint::{Access, Answer, Content, Endpoint, in_path, uuid},
         mount::Api,
         parameter::{dry_run, idempotency_key, if_match, reason},
         schema::schema,
-        sheet::{self, Sheet, under},
+        sheet::{self, under},
     },
     id::RowId,
     record::{
@@ -69,14 +69,7 @@ fn list(kind: &'static Kind) -> Endpoint {
     endpoint.description =
         "From either side, oldest first, each as this record names it. Only links with records that you may see."
             .into();
-    endpoint.parameters.extend(sheet::parameters());
-    let page = sheet::shape("Link", schema::<Link>());
-    endpoint.responses = vec![
-        Answer::json(200, "A page of links.", page, json!({"items": [example()], "next_cursor": null}))
-            .header("ETag", "The record's version, for `If-Match`.")
-            .header("Link", "The `next` page (RFC 8288)."),
-    ];
-    endpoint.problems.push(Code::BadCursor);
+    sheet::of_pages(&mut endpoint, "A page of links.", "Link", schema::<Link>(), example());
     endpoint
 }
 
@@ -86,17 +79,18 @@ async fn list_links(
     id: web::Path<String>,
     request: HttpRequest,
 ) -> Result<HttpResponse> {
-    let sheet = Sheet::read(request.path(), desk::query(&request)?, 0)?;
-    let asked = sheet.clone();
-    let (version, cut) = call
-        .read(move |reading| {
-            let header = visible(reading, kind, &id)?;
+    let page = beside::page(
+        call,
+        (kind, id),
+        request,
+        0,
+        |reading, record, asked| {
             let rows = usize::try_from(asked.rows()).unwrap_or(0);
-            let links = link::of_record(reading, header.id, asked.after_id()?, rows)?;
-            Ok((header.version, asked.cut(links, |link| (Vec::new(), link.id.to_string()))?))
-        })
-        .await?;
-    Ok(sheet.respond(&cut, Some(version)))
+            link::of_record(reading, record.id, asked.after_id()?, rows)
+        },
+        |link| (Vec::new(), link.id.to_string()),
+    );
+    page.await
 }
 
 fn create(kind: &'static Kind) -> Endpoint {

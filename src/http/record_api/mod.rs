@@ -1,8 +1,11 @@
 //! The generic endpoints that every practice gets: mounted once per kind, documented from the kind's own tables.
 
+mod approvals;
 mod attachments;
 mod batch;
+pub(super) mod beside;
 mod decisions;
+mod escalations;
 mod export;
 mod forms;
 mod history;
@@ -11,15 +14,18 @@ mod links;
 mod property;
 mod read;
 pub mod shape;
-mod store_file;
+pub(super) mod store_file;
 #[cfg(test)]
 mod tests;
 mod watchers;
 mod write;
 
 pub(super) use export::line as csv_line;
+pub(super) use read::visible;
 
-use super::{custom_field_api, interaction_api, mount::Api, stream};
+use super::{
+    custom_field_api, interaction_api, mail_api, major_incident_api, mount::Api, service_level_api, stream, webhook_api,
+};
 use crate::record::{kernel::Kernel, kind::Kind, practice::AnyPractice};
 
 /// Mounts everything for every practice.
@@ -33,9 +39,14 @@ pub fn mount(api: &mut Api, practices: &'static [&'static dyn AnyPractice]) {
         history::mount(api, kind);
         links::mount(api, kind);
         watchers::mount(api, kind);
+        approvals::mount(api, kind);
         attachments::mount(api, kind);
         batch::mount(api, kind);
         decisions::mount(api, kind);
+        escalations::mount(api, kind);
+        service_level_api::mount_under(api, kind);
+        webhook_api::mount_beside(api, kind);
+        mail_api::mount_beside(api, kind);
     }
     api.tag("Record", "What all kinds of records have in common.");
     read::mount_all_kinds(api);
@@ -43,6 +54,7 @@ pub fn mount(api: &mut Api, practices: &'static [&'static dyn AnyPractice]) {
     forms::mount(api, practices);
     custom_field_api::mount(api);
     interaction_api::mount(api);
+    major_incident_api::mount(api);
     stream::mount(api);
 }
 

@@ -392,7 +392,7 @@ fn place(reading: &mut Reading<'_>, kind: &'static Kind, id: &str) -> Result<Pla
 }
 
 /// The record with that id or number, if the caller sees it.
-pub(super) fn visible(reading: &mut Reading<'_>, kind: &'static Kind, id: &str) -> Result<Header> {
+pub(in crate::http) fn visible(reading: &mut Reading<'_>, kind: &'static Kind, id: &str) -> Result<Header> {
     let id = record_id_of(reading.connection, kind, id)?;
     store::visible(reading.kernel, reading.connection, &reading.cause.caller, kind, id)
 }

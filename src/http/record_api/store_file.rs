@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// What the operator set about attachments: `web::Data<config::Attachments>` of the application, or the defaults.
-pub(super) struct Limits(pub web::Data<Attachments>);
+pub(in crate::http) struct Limits(pub web::Data<Attachments>);
 
 impl FromRequest for Limits {
     type Error = Error;
@@ -39,7 +39,7 @@ impl FromRequest for Limits {
 }
 
 /// An upload in progress. Unless it is kept, its bytes are taken away again, also when its caller hangs up.
-pub(super) struct Receiving {
+pub(in crate::http) struct Receiving {
     id: RowId,
     place: Place,
     rehearsal: bool,
@@ -48,7 +48,7 @@ pub(super) struct Receiving {
 }
 
 /// An upload whose bytes are all stored.
-pub(super) struct Received {
+pub(in crate::http) struct Received {
     receiving: Receiving,
     /// Bytes.
     pub size: i64,
@@ -83,6 +83,18 @@ impl Receiving {
             self.settle(position == 0).await?;
         }
         Ok(Received { receiving: self, size, sha256: hex::encode(digest.finalize()) })
+    }
+
+    /// Takes in bytes that are whole already. A rehearsal stores nothing.
+    pub async fn take_whole(self, bytes: Bytes) -> Result<Received> {
+        let (size, sha256) = (bytes.len() as i64, hex::encode(Sha256::digest(&bytes)));
+        if !self.rehearsal {
+            for (position, chunk) in (0..).zip(bytes.chunks(CHUNK)) {
+                self.put(position, bytes.slice_ref(chunk)).await?;
+            }
+            self.settle(bytes.is_empty()).await?;
+        }
+        Ok(Received { receiving: self, size, sha256 })
     }
 
     async fn put(&self, position: i32, chunk: Bytes) -> Result<()> {
@@ -155,7 +167,7 @@ impl Drop for Receiving {
 }
 
 /// Takes the file of a deleted attachment away; what can't be is left to the sweep.
-pub(super) async fn remove_file(config: &Attachments, id: RowId) {
+pub(in crate::http) async fn remove_file(config: &Attachments, id: RowId) {
     let file = attachment::file(&config.directory, id);
     let removed = blocking(move || match std::fs::remove_file(file) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e),
@@ -167,7 +179,7 @@ pub(super) async fn remove_file(config: &Attachments, id: RowId) {
 }
 
 /// The bytes of an attachment, a chunk at a time.
-pub(super) fn contents(
+pub(in crate::http) fn contents(
     database: Database,
     place: Place,
     attachment: Attachment,

@@ -3,16 +3,16 @@
 use actix_web::{HttpRequest, HttpResponse, http::Method, web};
 use serde_json::{Value, json};
 
-use super::{a, read::visible};
+use super::{a, beside};
 use crate::{
-    error::{Code, Error, Result},
+    error::{Error, Result},
     http::{
-        desk::{self, Call, Reply, record_id_of},
+        desk::{Call, Reply, record_id_of},
         endpoint::{Answer, Endpoint, in_path, uuid},
         mount::Api,
         parameter::{dry_run, if_match, reason},
         schema::schema,
-        sheet::{self, Sheet, under},
+        sheet::{self, under},
     },
     id::{RecordId, UserId},
     record::{
@@ -34,16 +34,9 @@ fn list(kind: &'static Kind) -> Endpoint {
     let mut endpoint = under(kind, Method::GET, "watchers", format!("list_{}_watchers", kind.name));
     endpoint.summary = format!("List who watches {}", a(kind)).into();
     endpoint.description = "The people who follow it.".into();
-    endpoint.parameters.extend(sheet::parameters());
     let person =
         json!({"id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e70", "user_name": "ada", "display_name": "Ada Lovelace"});
-    let page = sheet::shape("Person", schema::<Person>());
-    endpoint.responses = vec![
-        Answer::json(200, "A page of people.", page, json!({"items": [person], "next_cursor": null}))
-            .header("ETag", "The record's version, for `If-Match`.")
-            .header("Link", "The `next` page (RFC 8288)."),
-    ];
-    endpoint.problems.push(Code::BadCursor);
+    sheet::of_pages(&mut endpoint, "A page of people.", "Person", schema::<Person>(), person);
     endpoint
 }
 
@@ -53,16 +46,15 @@ async fn list_watchers(
     id: web::Path<String>,
     request: HttpRequest,
 ) -> Result<HttpResponse> {
-    let sheet = Sheet::read(request.path(), desk::query(&request)?, 0)?;
-    let asked = sheet.clone();
-    let (version, cut) = call
-        .read(move |reading| {
-            let header = visible(reading, kind, &id)?;
-            let people = watcher::of_record(reading.connection, header.id, asked.after_id()?, asked.rows())?;
-            Ok((header.version, asked.cut(people, |person| (Vec::new(), person.id.to_string()))?))
-        })
-        .await?;
-    Ok(sheet.respond(&cut, Some(version)))
+    let page = beside::page(
+        call,
+        (kind, id),
+        request,
+        0,
+        |reading, record, asked| watcher::of_record(reading.connection, record.id, asked.after_id()?, asked.rows()),
+        |person| (Vec::new(), person.id.to_string()),
+    );
+    page.await
 }
 
 fn add(kind: &'static Kind) -> Endpoint {

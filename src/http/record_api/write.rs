@@ -224,7 +224,7 @@ fn location(kind: &Kind, made: &Outcome) -> String {
     format!("/api/v1/{}/{}", kind.plural, made.id)
 }
 
-fn changed(kind: &Kind) -> Answer {
+pub(super) fn changed(kind: &Kind) -> Answer {
     Answer::json(200, "As it is now.", shape::record(kind), shape::example(kind))
         .header("ETag", "Its version, for `If-Match`.")
 }

@@ -16,6 +16,7 @@ use super::{
     story::{Event, Hand, Story},
 };
 use crate::{
+    clock::Moment,
     error::{Code, Error, Result},
     id::{RecordId, TeamId},
     record::{
@@ -24,7 +25,8 @@ use crate::{
         kernel::Kernel,
         practice::AnyPractice,
         step::StepChoice,
-        store::{Desk, Outcome, Unit},
+        store::{Desk, Outcome, Unit, Why},
+        timer,
     },
 };
 
@@ -80,6 +82,19 @@ impl Agent<'_> {
         let mut work = Work { practice, desk: Desk { kernel: self.kernel, unit, cause: &cause }, id, now, calls };
         self.follow(&mut work, event)?;
         Ok(id)
+    }
+
+    /// The end of a replay, for an incident that is still open: what has been used up by now is told, and from here on its timers
+    /// go by the clock on the wall.
+    pub fn arrive(&self, unit: &mut Unit<'_>, id: RecordId, now: Moment) -> Result<()> {
+        let request_id = format!("{SOURCE}:end");
+        let cause = Cause { request_id, ..self.directory.cause(None, now, Policies::Observe { priority: None }) };
+        self.kernel.practice(KIND)?.look_at_clocks(
+            &mut Desk { kernel: self.kernel, unit, cause: &cause },
+            id,
+            Why::OtherTerms,
+        )?;
+        timer::let_go(unit.connection()?, id)
     }
 
     fn look(&self, practice: &dyn AnyPractice, unit: &mut Unit<'_>, id: RecordId) -> Result<Map<String, Value>> {

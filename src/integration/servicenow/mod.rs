@@ -47,6 +47,8 @@ pub struct Options {
     pub mode: Mode,
     /// The organisation of all that is made.
     pub organisation: String,
+    /// The moment of the import: from then on, what is still open goes by the clock on the wall.
+    pub now: Moment,
 }
 
 /// What policies may do in a replay.
@@ -137,7 +139,7 @@ fn replay_log(
         let directory = writer.run_blocking(move |unit| needs.meet(&of, unit))?;
         let (kernel, stories) = (Arc::clone(&kernel), Arc::clone(&stories));
         let replay = replay::Replay { kernel, directory, mode: options.mode, stories };
-        replay::run(replay, database, writer, progress)?
+        replay::run(replay, options.now, database, writer, progress)?
     };
     let comparison = database.read_here(|connection| compare::compare(&kernel, connection, &stories, progress))?;
     bad.extend(tally.refused);

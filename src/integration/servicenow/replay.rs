@@ -15,13 +15,17 @@ use super::{
     story::{Event, Story},
 };
 use crate::{
-    db::{Database, writer::Writer},
+    clock::Moment,
+    db::{AnyConnection, Database, writer::Writer},
     error::{Code, Error, Result},
-    record::{kernel::Kernel, pending::Pending, store::Unit},
+    id::RecordId,
+    record::{kernel::Kernel, pending::Pending, store::Unit, timer},
 };
 
 /// Events to a transaction.
 const BATCH: usize = 64;
+/// Incidents that are looked up at once.
+const AT_ONCE: usize = 500;
 
 /// What a replay works with; shared with the writer's thread.
 pub struct Replay {
@@ -51,8 +55,14 @@ pub struct Tally {
 /// An event: of which story, and which of its events.
 type Place = (usize, usize);
 
-/// Replays all that was not replayed before.
-pub fn run(replay: Replay, database: &Database, writer: &Writer<Pending>, progress: &dyn Progress) -> Result<Tally> {
+/// Replays all that was not replayed before, and lets what is still open then go on by the clock on the wall.
+pub fn run(
+    replay: Replay,
+    now: Moment,
+    database: &Database,
+    writer: &Writer<Pending>,
+    progress: &dyn Progress,
+) -> Result<Tally> {
     let replay = Arc::new(replay);
     let mut tally = Tally::default();
     let order: Arc<[Place]> = replay.missing(database, &mut tally)?.into();
@@ -69,7 +79,27 @@ pub fn run(replay: Replay, database: &Database, writer: &Writer<Pending>, progre
         }
         progress.advance(batch.len() as u64);
     }
+    arrive(&replay, now, database, writer, progress)?;
     Ok(tally)
+}
+
+/// The incidents whose timers are held, those of an earlier run that was cut off as well, arrive in the present.
+fn arrive(
+    replay: &Arc<Replay>,
+    now: Moment,
+    database: &Database,
+    writer: &Writer<Pending>,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let waiting = database.read_here(|connection| replay.held(connection))?;
+    progress.begin("Arriving in the present", waiting.len() as u64);
+    for batch in waiting.chunks(BATCH) {
+        let (replay, batch): (_, Vec<RecordId>) = (Arc::clone(replay), batch.to_vec());
+        let count = batch.len() as u64;
+        writer.run_blocking(move |unit| batch.iter().try_for_each(|id| replay.agent().arrive(unit, *id, now)))?;
+        progress.advance(count);
+    }
+    Ok(())
 }
 
 /// Whether it is no fault of the row, so that going on would report good rows as bad.
@@ -112,6 +142,22 @@ impl Replay {
         (story, &story.events[event])
     }
 
+    fn agent(&self) -> Agent<'_> {
+        Agent { kernel: &self.kernel, directory: &self.directory, mode: self.mode }
+    }
+
+    /// The records of all stories that have timers which are held.
+    fn held(&self, connection: &mut AnyConnection) -> Result<Vec<RecordId>> {
+        let mut held = Vec::new();
+        for stories in self.stories.chunks(AT_ONCE) {
+            let keys: Vec<&str> = stories.iter().map(|story| &*story.number).collect();
+            let records = reference::positions(connection, &keys)?;
+            let records: Vec<RecordId> = records.values().map(|position| position.record).collect();
+            held.extend(timer::held(connection, &records)?);
+        }
+        Ok(held)
+    }
+
     /// The events that were not replayed before, in the order of time; those of an incident in theirs.
     fn missing(&self, database: &Database, tally: &mut Tally) -> Result<Vec<Place>> {
         let keys: Vec<&str> = self.stories.iter().map(|s| &*s.number).collect();
@@ -134,7 +180,7 @@ impl Replay {
     /// The calls of a batch, and how far each incident is replayed then; gives how many calls. It may run again, so it
     /// looks at the positions itself.
     fn batch(&self, unit: &mut Unit<'_>, places: &[Place]) -> Result<u64> {
-        let agent = Agent { kernel: &self.kernel, directory: &self.directory, mode: self.mode };
+        let agent = self.agent();
         let keys: Vec<&str> = places.iter().map(|&place| &*self.event(place).0.number).collect();
         let before = reference::positions(unit.reference(), &keys)?;
         let mut now: HashMap<&str, Position> = HashMap::new();

@@ -173,7 +173,14 @@ impl House {
 
     fn replay(&self, log: Log, mode: Mode) -> Report {
         let organisation = "ServiceNow import".to_owned();
-        let options = Options { file: "log.csv".into(), from: None, until: None, mode, organisation };
+        let options = Options {
+            file: "log.csv".into(),
+            from: None,
+            until: None,
+            mode,
+            organisation,
+            now: "2016-02-29T11:00:00Z".parse().unwrap(),
+        };
         replay_log(Arc::clone(&self.kernel), &self.database, &self.writer, log, &options, &()).unwrap()
     }
 

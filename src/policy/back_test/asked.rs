@@ -12,10 +12,10 @@ use crate::{
     error::{Code, Error, Result},
     id::RowId,
     policy::{
+        build::Tables,
         chain::{ActivePolicy, Bundle, Version},
         decision::Decision,
         live::{Live, Policies},
-        program::compile,
         store::{PolicyRow, TableRow},
     },
 };
@@ -40,6 +40,9 @@ pub struct Asked {
     pub candidate: Pin,
     /// What is live beside it and compared with it, in the order in which it is asked.
     pub live: Vec<Pin>,
+    /// How many of those are asked before the candidate, where its policy is not live.
+    #[serde(default = "last")]
+    pub before: usize,
     /// The lookup tables that both sides use.
     pub tables: Vec<Pin>,
     /// Decisions from this moment on.
@@ -48,6 +51,11 @@ pub struct Asked {
     pub until: Option<Moment>,
     /// Within how many minutes after its opening an incident of a priority is to be resolved; empty: nothing is forecast.
     pub resolve_within: BTreeMap<i64, i64>,
+}
+
+/// What was asked for before the place was pinned goes on as it began.
+fn last() -> usize {
+    usize::MAX
 }
 
 impl Asked {
@@ -60,18 +68,21 @@ impl Asked {
             policy.version(connection, number)?;
         }
         let decision = policy.decision()?;
+        let all = PolicyRow::all(connection)?;
         let pin = |id, name: &str, version| Pin { id, name: name.to_owned(), version };
-        let asked = PolicyRow::all(connection)?.into_iter().filter(|row| row.decision == policy.decision);
+        let asked = all.iter().filter(|row| row.decision == policy.decision);
         let version = |row: &PolicyRow| match against.filter(|_| row.id == policy.id) {
             Some(against) => Some(against),
             None => row.active_version.filter(|_| row.enabled),
         };
-        let live = asked.filter_map(|row| Some(pin(row.id, &row.name, version(&row)?))).collect();
+        let before = asked.clone().filter(|row| version(row).is_some() && row.is_before(policy)).count();
+        let live = asked.filter_map(|row| Some(pin(row.id, &row.name, version(row)?))).collect();
         let tables = TableRow::all(connection)?.iter().map(|row| pin(row.id, &row.name, row.version)).collect();
         Ok(Asked {
             decision,
             candidate: pin(policy.id, &policy.name, number),
             live,
+            before,
             tables,
             from: None,
             until: None,
@@ -94,11 +105,12 @@ impl Asked {
             .map(|made| made.map(|(pin, version)| ActivePolicy::tried(pin.id.to_string(), &pin.name, version, "live")));
         let before = Bundle::new(before.collect::<Result<Vec<_>>>()?.into_iter().map(Arc::new));
         let (pin, version) = self.compiled(connection, &self.candidate)?;
-        let after = before.rehearsal_with(ActivePolicy::tried(pin.id.to_string(), &pin.name, version, "candidate"));
-        let mut tables = Vec::new();
+        let after = before
+            .rehearsal_with(ActivePolicy::tried(pin.id.to_string(), &pin.name, version, "candidate"), self.before);
+        let mut tables = Tables::new();
         for pin in &self.tables {
-            let content = TableRow::named(connection, &pin.name)?.version(connection, pin.version)?.content;
-            tables.push(crate::policy::table::Table::from_json(&pin.name, &content.read()?)?);
+            let row = TableRow::named(connection, &pin.name)?;
+            tables.insert(pin.name.clone(), Arc::new(row.table_of(connection, pin.version)?));
         }
         let host = policies.host_with(live, tables);
         Ok(Judge::new(self, before, after, host, live.schema().clone()))
@@ -110,7 +122,7 @@ impl Asked {
             let detail = format!("Version {} of `{}` does not compile.", pin.version, pin.name);
             Error::new(Code::Conflict, detail)
         };
-        let program = compile(&stored.source, self.decision).map_err(broken)?;
-        Ok((pin, Version { number: pin.version.into(), program: Arc::new(program) }))
+        let version = stored.build(connection)?.compiled(pin.version.into(), self.decision).map_err(broken)?;
+        Ok((pin, version))
     }
 }

@@ -59,7 +59,7 @@ impl Judge {
     /// # Errors
     /// The input has fields that there are no more.
     pub fn judge(&self, case: &Case) -> Result<Judged> {
-        let input = Input::from_json(&case.input.read()?, &self.schema)?;
+        let input = Input::from_text(&case.input, &self.schema)?;
         let side = |bundle: &Bundle| {
             let verdict = chain::decide(bundle, self.decision, &input, &self.host);
             Side { outcome: outcome::of(self.decision, &verdict, &input.record), verdict }
@@ -105,6 +105,7 @@ impl Side {
     /// What went wrong, of which policy.
     pub fn errors(&self) -> impl Iterator<Item = (&PolicyRef, String)> {
         let failed = self.verdict.runs.iter().filter_map(|run| Some((&*run.policy, run.evaluation.error.as_ref()?)));
-        failed.map(|(policy, error)| (policy, error.to_string()))
+        // What a script says of an error may tell what a record holds, and the report is read by those who don't see it.
+        failed.map(|(policy, error)| (policy, format!("{} in line {}", error.code, error.line)))
     }
 }

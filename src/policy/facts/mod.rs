@@ -6,6 +6,7 @@
 //! **Invariant:** facts never change once made, and reading or passing them on never copies text or fields.
 //! **Invariant:** `Facts::from_json(schema, json(facts))` gives equal facts, so that a logged decision can be replayed.
 
+mod read;
 mod schema;
 mod shipped;
 mod value;
@@ -17,9 +18,11 @@ use rhai::ImmutableString;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value as Json;
 
+pub use read::{OfSchema, OfType};
 pub use schema::{FactSchema, FieldSchema, FieldType};
-pub use shipped::{KINDS, incident, incident_with, transition};
+pub use shipped::{KINDS, all_beside, beside, incident, incident_with, moment, transition};
 pub use value::{Cell, MAX_TEXT, Value};
+pub use words::Phrase;
 
 use crate::error::{Error, Result, did_you_mean};
 
@@ -53,6 +56,20 @@ impl Facts {
         self.0.schema.index_of(field).and_then(|i| self.0.values.get(i))
     }
 
+    /// The same, where somebody knows at which places of schemas a field of that name often stands.
+    pub fn get_at(&self, places: &[usize], field: &str) -> Option<&Value> {
+        let stands_at = |at: &&usize| self.0.schema.fields().get(**at).is_some_and(|there| there.name == field);
+        match places.iter().find(stands_at) {
+            Some(at) => self.0.values.get(*at),
+            None => self.get(field),
+        }
+    }
+
+    /// The value of the field that stands at this place of the schema.
+    pub fn at(&self, place: usize) -> Option<&Value> {
+        self.0.values.get(place)
+    }
+
     /// The text of a field, if it is there and is text.
     pub fn text(&self, field: &str) -> Option<&str> {
         match self.get(field) {
@@ -68,11 +85,16 @@ impl Facts {
 
     /// Whether the title or the description holds the phrase, as whole words, in any case.
     pub fn mentions(&self, phrase: &str) -> bool {
+        self.mentions_phrase(&Phrase::new(phrase))
+    }
+
+    /// The same, of a phrase that is looked for in many records.
+    pub fn mentions_phrase(&self, phrase: &Phrase) -> bool {
         let text = self.0.words.get_or_init(|| {
             let parts = ["title", "description"].map(|f| self.text(f).unwrap_or_default());
             words::spaced(&parts.join(" \u{1f} "))
         });
-        words::contains(text, phrase)
+        phrase.is_in(text)
     }
 
     /// Made again from its JSON form.
@@ -83,13 +105,10 @@ impl Facts {
         let Json::Object(map) = json else {
             return Err(Error::invalid("", "wrong_type", format!("The {} must be an object.", schema.name())));
         };
-        let mut builder = Facts::builder(schema);
-        for (name, given) in map {
-            let index = schema.index_of(name).ok_or_else(|| unknown(schema, name))?;
-            let field = &schema.fields()[index];
-            builder.values[index] = Value::from_json(given, &field.kind).ok_or_else(|| wrong_type(field))?;
-        }
-        Ok(builder.build())
+        read::record(schema, map).map_err(|wrong| match wrong {
+            read::Wrong::Unknown(name) => unknown(schema, name),
+            read::Wrong::Type(place) => wrong_type(&schema.fields()[place]),
+        })
     }
 }
 

@@ -133,6 +133,11 @@ impl FactSchema {
     pub fn index_of(&self, field: &str) -> Option<usize> {
         self.by_name.binary_search_by(|&i| self.fields[i].name.as_str().cmp(field)).ok().map(|at| self.by_name[at])
     }
+    /// The same, where it often stands at this place: records are written in the order of their schema.
+    pub(super) fn index_near(&self, place: usize, field: &str) -> Option<usize> {
+        let is_there = self.fields.get(place).is_some_and(|there| there.name == field);
+        if is_there { Some(place) } else { self.index_of(field) }
+    }
     /// A field by name.
     pub fn field(&self, name: &str) -> Option<&FieldSchema> {
         self.index_of(name).map(|i| &self.fields[i])
@@ -141,19 +146,22 @@ impl FactSchema {
     pub fn unknown_field(&self, name: &str) -> String {
         format!("{} has no field `{name}`{}", self.name, suggest(name, self.fields.iter().map(|f| &f.name)))
     }
-    /// Every field of this schema and those inside it, each with the name of its schema.
-    pub fn all_fields(&self) -> Vec<(&str, &FieldSchema)> {
-        let own = self.fields.iter().map(|field| (self.name.as_str(), field));
-        let inner = self.fields.iter().flat_map(|f| match &f.kind {
-            FieldType::Nested(schema) => schema.all_fields(),
+    /// This schema and those inside it.
+    pub fn all(&self) -> Vec<&FactSchema> {
+        let inner = self.fields.iter().filter_map(|field| match &field.kind {
+            FieldType::Nested(schema) => Some(schema.all()),
             FieldType::Bool
             | FieldType::Int
             | FieldType::Decimal
             | FieldType::Text
             | FieldType::Time
-            | FieldType::TextList => Vec::new(),
+            | FieldType::TextList => None,
         });
-        own.chain(inner).collect()
+        std::iter::once(self).chain(inner.flatten()).collect()
+    }
+    /// Every field of this schema and those inside it, each with the name of its schema.
+    pub fn all_fields(&self) -> Vec<(&str, &FieldSchema)> {
+        self.all().into_iter().flat_map(|schema| schema.fields.iter().map(|field| (schema.name(), field))).collect()
     }
     /// A made-up record: each field has its default.
     pub fn made_up(self: &Arc<Self>) -> Facts {

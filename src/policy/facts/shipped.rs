@@ -1,11 +1,21 @@
 //! The schemas that ship: an incident and what it refers to, and a transition.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::{FactSchema, FieldSchema, FieldType, Value};
 
 /// The kinds of record that tests can make up: each is a function of that name. A new practice adds its own here.
-pub const KINDS: &[&str] = &["incident", "transition"];
+pub const KINDS: &[&str] = &["incident", "transition", "moment"];
+
+/// What decisions are made on beside the record.
+pub fn all_beside() -> [Arc<FactSchema>; 2] {
+    [transition(), moment()]
+}
+
+/// One of them, by the name of the argument.
+pub fn beside(name: &str) -> Option<Arc<FactSchema>> {
+    all_beside().into_iter().find(|schema| schema.name() == name)
+}
 
 fn text(name: &str, doc: &str) -> FieldSchema {
     FieldSchema::new(name, FieldType::Text, doc)
@@ -61,6 +71,10 @@ fn work() -> Vec<FieldSchema> {
         FieldSchema::new("opened_at", FieldType::Time, "When it was opened").always(),
         int("reassignment_count", "How often it changed team").always().default(0),
         int("reopen_count", "How often it was reopened").always().default(0),
+        int("escalation_level", "How far up it was escalated; 0 while it was not").always().default(0),
+        FieldSchema::new("escalated_at", FieldType::Time, "Since when an escalation waits for an answer"),
+        text("major", "Where it stands as a major incident; absent where nobody proposed it")
+            .choices(&["proposed", "accepted", "rejected"]),
         text("hold_reason", "Whom it waits for").choices(&["caller", "change", "problem", "supplier"]),
         text("resolution_code", "How it was resolved"),
         text("resolution_notes", "What was done, at most 4,000 bytes of it"),
@@ -126,13 +140,37 @@ fn ci() -> FactSchema {
 
 /// The transition that a guard is asked about.
 pub fn transition() -> Arc<FactSchema> {
-    Arc::new(FactSchema::new(
-        "transition",
-        vec![
+    static TRANSITION: LazyLock<Arc<FactSchema>> = LazyLock::new(|| {
+        let fields = vec![
             text("name", "The verb: resolve, cancel").always().default("update"),
             text("from", "The state before").always().default("new"),
             text("to", "The state after").always().default("new"),
             text("note", "What the person wrote to go with it"),
-        ],
-    ))
+        ];
+        Arc::new(FactSchema::new("transition", fields))
+    });
+    Arc::clone(&TRANSITION)
+}
+
+/// The moment at which an escalation is asked about.
+pub fn moment() -> Arc<FactSchema> {
+    static MOMENT: LazyLock<Arc<FactSchema>> = LazyLock::new(|| {
+        let fields = vec![
+            text(
+                "cause",
+                "Why it is asked: what was done to the record, or a clock that warns of its target or missed it",
+            )
+            .always()
+            .choices(&["created", "reopened", "reassigned", "priority", "warning", "breach", "requested"])
+            .default("created"),
+            int("percent", "For a clock, how much of the target is used up"),
+            text("metric", "For a clock, what its service level measures, such as response, resolution or update"),
+            text("agreement", "For a clock, whom its target was promised to").choices(&["sla", "ola", "uc"]),
+            text("service_level", "For a clock, the name of its service level"),
+            FieldSchema::new("deadline", FieldType::Time, "For a clock, when its target ends"),
+            int("repeats", "How often it was asked again for the same cause, by `again_in`").always().default(0),
+        ];
+        Arc::new(FactSchema::new("moment", fields))
+    });
+    Arc::clone(&MOMENT)
 }

@@ -7,14 +7,14 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value as Json};
 
-use super::{Facts, FieldType};
+use super::{Facts, FieldType, read};
 use crate::clock::Moment;
 
 /// The longest text that a script is given, in bytes. What is longer is cut before the script, the log and the replay see it.
 pub const MAX_TEXT: usize = 4000;
 
 /// The number as an exact decimal, when it is not too great for one.
-fn decimal(number: &Number) -> Option<Decimal> {
+pub(super) fn decimal(number: &Number) -> Option<Decimal> {
     let text = number.to_string();
     text.parse().or_else(|_| Decimal::from_scientific(&text)).ok()
 }
@@ -45,6 +45,11 @@ pub enum Value {
 /// Cuts text to [`MAX_TEXT`] bytes, at a character.
 fn clipped(text: &str) -> &str {
     &text[..text.floor_char_boundary(MAX_TEXT)]
+}
+
+/// Text as a script sees it.
+pub(super) fn text(given: &str) -> ImmutableString {
+    clipped(given).into()
 }
 
 impl Value {
@@ -87,29 +92,13 @@ impl Value {
 
     /// From JSON, where it fits the type.
     pub fn from_json(given: &Json, wanted: &FieldType) -> Option<Value> {
-        if given.is_null() {
-            return Some(Value::Null);
-        }
-        Some(match wanted {
-            FieldType::Bool => Value::Bool(given.as_bool()?),
-            FieldType::Int => Value::Int(given.as_i64()?),
-            FieldType::Decimal => Value::Decimal(match given.as_number() {
-                Some(number) => decimal(number)?,
-                None => given.as_str()?.parse().ok()?,
-            }),
-            FieldType::Text => Value::from(given.as_str()?),
-            FieldType::Time => Value::Time(given.as_str()?.parse().ok()?),
-            FieldType::TextList => Value::List(
-                given.as_array()?.iter().map(|i| i.as_str().map(clipped).map(Into::into)).collect::<Option<_>>()?,
-            ),
-            FieldType::Nested(schema) => Value::Facts(Facts::from_json(schema, given).ok()?),
-        })
+        read::value(given, wanted)
     }
 }
 
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
-        Value::Text(clipped(text).into())
+        Value::Text(self::text(text))
     }
 }
 impl From<bool> for Value {
@@ -174,6 +163,10 @@ impl Cell {
             let decimal = given.clone().try_cast::<Decimal>().map(Cell::Decimal);
             decimal.or_else(|| given.clone().try_cast::<Moment>().map(Cell::Time))
         })
+    }
+    /// About how many bytes it holds.
+    pub fn bytes(&self) -> usize {
+        if let Cell::Text(text) = self { text.len() } else { size_of::<Decimal>() }
     }
     /// As a script sees it.
     pub fn to_dynamic(&self) -> Dynamic {

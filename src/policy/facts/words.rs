@@ -24,10 +24,18 @@ pub fn spaced(text: &str) -> String {
     out
 }
 
-/// Whether text made by [`spaced`] holds the phrase as whole words. An empty phrase is in nothing.
-pub fn contains(spaced_text: &str, phrase: &str) -> bool {
-    let phrase = spaced(phrase);
-    phrase.len() > 1 && spaced_text.contains(&phrase)
+/// A phrase that is looked for.
+pub struct Phrase(String);
+
+impl Phrase {
+    /// Of this text.
+    pub fn new(text: &str) -> Phrase {
+        Phrase(spaced(text))
+    }
+    /// Whether text made by [`spaced`] holds it as whole words. An empty phrase is in nothing.
+    pub fn is_in(&self, spaced_text: &str) -> bool {
+        self.0.len() > 1 && spaced_text.contains(&self.0)
+    }
 }
 
 #[cfg(test)]
@@ -47,7 +55,7 @@ mod tests {
             ("anything", "--", false),
             ("ÄRGER im Büro", "ärger", true),
         ] {
-            assert_eq!(contains(&spaced(text), phrase), expected, "{phrase:?} in {text:?}");
+            assert_eq!(Phrase::new(phrase).is_in(&spaced(text)), expected, "{phrase:?} in {text:?}");
         }
     }
 }

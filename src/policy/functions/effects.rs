@@ -1,15 +1,28 @@
 //! Saying effects. Each is a plain function that writes into the run's context, so that a mistake is reported where it
 //! was made.
 
-use rhai::{Dynamic, Engine, ImmutableString, NativeCallContext};
+use chrono::TimeDelta;
+use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext, Position};
 
 use super::{lookup, reference::tell};
-use crate::policy::{
-    context::{Context, Native, Said, mistake},
-    decision::{Effect, PRIORITIES},
-    facts::{Cell, suggest},
-    syntax::named,
+use crate::{
+    clock::Length,
+    policy::{
+        context::{Context, Native, Said, mistake},
+        decision::{Effect, PRIORITIES},
+        facts::{Cell, suggest},
+        syntax::named,
+    },
+    record::escalation::LEVELS,
 };
+
+/// How soon policies may be asked again: what comes every second would take the time of everything else.
+const SOONEST: TimeDelta = TimeDelta::minutes(1);
+/// How late they may be asked again.
+const LATEST: TimeDelta = TimeDelta::days(366);
+
+/// The name of [`assign_team`].
+pub const ASSIGN: &str = "assign";
 
 /// Every function that says an effect, with how many arguments it takes.
 pub const EFFECTS: &[(&str, usize)] = &[
@@ -20,6 +33,10 @@ pub const EFFECTS: &[(&str, usize)] = &[
     ("assign", 1),
     ("assign_to", 1),
     ("notify", 1),
+    ("page", 1),
+    ("escalate_to", 2),
+    ("propose_major", 0),
+    ("again_in", 1),
     ("leave", 0),
     ("refuse", 2),
     ("allow", 0),
@@ -42,9 +59,9 @@ fn within(call: &NativeCallContext, what: &str, given: i64, allowed: std::ops::R
     Err(mistake("out_of_range", sentence, call.call_position()))
 }
 
-fn no_team(call: &NativeCallContext, context: &Context, name: &str, what: &str) -> Box<rhai::EvalAltResult> {
+fn no_team(context: &Context, name: &str, what: &str, at: Position) -> Box<EvalAltResult> {
     let sentence = format!("there is no {what} \"{name}\"{}", suggest(name, context.host().team_names()));
-    mistake("unknown_team", sentence, call.call_position())
+    mistake("unknown_team", sentence, at)
 }
 
 fn say(call: &NativeCallContext, effect: Effect) -> Native<Said> {
@@ -53,10 +70,18 @@ fn say(call: &NativeCallContext, effect: Effect) -> Native<Said> {
 
 fn assign(call: &NativeCallContext, team: &Dynamic) -> Native<Said> {
     let (context, team) = (Context::from_call(call)?, text(call, "the name of a team", team)?);
-    if !context.team_exists(&team) {
-        return Err(no_team(call, &context, &team, "team"));
+    assign_team(&context, &team, call.call_position())
+}
+
+/// Gives a team the record: what `assign` does with text, wherever it stands.
+///
+/// # Errors
+/// There is no such team, or this is no answer to the decision.
+pub fn assign_team(context: &Context, team: &str, at: Position) -> Native<Said> {
+    if !context.team_exists(team, at)? {
+        return Err(no_team(context, team, "team", at));
     }
-    say(call, Effect::AssignTeam { team: team.into() })
+    context.say(ASSIGN, Effect::AssignTeam { team: team.to_owned() }, at)
 }
 
 fn assign_to(call: &NativeCallContext, user: &Dynamic) -> Native<Said> {
@@ -68,12 +93,29 @@ fn assign_to(call: &NativeCallContext, user: &Dynamic) -> Native<Said> {
     say(call, Effect::AssignUser { user: user.into() })
 }
 
-fn notify(call: &NativeCallContext, who: &Dynamic) -> Native<Said> {
-    let (context, who) = (Context::from_call(call)?, text(call, "a team or a user name", who)?);
-    if !context.team_exists(&who) && !context.user_exists(&who, call.call_position())? {
-        return Err(no_team(call, &context, &who, "team or user"));
+/// The name of a team or a user who is there.
+fn somebody(call: &NativeCallContext, who: &Dynamic) -> Native<String> {
+    let (context, who, at) =
+        (Context::from_call(call)?, text(call, "a team or a user name", who)?, call.call_position());
+    if !context.team_exists(&who, at)? && !context.user_exists(&who, at)? {
+        return Err(no_team(&context, &who, "team or user", at));
     }
-    say(call, Effect::Notify { who: who.into() })
+    Ok(who.into())
+}
+
+fn again_in(call: &NativeCallContext, after: &str) -> Native<Said> {
+    let length = again_after(after).map_err(|(code, why)| mistake(code, why, call.call_position()))?;
+    say(call, Effect::AgainIn { seconds: length.num_seconds() })
+}
+
+/// After how long policies are asked again; otherwise why they can't be, with a code.
+pub fn again_after(text: &str) -> Result<TimeDelta, (&'static str, String)> {
+    let Length(length) = text.parse().map_err(|why| ("wrong_type", why))?;
+    if length < SOONEST || length > LATEST {
+        let (soonest, latest) = (Length(SOONEST), Length(LATEST));
+        return Err(("out_of_range", format!("it is asked again after {soonest} to {latest}, not {text}")));
+    }
+    Ok(length)
 }
 
 /// The priority in the first column after the key.
@@ -119,7 +161,20 @@ pub fn register(engine: &mut Engine) {
     // Rhai finds a function of exact types faster than one that takes anything.
     tell(engine, "assign", |call: NativeCallContext, team: ImmutableString| assign(&call, &team.into()));
     tell(engine, "assign_to", |call: NativeCallContext, user: Dynamic| assign_to(&call, &user));
-    tell(engine, "notify", |call: NativeCallContext, who: Dynamic| notify(&call, &who));
+    tell(engine, "notify", |call: NativeCallContext, who: Dynamic| {
+        let who = somebody(&call, &who)?;
+        say(&call, Effect::Notify { who })
+    });
+    tell(engine, "page", |call: NativeCallContext, who: Dynamic| {
+        let who = somebody(&call, &who)?;
+        say(&call, Effect::Page { who })
+    });
+    tell(engine, "escalate_to", |call: NativeCallContext, level: i64, who: Dynamic| {
+        let (level, who) = (within(&call, "a level", level, LEVELS)?, somebody(&call, &who)?);
+        say(&call, Effect::EscalateTo { level, who })
+    });
+    tell(engine, "propose_major", |call: NativeCallContext| say(&call, Effect::ProposeMajor));
+    tell(engine, "again_in", |call: NativeCallContext, after: ImmutableString| again_in(&call, &after));
     tell(engine, "leave", |call: NativeCallContext| say(&call, Effect::Leave));
     tell(engine, "allow", |call: NativeCallContext| say(&call, Effect::Allow));
     tell(engine, "refuse", |call: NativeCallContext, field: ImmutableString, text: ImmutableString| {

@@ -1,5 +1,6 @@
 //! The functions that scripts have beyond Rhai's own: reading records, looking up, and saying effects.
 
+pub mod cases;
 mod effects;
 mod lookup;
 pub mod reference;
@@ -7,7 +8,7 @@ mod testing;
 
 use std::collections::BTreeMap;
 
-use rhai::{Dynamic, Engine, ImmutableString, NativeCallContext};
+use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext};
 
 use super::{
     context::{Context, Native, mistake},
@@ -17,11 +18,11 @@ use crate::clock::Moment;
 
 use self::reference::{tell, tell_field, tell_property};
 
-pub use effects::EFFECTS;
-pub use testing::{IN_TESTS, test_clock};
+pub use effects::{ASSIGN, EFFECTS, again_after, assign_team};
+pub use testing::{IN_TESTS, moment, test_clock};
 
-/// The longest text that `replace` may make, in bytes: it is worked out before anything is allocated.
-const MAX_REPLACED: usize = 4096;
+/// The longest text that `replace` and `pad` may make, in bytes: it is worked out before anything is allocated.
+const MAX_MADE: usize = 4096;
 
 /// Gives an engine every function.
 pub fn register(engine: &mut Engine) {
@@ -31,30 +32,36 @@ pub fn register(engine: &mut Engine) {
     register_mentions(engine);
     register_time(engine);
     register_replace(engine);
+    register_pad(engine);
     lookup::register(engine);
     effects::register(engine);
     testing::register(engine);
 }
 
-fn field(call: &NativeCallContext, record: &Facts, name: &str) -> Native<Dynamic> {
+/// A field of a record, which often stands at one of these places.
+fn field(call: &NativeCallContext, record: &Facts, places: &[usize], name: &str) -> Native<Dynamic> {
     let unknown = || mistake("unknown_field", record.unknown_field(name), call.call_position());
-    record.get(name).map(Value::to_dynamic).ok_or_else(unknown)
+    record.get_at(places, name).map(Value::to_dynamic).ok_or_else(unknown)
 }
 
 /// A getter for each field that ships, which is fast, and an indexer for the fields that administrators add.
 fn register_fields(engine: &mut Engine) {
-    let mut docs: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for schema in [facts::incident(), facts::transition()] {
-        for (owner, field) in schema.all_fields() {
-            docs.entry(field.name.clone()).or_default().push(format!("{owner}: {}.", field.doc));
+    let mut told: BTreeMap<String, (Vec<String>, Vec<usize>)> = BTreeMap::new();
+    for kind in std::iter::once(facts::incident()).chain(facts::all_beside()) {
+        for schema in kind.all() {
+            for (place, field) in schema.fields().iter().enumerate() {
+                let (docs, places) = told.entry(field.name.clone()).or_default();
+                docs.push(format!("{}: {}.", schema.name(), field.doc));
+                places.push(place);
+            }
         }
     }
-    for (name, docs) in docs {
+    for (name, (docs, places)) in told {
         let getter = name.clone();
-        let get = move |call: NativeCallContext, record: &mut Facts| field(&call, record, &name);
+        let get = move |call: NativeCallContext, record: &mut Facts| field(&call, record, &places, &name);
         tell_field(engine, &getter, &docs, get);
     }
-    let get = |call: NativeCallContext, record: &mut Facts, name: ImmutableString| field(&call, record, &name);
+    let get = |call: NativeCallContext, record: &mut Facts, name: ImmutableString| field(&call, record, &[], &name);
     engine.register_indexer_get(get);
 }
 
@@ -75,7 +82,6 @@ fn register_mentions(engine: &mut Engine) {
 fn register_time(engine: &mut Engine) {
     use chrono::{Datelike, Timelike};
     tell(engine, "now", |call: NativeCallContext| Native::Ok(Context::from_call(&call)?.state().now));
-    tell(engine, "business_hours", |call: NativeCallContext| Native::Ok(Context::from_call(&call)?.business_hours()));
     tell_property(engine, "hour", |at: &mut Moment| i64::from(at.utc().hour()));
     tell_property(engine, "weekday", |at: &mut Moment| i64::from(at.utc().weekday().number_from_monday()));
     tell(engine, "minutes_since", |later: Moment, earlier: Moment| later.since(earlier).num_minutes());
@@ -96,12 +102,29 @@ fn register_time(engine: &mut Engine) {
     });
 }
 
+fn too_long(call: &NativeCallContext) -> Box<EvalAltResult> {
+    mistake("too_large", "the text would get too long", call.call_position())
+}
+
+/// Rhai's own `pad` never ends where it is given nothing to pad with.
+fn register_pad(engine: &mut Engine) {
+    tell(engine, "pad", |call: NativeCallContext, text: &mut ImmutableString, length: i64, with: ImmutableString| {
+        let (length, there) = (usize::try_from(length).unwrap_or(0), text.chars().count());
+        if length > MAX_MADE {
+            return Err(too_long(&call));
+        }
+        let missing = with.chars().cycle().take(length.saturating_sub(there));
+        *text = text.chars().chain(missing).collect::<String>().into();
+        Native::Ok(())
+    });
+}
+
 /// Rhai's own `replace` makes the text before anyone looks at its length.
 fn register_replace(engine: &mut Engine) {
     fn replaced(call: &NativeCallContext, text: &mut ImmutableString, find: &str, with: &str) -> Native<()> {
         let found = if find.is_empty() { text.chars().count() + 1 } else { text.matches(find).count() };
-        if text.len().saturating_add(found.saturating_mul(with.len())) > MAX_REPLACED {
-            return Err(mistake("too_large", "the text would get too long", call.call_position()));
+        if text.len().saturating_add(found.saturating_mul(with.len())) > MAX_MADE {
+            return Err(too_long(call));
         }
         *text = text.replace(find, with).into();
         Ok(())

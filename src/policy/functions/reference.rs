@@ -76,6 +76,28 @@ pub const FUNCTIONS: &[Row] = &[
         "A team or a person is told. It answers nothing: the record stays where it is.",
         "notify(\"service-desk\")",
     ),
+    row(
+        "page",
+        &[("who", "text")],
+        "decision",
+        "A team or a person is told at once, whatever the hour, and is expected to answer.",
+        "page(\"service-desk\")",
+    ),
+    row(
+        "escalate_to",
+        &[("level", "number"), ("who", "text")],
+        "decision",
+        "A team or a person further up, from level 1 to 9, is told and is expected to answer.",
+        "escalate_to(2, \"service-desk\")",
+    ),
+    row("propose_major", &[], "decision", "The record is proposed as a major incident.", "propose_major()"),
+    row(
+        "again_in",
+        &[("duration", "text")],
+        "decision",
+        "The policies are asked again after a time, such as `PT30M`, from a minute to 366 days, unless somebody answers before.",
+        "again_in(\"PT30M\")",
+    ),
     row("leave", &[], "decision", "The record stays where it is, and no later policy is asked.", "leave()"),
     row(
         "refuse",
@@ -110,12 +132,22 @@ pub const FUNCTIONS: &[Row] = &[
         "if was(\"impact\") == 3 { }",
     ),
     row("now", &[], "time", "The moment of the decision, in UTC.", "if now().hour >= 18 { }"),
+    Row {
+        needs: 0,
+        ..row(
+            "business_hours",
+            &[("calendar", "text")],
+            "bool",
+            "Whether a calendar is open at the moment of the decision: the one of this name, or `business-hours`.",
+            "if not business_hours() and business_hours(\"around-the-clock\") { }",
+        )
+    },
     row(
-        "business_hours",
-        &[],
-        "bool",
-        "Whether it is Monday to Friday, 08:00 to 18:00 UTC.",
-        "if not business_hours() { }",
+        "on_call",
+        &[("team", "text")],
+        "any",
+        "The user name of whoever of a team is on call at the moment of the decision; `()` where nobody is.",
+        "let who = on_call(\"network\"); if who != () { notify(who) }",
     ),
     row(
         "minutes_since",
@@ -139,6 +171,13 @@ pub const FUNCTIONS: &[Row] = &[
         "nothing",
         "Puts one text in the place of another, in the text itself; what gets longer than 4,096 bytes is refused.",
         "let text = \"a b\"; text.replace(\" \", \"_\"); if text == \"a_b\" { }",
+    ),
+    row(
+        "pad",
+        &[("text", "text"), ("length", "number"), ("with", "text")],
+        "nothing",
+        "Makes a text as long as that, in the text itself, by what is put behind it; nothing adds nothing, and what gets longer than 4,096 letters is refused.",
+        "let text = \"7\"; text.pad(3, \".\"); if text == \"7..\" { }",
     ),
     row(
         "team_exists",
@@ -188,6 +227,16 @@ pub const FUNCTIONS: &[Row] = &[
     Row {
         needs: 0,
         ..row(
+            "moment",
+            MADE_UP,
+            "record",
+            "A made-up moment at which an escalation is asked about, by its fields or by its cause.",
+            "expect(moment(\"breach\").cause, \"breach\")",
+        )
+    },
+    Row {
+        needs: 0,
+        ..row(
             "transition",
             MADE_UP,
             "record",
@@ -199,7 +248,7 @@ pub const FUNCTIONS: &[Row] = &[
         "expect",
         &[("actual", "any"), ("expected", "any")],
         "nothing",
-        "Fails the test unless the values are equal, or the decision came to what is expected: a team, a user, a priority, `true` for an allowed transition, the field that is wrong for a refused one, `()` for none, a list for all of several.",
+        "Fails the test unless the values are equal, or the decision came to what is expected: a team, a user, a priority, `true` for an allowed transition, the field that is wrong for a refused one, one of the things that an escalation says, such as `page nora` or `level 2: duty-manager`, `()` for none, a list for all of several.",
         "expect(1 + 1, 2)",
     ),
     row(
@@ -215,6 +264,20 @@ pub const FUNCTIONS: &[Row] = &[
         "nothing",
         "Says what fields held before: the decision sees them as changed.",
         "before(#{ impact: 3 }); expect(was(\"impact\"), 3)",
+    ),
+    row(
+        "without",
+        &[("name", "text")],
+        "nothing",
+        "Says that there is no team and no user of this name; otherwise any is there in a test.",
+        "without(\"vip-desk\"); expect(team_exists(\"vip-desk\"), false)",
+    ),
+    row(
+        "on_duty",
+        &[("team", "text"), ("user", "text")],
+        "nothing",
+        "Says who of a team is on call; otherwise nobody is in a test.",
+        "on_duty(\"network\", \"nora\"); expect(on_call(\"network\"), \"nora\")",
     ),
     row(
         "prioritise",
@@ -236,6 +299,13 @@ pub const FUNCTIONS: &[Row] = &[
         "outcome",
         "Asks the guard, as it is asked live, about a made-up record as the transition would leave it.",
         "expect(check(incident(), transition(\"start\")), true)",
+    ),
+    row(
+        "escalate",
+        &[("record", "record"), ("moment", "record")],
+        "outcome",
+        "Asks who has to know, as it is asked live, about a made-up record at a moment.",
+        "expect(escalate(incident(), moment(\"breach\")), \"page service-desk\")",
     ),
 ];
 

@@ -14,19 +14,23 @@ use crate::{
         diagnostic::EXPECTATION,
         evaluate::{Evaluation, Input, evaluate},
         facts::{self, FactSchema, Facts, FieldType, KINDS, Value},
+        host::Except,
         syntax::named,
     },
 };
 
 /// What a decision came to in a test.
 #[derive(Clone)]
-pub struct Tested {
+pub(super) struct Tested {
     decision: Decision,
     evaluation: Arc<Evaluation>,
 }
 
 /// The functions that are only there in tests.
-pub const IN_TESTS: &[&str] = &["incident", "transition", "expect", "clock", "before"];
+pub const IN_TESTS: &[&str] = &["incident", "transition", "moment", "expect", "clock", "before", "without", "on_duty"];
+
+/// What can be made up of one word, and the field that it is for.
+pub(super) const BY_ONE_WORD: [(&str, &str); 2] = [("transition", "name"), ("moment", "cause")];
 
 /// The moment at which tests start: a Tuesday morning within business hours.
 const TUESDAY: &str = "2025-01-07T10:00:00Z";
@@ -38,7 +42,7 @@ pub fn test_clock() -> Moment {
 }
 
 /// A moment from RFC 3339 or from a weekday and a time, such as `Tue 23:00`, of the week of the tests.
-fn moment(text: &str) -> Option<Moment> {
+pub fn moment(text: &str) -> Option<Moment> {
     if let Ok(at) = text.parse() {
         return Some(at);
     }
@@ -55,7 +59,7 @@ fn refuse_key(schema: &FactSchema, key: &str, at: Position) -> Box<rhai::EvalAlt
 }
 
 /// A made-up record: defaults, with the fields that the test gives.
-fn made_up(schema: &Arc<FactSchema>, given: &Map, at: Position) -> Native<Facts> {
+pub(super) fn made_up(schema: &Arc<FactSchema>, given: &Map, at: Position) -> Native<Facts> {
     let defaults = schema.made_up();
     let mut builder = Facts::builder(schema);
     for field in schema.fields() {
@@ -84,8 +88,8 @@ fn build(call: &NativeCallContext, given: &Map) -> Native<Facts> {
     let (kind, at) = (call.fn_name(), call.call_position());
     let context = Context::from_call(call)?;
     let schema = &context.testing(kind, at)?.schema;
-    if kind == "transition" {
-        return made_up(&facts::transition(), given, at);
+    if let Some(beside) = facts::beside(kind) {
+        return made_up(&beside, given, at);
     }
     if kind != schema.name() {
         let sentence = format!("this policy is tested with {}(…), not {kind}(…)", schema.name());
@@ -95,15 +99,14 @@ fn build(call: &NativeCallContext, given: &Map) -> Native<Facts> {
 }
 
 /// Runs the decision as it runs live, on a made-up record.
-fn decide(call: &NativeCallContext, record: Facts, transition: Option<Facts>) -> Native<Tested> {
-    let (context, at) = (Context::from_call(call)?, call.call_position());
-    let program = Arc::clone(&context.testing(call.fn_name(), at)?.program);
+pub(super) fn decide(context: &Context, record: Facts, beside: Option<Facts>, at: Position) -> Native<Tested> {
+    let program = Arc::clone(&context.testing("the decision", at)?.program);
     let (now, changed) = {
         let state = context.state();
         (state.now, Arc::clone(&state.changed))
     };
-    let input = Input { record, changed, transition, now };
-    let evaluation = evaluate(&program, &input, context.host());
+    let input = Input { record, changed, beside, now };
+    let evaluation = evaluate(&program, &input, &context.host());
     match evaluation.error {
         Some(e) => {
             let place = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
@@ -135,8 +138,14 @@ impl Tested {
                     Err(_) => fields().any(|f| *f == expected.to_string()),
                 }
             }
+            Decision::Escalation => said.iter().any(|e| e.gist() == expected.to_string()),
             Decision::Routing => said.iter().any(|e| e.answers() && e.gist() == expected.to_string()),
         }
+    }
+
+    /// Refuses another outcome than what the test expects.
+    pub(super) fn must_be(&self, expected: &Dynamic, at: Position) -> Native<()> {
+        if self.is(expected) { Ok(()) } else { Err(unexpected(expected, &self.shown(), at)) }
     }
 
     /// What it came to, for a failed test.
@@ -156,18 +165,23 @@ fn equal(actual: &Dynamic, expected: &Dynamic) -> bool {
 fn expect(call: &NativeCallContext, actual: &Dynamic, expected: &Dynamic) -> Native<()> {
     let at = call.call_position();
     Context::from_call(call)?.testing("expect", at)?;
-    let (holds, shown) = match actual.clone().try_cast::<Tested>() {
-        Some(tested) => (tested.is(expected), tested.shown()),
-        None => (equal(actual, expected), named(actual)),
-    };
-    if holds {
-        return Ok(());
+    match actual.clone().try_cast::<Tested>() {
+        Some(tested) => tested.must_be(expected, at),
+        None if equal(actual, expected) => Ok(()),
+        None => Err(unexpected(expected, &named(actual), at)),
     }
-    Err(mistake(EXPECTATION, format!("expected {}, got {shown}", named(expected)), at))
 }
 
-fn set_clock(call: &NativeCallContext, text: &str) -> Native<()> {
-    let (context, at) = (Context::from_call(call)?, call.call_position());
+fn unexpected(expected: &Dynamic, got: &str, at: Position) -> Box<rhai::EvalAltResult> {
+    let expected = match expected.is_array() {
+        true => expected.to_string(),
+        false => named(expected),
+    };
+    mistake(EXPECTATION, format!("expected {expected}, got {got}"), at)
+}
+
+/// Sets the moment of a test.
+pub(super) fn set_clock(context: &Context, text: &str, at: Position) -> Native<()> {
     context.testing("clock", at)?;
     let sentence = || format!("\"{text}\" is no time: write \"Tue 23:00\" or 2025-01-07T23:00:00Z");
     context.state().now = moment(text).ok_or_else(|| mistake("wrong_type", sentence(), at))?;
@@ -175,8 +189,7 @@ fn set_clock(call: &NativeCallContext, text: &str) -> Native<()> {
 }
 
 /// Says what fields were before: the decision sees them as changed.
-fn set_before(call: &NativeCallContext, old: &Map) -> Native<()> {
-    let (context, at) = (Context::from_call(call)?, call.call_position());
+pub(super) fn set_before(context: &Context, old: &Map, at: Position) -> Native<()> {
     let schema = Arc::clone(&context.testing("before", at)?.schema);
     let read = |(name, given): (&rhai::Identifier, &Dynamic)| {
         let field = schema.field(name).ok_or_else(|| refuse_key(&schema, name, at))?;
@@ -187,6 +200,22 @@ fn set_before(call: &NativeCallContext, old: &Map) -> Native<()> {
     Ok(())
 }
 
+/// Says that there is no team and no user of this name.
+pub(super) fn set_without(context: &Context, name: &str, at: Position) -> Native<()> {
+    context.testing("without", at)?;
+    let host = Except::without(context.host(), name);
+    context.state().instead = Some(Arc::new(host));
+    Ok(())
+}
+
+/// Says who of a team is on call.
+pub(super) fn set_on_duty(context: &Context, team: &str, user: &str, at: Position) -> Native<()> {
+    context.testing("on_duty", at)?;
+    let host = Except::on_duty(context.host(), team, user);
+    context.state().instead = Some(Arc::new(host));
+    Ok(())
+}
+
 /// Gives an engine what tests need. Live runs refuse it.
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Tested>("outcome");
@@ -194,13 +223,22 @@ pub fn register(engine: &mut Engine) {
         tell(engine, kind, |call: NativeCallContext, given: Map| build(&call, &given));
         tell(engine, kind, |call: NativeCallContext| build(&call, &Map::new()));
     }
-    tell(engine, "transition", |call: NativeCallContext, name: ImmutableString| {
-        build(&call, &Map::from([("name".into(), name.into())]))
-    });
+    for (kind, field) in BY_ONE_WORD {
+        tell(engine, kind, |call: NativeCallContext, word: ImmutableString| {
+            build(&call, &Map::from([(field.into(), word.into())]))
+        });
+    }
+    let decided = |call: &NativeCallContext, record, beside| {
+        let (context, at) = (Context::from_call(call)?, call.call_position());
+        context.testing(call.fn_name(), at)?;
+        decide(&context, record, beside, at)
+    };
     for spec in DECISIONS {
         match spec.arguments.len() {
-            1 => tell(engine, spec.function, |call: NativeCallContext, r: Facts| decide(&call, r, None)),
-            _ => tell(engine, spec.function, |call: NativeCallContext, r: Facts, t: Facts| decide(&call, r, Some(t))),
+            1 => tell(engine, spec.function, move |call: NativeCallContext, r: Facts| decided(&call, r, None)),
+            _ => tell(engine, spec.function, move |call: NativeCallContext, r: Facts, t: Facts| {
+                decided(&call, r, Some(t))
+            }),
         };
     }
     tell(engine, "expect", |call: NativeCallContext, actual: Dynamic, expected: Dynamic| {
@@ -209,8 +247,18 @@ pub fn register(engine: &mut Engine) {
     tell(engine, "expect", |call: NativeCallContext, actual: Dynamic, expected: Array| {
         expect(&call, &actual, &expected.into())
     });
-    tell(engine, "clock", |call: NativeCallContext, text: ImmutableString| set_clock(&call, &text));
-    tell(engine, "before", |call: NativeCallContext, old: Map| set_before(&call, &old));
+    tell(engine, "clock", |call: NativeCallContext, text: ImmutableString| {
+        set_clock(&Context::from_call(&call)?, &text, call.call_position())
+    });
+    tell(engine, "without", |call: NativeCallContext, name: ImmutableString| {
+        set_without(&Context::from_call(&call)?, &name, call.call_position())
+    });
+    tell(engine, "on_duty", |call: NativeCallContext, team: ImmutableString, user: ImmutableString| {
+        set_on_duty(&Context::from_call(&call)?, &team, &user, call.call_position())
+    });
+    tell(engine, "before", |call: NativeCallContext, old: Map| {
+        set_before(&Context::from_call(&call)?, &old, call.call_position())
+    });
 }
 
 #[cfg(test)]

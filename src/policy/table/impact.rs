@@ -4,14 +4,15 @@
 //! of values, or one of its tests now ends in a mistake. A test that merely expects what the table said before is a warning,
 //! for to change that is what tables are for.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{Table, check::Finding};
 use crate::policy::{
+    build::Tables,
     chain::ActivePolicy,
     diagnostic::{Diagnostic, EXPECTATION, RunError, Severity},
     facts::FactSchema,
-    host::{Host, WithTable},
+    host::{Host, WithTables},
     live::Live,
     testing::{TestResult, run_tests},
     validate::check,
@@ -20,22 +21,26 @@ use crate::policy::{
 /// What a table that comes in place of the one of its name does to what is live. Call it on a thread with an ample stack (see
 /// `policy::runner`). `host` answers what scripts look up at the moment.
 pub fn impact(live: &Live, host: &Arc<dyn Host>, table: &Arc<Table>) -> Vec<Finding> {
-    let change = Change { schema: live.schema(), table, live: host, offline: &live.offline() };
-    // A policy that doesn't name the table doesn't ask for it.
-    let uses = |policy: &&Arc<ActivePolicy>| policy.active.program.source().contains(table.name());
+    let tables = Arc::new(HashMap::from([(table.name().to_owned(), Arc::clone(table))]));
+    let change = Change { schema: live.schema(), tables, live: host, offline: &live.offline() };
+    // A policy that doesn't name the table doesn't ask for it, and one that is pinned to a version of it goes on with that.
+    let uses = |policy: &&Arc<ActivePolicy>| {
+        let version = &policy.active;
+        version.program.source().contains(table.name()) && !version.tables.contains_key(table.name())
+    };
     live.bundle().all().filter(uses).flat_map(|policy| change.of(policy)).collect()
 }
 
 struct Change<'a> {
     schema: &'a Arc<FactSchema>,
-    table: &'a Arc<Table>,
+    tables: Arc<Tables>,
     live: &'a Arc<dyn Host>,
     offline: &'a Arc<dyn Host>,
 }
 
 impl Change<'_> {
     fn with_table(&self, host: &Arc<dyn Host>) -> Arc<dyn Host> {
-        Arc::new(WithTable::new(Arc::clone(host), Arc::clone(self.table)))
+        WithTables::over(host, &self.tables)
     }
 
     fn of(&self, policy: &ActivePolicy) -> Vec<Finding> {
@@ -62,8 +67,9 @@ impl Change<'_> {
         if red.is_empty() {
             return red;
         }
-        let green: Vec<String> = run(self.offline).into_iter().filter(|t| t.passed).map(|t| t.name).collect();
-        red.into_iter().filter(|(test, _)| green.contains(&test.name)).collect()
+        let named = |test: &TestResult| (test.name.clone(), test.line);
+        let green: Vec<_> = run(self.offline).iter().filter(|t| t.passed).map(named).collect();
+        red.into_iter().filter(|(test, _)| green.contains(&named(test))).collect()
     }
 }
 

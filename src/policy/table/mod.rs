@@ -11,10 +11,12 @@ pub mod check;
 pub mod diff;
 pub mod impact;
 mod index;
+mod layout;
 mod pattern;
 mod span;
 #[cfg(test)]
 mod tests;
+pub mod write;
 
 use std::sync::Arc;
 

@@ -60,7 +60,8 @@ pub fn of(script: &Script) -> Calls {
 fn fixed(script: &Script) -> Calls {
     let mut calls = Calls::default();
     if let Some(at) = script.functions.iter().position(|f| f.role == Role::Decision) {
-        calls.add(at, vec![Known::record(script.schema), Known::record(&facts::transition())]);
+        let beside = script.decision.spec().beside().and_then(facts::beside);
+        calls.add(at, std::iter::once(script.schema).chain(&beside).map(Known::record).collect());
     }
     calls
 }

@@ -17,7 +17,7 @@ pub struct DiagnosticCode {
     pub severity: Severity,
     /// What it means.
     pub doc: &'static str,
-    /// What it looks like: a routing policy, or what stands in its function `route(incident)`.
+    /// What it looks like: a routing policy, what stands in its function `route(incident)`, or a module.
     pub example: &'static str,
 }
 
@@ -27,6 +27,10 @@ const fn error(code: &'static str, doc: &'static str, example: &'static str) -> 
 const fn warning(code: &'static str, doc: &'static str, example: &'static str) -> DiagnosticCode {
     DiagnosticCode { code, severity: Severity::Warning, doc, example }
 }
+
+/// A policy with a function that is also in the module that it uses.
+const USE: &str = "use \"criticality\";\nfn is_critical(value) { value == \"gold\" }\n\
+                   fn route(incident) { if is_critical(incident.service?.criticality) { leave() } else { assign(\"service-desk\") } }";
 
 /// How bad a problem is; what is in no table is an error.
 pub fn severity(code: &str) -> Severity {
@@ -58,6 +62,13 @@ pub const CODES: &[DiagnosticCode] = &[
         "A function that is there already has this name.",
         "fn route(incident) { leave() }\nfn assign(team) { team }\nfn test_it() { assign(\"x\") }",
     ),
+    error("unknown_module", "There is no such module.", "use \"criticalty\";\nfn route(incident) { leave() }"),
+    error("duplicate_function", "A module that the policy uses has a function of this name, too.", USE),
+    error(
+        "decides_in_module",
+        "A module looks and computes; what is decided stands in the policy that uses it.",
+        "fn to_the_desk() { assign(\"service-desk\") }",
+    ),
     error("unknown_function", "There is no function of this name.", "asign(\"service-desk\")"),
     error("wrong_arguments", "The function, or the look-up, takes another number of arguments.", "assign()"),
     error("wrong_effect", "What this function says is no answer to the decision.", "priority(1)"),
@@ -69,18 +80,23 @@ pub const CODES: &[DiagnosticCode] = &[
     error("only_in_tests", "The function is only there in test_* functions.", "assign(incident().team)"),
     error(
         "unknown_field",
-        "The record, or what it refers to, has no field of this name.",
+        "The record, or what it refers to, has no field of this name, or a row of the case table no such word.",
         "if incident.urgancy == 1 { leave() } else { assign(\"service-desk\") }",
     ),
     error(
         "wrong_type",
-        "The value is of another type than is needed: a condition that is neither true nor false, or a field of a made-up record.",
+        "The value is of another type than is needed: a condition that is neither true nor false, a field of a made-up record, or what a row of the case table says.",
         "rule \"Some\" when incident.urgency then leave();\nleave()",
     ),
     error(
         "not_a_choice",
         "A field of a made-up record has a value that it never has.",
         "fn route(incident) { leave() }\nfn test_it() { expect(route(incident(#{ type: \"softwear\" })), ()); }",
+    ),
+    error(
+        "incomplete_case",
+        "A row of the case table lacks its name, what it expects or, for a guard, the transition.",
+        "fn route(incident) { leave() }\nfn cases() { [#{ name: \"All\" }] }",
     ),
     error(
         "never_true",
@@ -97,6 +113,11 @@ pub const CODES: &[DiagnosticCode] = &[
         "unknown_table",
         "There is no such lookup table.",
         "assign(table(\"category_team\").find(incident.category).team)",
+    ),
+    error(
+        "unknown_calendar",
+        "There is no such calendar.",
+        "if business_hours(\"busines-hours\") { leave() } else { assign(\"service-desk\") }",
     ),
     error(
         "unknown_column",
@@ -137,5 +158,15 @@ pub const CODES: &[DiagnosticCode] = &[
         "duplicate_rule",
         "Two rules have the same name, and explanations name rules.",
         "rule \"Desk\" when incident.impact == 1 then leave();\nrule \"Desk\" when true then assign(\"service-desk\");",
+    ),
+    warning(
+        "no_cases",
+        "The case table has no row, so nothing is tested by it.",
+        "fn route(incident) { leave() }\nfn cases() { [] }",
+    ),
+    warning(
+        "duplicate_case",
+        "Two rows of the case table have the same name, and reports name rows.",
+        "fn route(incident) { leave() }\nfn cases() { [#{ name: \"All\", expect: \"leave\" }, #{ name: \"All\", expect: \"leave\" }] }",
     ),
 ];

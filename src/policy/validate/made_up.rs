@@ -13,8 +13,9 @@ use crate::policy::{
 /// Checks what a function that makes up a record, or its past, is given.
 pub fn check(walk: &mut Walk, call: &FnCallExpr) {
     let schema = match call.name.as_str() {
-        "transition" => facts::transition(),
-        name if KINDS.contains(&name) || name == "before" => Arc::clone(walk.script.schema),
+        name if KINDS.contains(&name) || name == "before" => {
+            facts::beside(name).unwrap_or_else(|| Arc::clone(walk.script.schema))
+        }
         _ => return,
     };
     if let [Expr::Map(map, _)] = &*call.args {
@@ -22,7 +23,7 @@ pub fn check(walk: &mut Walk, call: &FnCallExpr) {
     }
 }
 
-fn fields(walk: &mut Walk, schema: &Arc<FactSchema>, given: &[(Ident, Expr)]) {
+pub fn fields(walk: &mut Walk, schema: &Arc<FactSchema>, given: &[(Ident, Expr)]) {
     for (name, value) in given {
         match schema.field(&name.name) {
             Some(field) => fits(walk, field, value),

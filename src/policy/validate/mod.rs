@@ -7,6 +7,7 @@
 //! most [`MOST`] problems are told.
 
 mod calls;
+mod cases;
 mod chains;
 pub mod codes;
 mod comparisons;
@@ -15,9 +16,9 @@ mod flow;
 mod known;
 mod made_up;
 mod names;
-mod ranges;
+pub(super) mod ranges;
 mod repeated;
-mod script;
+pub(super) mod script;
 mod silence;
 mod switches;
 #[cfg(test)]
@@ -41,6 +42,7 @@ use super::{
     diagnostic::{Diagnostic, Severity},
     facts::FactSchema,
     host::Host,
+    module::Linked,
     program::{Program, compile},
     tokens::{Range, Tokens},
 };
@@ -50,7 +52,12 @@ pub const MOST: usize = 100;
 
 /// Every problem of a script, in the order of the source; none of level error means that it may go live. Call it on a
 /// thread with an ample stack (see `policy::runner`).
-pub fn validate(source: &str, decision: Decision, schema: &Arc<FactSchema>, host: &dyn Host) -> Vec<Diagnostic> {
+pub fn validate(
+    source: impl Into<Linked>,
+    decision: Decision,
+    schema: &Arc<FactSchema>,
+    host: &dyn Host,
+) -> Vec<Diagnostic> {
     match compile(source, decision) {
         Ok(program) => check(&program, schema, host),
         Err(problems) => problems,
@@ -61,7 +68,7 @@ pub fn validate(source: &str, decision: Decision, schema: &Arc<FactSchema>, host
 pub fn check(program: &Program, schema: &Arc<FactSchema>, host: &dyn Host) -> Vec<Diagnostic> {
     let functions = script::functions(program);
     let script = Script::new(program, schema, host, &functions);
-    let mut problems = Problems::default();
+    let mut problems = Problems::of(program.linked());
     let calls = calls::of(&script);
     names::shadowing(&script, &mut problems);
     for function in &functions {
@@ -131,21 +138,26 @@ impl<'a> Script<'a> {
 }
 
 /// The problems that were found.
-#[derive(Default)]
 struct Problems {
     found: Vec<Diagnostic>,
-    muted: bool,
+    /// The last line whose problems are told.
+    last_line: usize,
 }
 
 impl Problems {
     /// For a walk that only learns.
     fn muted() -> Problems {
-        Problems { found: Vec::new(), muted: true }
+        Problems { found: Vec::new(), last_line: 0 }
+    }
+    /// Of a script, not of the modules that it uses: those were checked when they were stored.
+    fn of(script: &Linked) -> Problems {
+        Problems { found: Vec::new(), last_line: script.own_lines() }
     }
     /// Adds a problem; without a place it stands at the start of the script. What it says is made only where it is told.
     fn add<M: Into<String>>(&mut self, code: &str, range: Option<Range>, message: impl FnOnce() -> M) {
-        if !self.muted && !self.is_full() {
-            self.found.push(Diagnostic::over(code, range.unwrap_or(START), message()));
+        let range = range.unwrap_or(START);
+        if range.start.0 <= self.last_line && !self.is_full() {
+            self.found.push(Diagnostic::over(code, range, message()));
         }
     }
     /// Makes the problem that was added last a warning.

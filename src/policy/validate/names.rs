@@ -1,4 +1,4 @@
-//! Names: functions and how many arguments they take, effects, teams, users, tables.
+//! Names: functions and how many arguments they take, effects, teams, users, tables, calendars.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -10,12 +10,15 @@ use super::{
     script::{Function, Role, each_node},
     walk::Walk,
 };
-use crate::policy::{
-    context::wrong_effect,
-    facts::{self, KINDS, suggest},
-    functions::{EFFECTS, IN_TESTS},
-    table::ColumnType,
-    tokens::Range,
+use crate::{
+    policy::{
+        context::wrong_effect,
+        facts::{self, KINDS, suggest},
+        functions::{EFFECTS, IN_TESTS, again_after},
+        table::ColumnType,
+        tokens::Range,
+    },
+    record::escalation::LEVELS,
 };
 
 /// The teams that a script itself asks for by `team_exists("…")`.
@@ -79,8 +82,16 @@ pub fn call(walk: &mut Walk, call: &FnCallExpr, range: Option<Range>) {
     if IN_TESTS.contains(&name) && walk.function.role == Role::Decision {
         walk.report("only_in_tests", range, || format!("`{name}` is only there in test_* functions"));
     }
-    if let Some(given) = call.args.first().and_then(text_literal) {
-        let place = call.args.first().and_then(|a| walk.script.word(a.position()));
+    if let ("escalate_to", Some(Expr::IntegerConstant(level, at))) = (name, call.args.first())
+        && !LEVELS.contains(level)
+    {
+        let place = walk.script.word(*at);
+        walk.report("wrong_type", place, || format!("a level is {} to {}, not {level}", LEVELS.start(), LEVELS.end()));
+    }
+    // What is looked up comes first, but for the level that stands before it.
+    let named = call.args.get(usize::from(name == "escalate_to"));
+    if let Some(given) = named.and_then(text_literal) {
+        let place = named.and_then(|a| walk.script.word(a.position()));
         looked_up(walk, name, given, place);
     }
 }
@@ -125,14 +136,19 @@ fn may_be_user(script: &Script, name: &str) -> bool {
 fn looked_up(walk: &mut Walk, function: &str, given: &str, place: Option<Range>) {
     let (script, host) = (walk.script, walk.script.host);
     match function {
-        "assign" if !host.team_exists(given) => {
+        "assign" | "on_call" if !host.team_exists(given) => {
             let message = || format!("there is no team \"{given}\"{}", suggest(given, host.team_names()));
             missing_team(walk, given, place, message);
         }
         "assign_to" if !may_be_user(script, given) => {
             walk.report("unknown_user", place, || format!("there is no user \"{given}\""));
         }
-        "notify" if !host.team_exists(given) && !may_be_user(script, given) => {
+        "again_in" => {
+            if let Err((_, why)) = again_after(given) {
+                walk.report("wrong_type", place, || why);
+            }
+        }
+        "notify" | "page" | "escalate_to" if !host.team_exists(given) && !may_be_user(script, given) => {
             let message = || format!("there is no team or user \"{given}\"{}", suggest(given, host.team_names()));
             missing_team(walk, given, place, message);
         }
@@ -142,6 +158,7 @@ fn looked_up(walk: &mut Walk, function: &str, given: &str, place: Option<Range>)
             });
         }
         "matrix" => matrix(walk, given, place),
+        "business_hours" => calendar(walk, given, place),
         _ => {}
     }
 }
@@ -151,6 +168,14 @@ fn missing_team(walk: &mut Walk, team: &str, place: Option<Range>, message: impl
     walk.report("unknown_team", place, message);
     if walk.script.asked.contains(team) {
         walk.soften("unknown_team", place);
+    }
+}
+
+fn calendar(walk: &mut Walk, given: &str, place: Option<Range>) {
+    let names = walk.script.host.calendar_names();
+    if !names.iter().any(|name| name == given) {
+        let message = || format!("there is no calendar \"{given}\"{}", suggest(given, names));
+        walk.report("unknown_calendar", place, message);
     }
 }
 
@@ -172,8 +197,7 @@ fn matrix(walk: &mut Walk, name: &str, place: Option<Range>) {
 /// What a function that is called by its name gives.
 pub fn gives(walk: &Walk, call: &FnCallExpr) -> Known {
     match call.name.as_str() {
-        "transition" => Known::record(&facts::transition()),
-        name if KINDS.contains(&name) => Known::record(walk.script.schema),
+        name if KINDS.contains(&name) => Known::record(facts::beside(name).as_ref().unwrap_or(walk.script.schema)),
         "table" => {
             let table = call.args.first().and_then(text_literal).and_then(|name| walk.script.host.table(name));
             table.map_or(Known::ANY, |table| Known::of(Sort::Table(Arc::clone(&table))))

@@ -2,12 +2,12 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::LazyLock,
+    sync::{Arc, LazyLock},
 };
 
-use rhai::{ASTNode, Expr, ImmutableString, Position, Stmt};
+use rhai::{AST, ASTNode, Expr, ImmutableString, Position, ScriptFuncDef, Stmt};
 
-use crate::policy::{engine, program::Program};
+use crate::policy::{engine, functions::cases::CASES, program::Program};
 
 /// What a function is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub enum Role {
     Decision,
     /// It is run as a test.
     Test,
+    /// It gives the case table.
+    Cases,
     /// Others call it.
     Helper,
     /// It stands inside another function: `|x| …`.
@@ -30,7 +32,7 @@ pub struct Function {
     pub params: Vec<ImmutableString>,
     /// What it is there for.
     pub role: Role,
-    /// Whether it is a test, or stands inside one.
+    /// Whether it is there for tests, or stands inside such a function.
     pub in_test: bool,
     /// Its statements.
     pub body: Vec<Stmt>,
@@ -40,6 +42,8 @@ pub struct Function {
     pub end: Position,
     /// Variables whose value changes after they were made.
     pub reassigned: HashSet<String>,
+    /// As Rhai keeps it.
+    pub definition: Arc<ScriptFuncDef>,
 }
 
 /// The functions of a script, in the order of the source.
@@ -52,14 +56,16 @@ pub fn functions(program: &Program) -> Vec<Function> {
             let role = match f.params.len() {
                 n if f.name == spec.function && n == spec.arguments.len() => Role::Decision,
                 0 if f.name.starts_with("test_") => Role::Test,
+                0 if f.name == CASES => Role::Cases,
                 _ if f.name.starts_with(|c: char| c.is_alphabetic() || c == '_') && !is_inner(&f.name) => Role::Helper,
                 _ => Role::Inner,
             };
-            let body = statements(program, &f.name, f.params.len());
+            let body = statements(program.ast(), &f.name, f.params.len());
             let reassigned = reassigned(&body);
             let (start, end) = (f.body.start_position(), f.body.end_position());
-            let (name, params, in_test) = (f.name.clone(), f.params.to_vec(), role == Role::Test);
-            Function { name, params, role, in_test, body, start, end, reassigned }
+            let (name, params, in_test) = (f.name.clone(), f.params.to_vec(), matches!(role, Role::Test | Role::Cases));
+            let definition = Arc::clone(f);
+            Function { name, params, role, in_test, body, start, end, reassigned, definition }
         })
         .collect();
     found.sort_by_key(|f| f.start);
@@ -75,8 +81,8 @@ fn is_inner(name: &str) -> bool {
 }
 
 /// Rhai shows the body of a function only to a walk over a whole script: so it is walked as a script of its own.
-fn statements(program: &Program, name: &str, params: usize) -> Vec<Stmt> {
-    let mut alone = program.ast().clone();
+pub fn statements(ast: &AST, name: &str, params: usize) -> Vec<Stmt> {
+    let mut alone = ast.clone();
     alone.retain_functions(|_, _, n, p| n == name && p == params);
     let mut body = Vec::new();
     alone.walk(&mut |path: &[ASTNode]| {

@@ -5,7 +5,7 @@ use rhai::{ASTFlags, BinaryExpr, Expr, FlowControl, FnCallExpr, Position, Stmt};
 use super::{
     Problems, Script,
     calls::Calls,
-    comparisons, fields,
+    cases, comparisons, fields,
     known::{Known, Sort, literal, path},
     made_up, names,
     script::{Function, Role},
@@ -44,6 +44,9 @@ pub fn function(script: &Script, function: &Function, known: &Calls, calls: &mut
     let scope = function.params.iter().enumerate().map(|(at, name)| param(at, name)).collect();
     let mut walk = Walk { script, function, problems, calls, scope, there: Vec::new() };
     walk.block(&function.body);
+    if function.role == Role::Cases {
+        cases::check(&mut walk);
+    }
 }
 
 impl<'a> Walk<'a, '_> {

@@ -93,6 +93,8 @@ impl Practice for ConfigurationItemPractice {
             "impact",
             "urgency",
             "configuration_item_id",
+            "escalation_level",
+            "escalated_at",
             "planned_start",
             "planned_end",
         ],

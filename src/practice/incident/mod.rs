@@ -1,6 +1,7 @@
 //! Incident: an unplanned interruption of a service or a loss of its quality.
 
 mod lifecycle;
+pub mod major;
 mod rules;
 
 use diesel::prelude::*;
@@ -44,6 +45,7 @@ pub struct Incident {
     pub reopen_count: i32,
     pub parent_id: Option<RecordId>,
     pub duplicate_of_id: Option<RecordId>,
+    pub major: Option<String>,
 }
 
 details_table!(incident, Incident, id => Incident {
@@ -63,6 +65,7 @@ details_table!(incident, Incident, id => Incident {
     reopen_count: 0,
     parent_id: None,
     duplicate_of_id: None,
+    major: None,
 });
 
 /// What an incident waits for.
@@ -122,6 +125,12 @@ const FIELDS: &[Field] = &[
         "The incident that tells of the same thing: its resolution resolves this one.",
         Holds::Record("incident"),
     ),
+    Field::by_server(
+        "major",
+        "Major incident",
+        "Where it stands as a major incident; null where nobody proposed it.",
+        Holds::Choice(&[major::PROPOSED, major::ACCEPTED, major::REJECTED]),
+    ),
 ];
 
 impl Practice for IncidentPractice {
@@ -145,6 +154,7 @@ impl Practice for IncidentPractice {
                 on_change_of: &["category", "subcategory", "service_id", "configuration_item_id", "priority"],
             },
             Trigger { decision: "guard", on_change_of: &[] },
+            Trigger { decision: "escalation", on_change_of: &["reopen_count", "reassignment_count", "priority"] },
         ],
         public: false,
     };
@@ -166,10 +176,21 @@ impl Practice for IncidentPractice {
         rules::caller_answered(draft, desk.cause.caller.user).then_some("resume")
     }
     fn follow(written: &Draft<Incident>, desk: &mut Desk<'_, '_>) -> Result<()> {
-        rules::plan_auto_close(written, desk)?;
+        rules::plan_auto_close(written, desk);
+        major::follow(written, desk)?;
         rules::flow_down(written, desk)
     }
+    fn propose_major(draft: &mut Draft<Incident>, _desk: &Desk<'_, '_>) -> bool {
+        let is_new = draft.details.major.is_none();
+        if is_new {
+            draft.details.major = Some(major::PROPOSED.to_owned());
+        }
+        is_new
+    }
     fn timer(name: &str, record: RecordId, desk: &mut Desk<'_, '_>) -> Result<()> {
-        if name == rules::AUTO_CLOSE { rules::auto_close(record, desk) } else { Ok(()) }
+        match name {
+            rules::AUTO_CLOSE => rules::auto_close(record, desk),
+            _ => major::remind(name, record, desk),
+        }
     }
 }

@@ -6,9 +6,11 @@ use serde_json::{Map, Value, json};
 use super::{Incident, IncidentPractice};
 use crate::{
     clock::Moment,
+    db::sql::among,
     error::{Error, FieldError, Result},
     id::{RecordId, UserId},
     record::{
+        cause::DEEPEST,
         draft::Draft,
         header::Header,
         kind::Step,
@@ -50,9 +52,9 @@ pub(super) fn enter(draft: &mut Draft<Incident>, step: &Step, at: Moment) {
 
 /// Every change of team counts, also the first one to a team and one to none.
 pub(super) fn count_reassignment(draft: &mut Draft<Incident>) {
-    let was = draft.old().map(|(header, _)| header.team_id);
-    if was.is_some_and(|team| team != draft.header.team_id) {
-        draft.details.reassignment_count += 1;
+    let was = draft.old().map(|(header, details)| (header.team_id, details.reassignment_count));
+    if let Some((team, count)) = was {
+        draft.details.reassignment_count = count + i32::from(team != draft.header.team_id);
     }
 }
 
@@ -64,43 +66,74 @@ pub(super) fn caller_answered(draft: &Draft<Incident>, author: UserId) -> bool {
         && draft.has_comment()
 }
 
-/// An incident can't be its own ancestor or duplicate.
+/// An incident can't be its own ancestor or duplicate, and what flows down from the topmost reaches all.
 pub(super) fn refuse_loops(draft: &Draft<Incident>, desk: &mut Desk<'_, '_>) -> Result<()> {
     let old = draft.old().map(|(_, details)| (details.parent_id, details.duplicate_of_id));
     let links = [("/parent_id", draft.details.parent_id), ("/duplicate_of_id", draft.details.duplicate_of_id)];
     if old == Some((draft.details.parent_id, draft.details.duplicate_of_id)) {
         return Ok(());
     }
+    let under = levels_under(draft, desk)?;
     for (pointer, start) in links {
-        let mut next = start;
-        for depth in 0.. {
-            let Some(id) = next else { break };
-            if id == draft.header.id {
+        let (mut level, mut is_too_deep) = (Vec::from_iter(start), false);
+        for above in 1..=DEEPEST + 1 {
+            if level.is_empty() {
+                break;
+            }
+            if level.contains(&draft.header.id) {
                 return Err(Error::invalid(pointer, "loop", "An incident can't stand above itself."));
             }
-            if depth >= step::DEEPEST {
-                let detail = format!("An incident has at most {} others above it.", step::DEEPEST);
-                return Err(Error::invalid(pointer, "too_deep", detail));
-            }
-            let above = incident::table.find(id).select((incident::parent_id, incident::duplicate_of_id));
-            let (parent, original): (Option<RecordId>, Option<RecordId>) = above.first(desk.unit.settled(id)?)?;
-            next = if pointer == "/parent_id" { parent } else { original };
+            is_too_deep |= above + under > DEEPEST;
+            level = over(&level, desk)?;
+        }
+        if is_too_deep {
+            let detail = format!("An incident has at most {DEEPEST} others above it, and so have those under it.");
+            return Err(Error::invalid(pointer, "too_deep", detail));
         }
     }
     Ok(())
 }
 
+/// The parents and originals of these.
+fn over(level: &[RecordId], desk: &mut Desk<'_, '_>) -> Result<Vec<RecordId>> {
+    let mut found = Vec::new();
+    for id in level {
+        let over = incident::table.find(id).select((incident::parent_id, incident::duplicate_of_id));
+        let (parent, original): (Option<RecordId>, Option<RecordId>) = over.first(desk.unit.settled(*id)?)?;
+        found.extend([parent, original].into_iter().flatten());
+    }
+    Ok(found)
+}
+
+/// How many levels of children and duplicates hang under an incident; no more than matter are counted.
+fn levels_under(draft: &Draft<Incident>, desk: &mut Desk<'_, '_>) -> Result<u8> {
+    if draft.before.is_none() {
+        return Ok(0);
+    }
+    let (connection, mut level) = (desk.unit.connection()?, vec![draft.header.id]);
+    for levels in 0..DEEPEST {
+        let one_of = |column| among(connection.engine(), column, level.iter().map(|id| id.as_str()));
+        let hangs = one_of("incident.parent_id").or(one_of("incident.duplicate_of_id"));
+        level = incident::table.filter(hangs).select(incident::record_id).load(connection)?;
+        if level.is_empty() {
+            return Ok(levels);
+        }
+    }
+    Ok(DEEPEST)
+}
+
 /// A resolved incident closes by itself after some days, unless it is reopened.
-pub(super) fn plan_auto_close(written: &Draft<Incident>, desk: &mut Desk<'_, '_>) -> Result<()> {
-    let Some(step) = written.step else { return Ok(()) };
+pub(super) fn plan_auto_close(written: &Draft<Incident>, desk: &mut Desk<'_, '_>) {
+    let Some(step) = written.step else { return };
     let was_resolved = written.old().is_some_and(|(header, _)| header.state == "resolved");
     match step.to {
         "resolved" => {
             let days = chrono::TimeDelta::days(desk.kernel.auto_close_days);
-            timer::set(desk, written.header.id, AUTO_CLOSE, desk.cause.at.plus(days))
+            let closes = desk.cause.at.plus(days);
+            timer::set(desk, written.header.id, AUTO_CLOSE, closes);
         }
         _ if was_resolved => timer::stop(desk, written.header.id, AUTO_CLOSE),
-        _ => Ok(()),
+        _ => (),
     }
 }
 

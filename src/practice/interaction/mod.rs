@@ -86,7 +86,7 @@ impl Practice for InteractionPractice {
         label: "Interaction",
         prefix: "INT",
         doc: "One contact with the service desk, by whatever channel. It is settled at once, linked to an incident or turned into one.",
-        without: &["priority", "planned_start", "planned_end"],
+        without: &["priority", "planned_start", "planned_end", "escalation_level", "escalated_at"],
         fields: FIELDS,
         lifecycle: Lifecycle { initial: "open", states: STATES, steps: STEPS },
         decisions: &[],

@@ -63,6 +63,8 @@ impl Practice for ServicePractice {
             "urgency",
             "service_id",
             "configuration_item_id",
+            "escalation_level",
+            "escalated_at",
             "planned_start",
             "planned_end",
         ],

@@ -4,8 +4,10 @@ pub mod contract;
 pub mod database;
 pub mod golden;
 pub mod listener;
+pub mod mail_server;
 pub mod people;
 pub mod process;
+pub mod receiver;
 pub mod sample;
 
 use std::{cell::RefCell, sync::Arc};
@@ -89,7 +91,12 @@ impl Server {
 
     /// Another node on the same database.
     pub async fn beside(&self) -> Server {
-        Server::on(self.database.clone(), |_| ()).await
+        self.beside_with(|_| ()).await
+    }
+
+    /// The same with other settings.
+    pub async fn beside_with(&self, settings: impl FnOnce(&mut Config)) -> Server {
+        Server::on(self.database.clone(), settings).await
     }
 
     async fn on(database: Arc<TestDatabase>, settings: impl FnOnce(&mut Config)) -> Server {

@@ -13,7 +13,7 @@ use pointsman::{
     config::{Config, DatabaseUrl},
 };
 
-use super::{Person::*, TestDatabase, people};
+use super::{Person, Person::*, TestDatabase, people};
 
 /// How long a server may take to start or to stop.
 pub const SOON: Duration = Duration::from_secs(10);
@@ -195,11 +195,22 @@ pub fn prepared_on(database: TestDatabase) -> (TestDatabase, String) {
     (database, token)
 }
 
+/// A store with people, and a token of one of them.
+pub fn prepared_for(person: Person) -> (TestDatabase, String) {
+    let database = TestDatabase::create();
+    let token = prepare_for(&database.url(), person);
+    (database, token)
+}
+
 /// The same, of the database at an address.
 pub fn prepare(url: &str) -> String {
+    prepare_for(url, Rita)
+}
+
+fn prepare_for(url: &str, person: Person) -> String {
     let mut config = Config::default();
     config.database.url = DatabaseUrl::new(url.to_owned());
     let assembly = Assembly::open(config, Clock::System).unwrap();
     people::settle(&assembly);
-    people::token_for(&assembly, Rita, "*")
+    people::token_for(&assembly, person, "*")
 }

@@ -3,15 +3,21 @@
 //! **Invariant:** a version never changes once made. What is live is the version that `active_version` names, and all
 //! nodes notice a change of it by the [epoch](crate::db::epoch).
 
-use std::collections::{BTreeMap, HashSet};
+mod build;
+mod module;
+mod review;
+
+use std::collections::HashSet;
 
 use diesel::prelude::*;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
 use super::{
+    build::Uses,
     decision::Decision,
-    library::Library,
+    library::{Library, purpose},
+    module::Module,
     table::{Table, check::Checked},
 };
 use crate::{
@@ -19,8 +25,13 @@ use crate::{
     db::{AnyConnection, JsonText},
     error::{Code, Error, Result},
     id::{RowId, UserId},
-    schema::{lookup_table, lookup_table_version, policy, policy_review, policy_version},
+    record::calendar::row::CalendarRow,
+    schema::{lookup_table, lookup_table_version, policy, policy_version},
 };
+
+pub use build::build_now;
+pub use module::ModuleRow;
+pub use review::ReviewRow;
 
 /// A policy: which decision it answers about which kind, in which place among others.
 #[derive(Clone, Debug, Queryable, Insertable, AsChangeset)]
@@ -38,6 +49,8 @@ pub struct PolicyRow {
     pub version: i32,
     pub created_at: Moment,
     pub updated_at: Moment,
+    pub least_line_coverage: Option<i32>,
+    pub least_branch_coverage: Option<i32>,
 }
 
 /// A version of a policy.
@@ -57,20 +70,8 @@ pub struct VersionRow {
     pub published_at: Option<Moment>,
     pub publish_at: Option<Moment>,
     pub publish_by: Option<UserId>,
-}
-
-/// What somebody said of a version.
-#[derive(Clone, Debug, Queryable, Insertable)]
-#[diesel(table_name = policy_review, treat_none_as_default_value = false)]
-#[expect(missing_docs, reason = "documented where the API shows it")]
-pub struct ReviewRow {
-    pub id: RowId,
-    pub policy_id: RowId,
-    pub number: i32,
-    pub reviewer_id: UserId,
-    pub approves: bool,
-    pub comment: String,
-    pub created_at: Moment,
+    pub uses: JsonText,
+    pub shadowed_from: Option<String>,
 }
 
 /// A lookup table, with the content that is live.
@@ -100,6 +101,18 @@ pub struct TableVersionRow {
     pub created_at: Moment,
 }
 
+/// What makes a version of a policy.
+pub struct Written<'a> {
+    /// The source.
+    pub source: &'a str,
+    /// What was changed and why.
+    pub message: &'a str,
+    /// Who wrote it; nobody for what ships.
+    pub author: Option<UserId>,
+    /// The versions of what it uses.
+    pub uses: Uses,
+}
+
 /// States of a version.
 pub mod state {
     /// Made, and never live.
@@ -125,6 +138,11 @@ impl PolicyRow {
     /// All policies, in the order in which they are asked.
     pub fn all(connection: &mut AnyConnection) -> Result<Vec<PolicyRow>> {
         Ok(policy::table.order((policy::decision, policy::position, policy::name)).load(connection)?)
+    }
+
+    /// Whether it is asked before another policy of its decision.
+    pub fn is_before(&self, other: &PolicyRow) -> bool {
+        (self.position, &self.name) < (other.position, &other.name)
     }
 
     /// The policy of that id or name.
@@ -180,11 +198,10 @@ impl PolicyRow {
     pub fn add_version(
         &self,
         connection: &mut AnyConnection,
-        source: &str,
-        message: &str,
-        author: Option<UserId>,
+        written: &Written<'_>,
         now: Moment,
     ) -> Result<VersionRow> {
+        connection.lock_policy(self.id)?;
         let last: Option<i32> = policy_version::table
             .filter(policy_version::policy_id.eq(self.id))
             .select(diesel::dsl::max(policy_version::number))
@@ -193,15 +210,17 @@ impl PolicyRow {
             id: RowId::new(),
             policy_id: self.id,
             number: last.unwrap_or(0) + 1,
-            source: source.to_owned(),
-            sha256: sha256(source),
-            message: message.to_owned(),
-            author_id: author,
+            source: written.source.to_owned(),
+            sha256: sha256(written.source),
+            message: written.message.to_owned(),
+            author_id: written.author,
             state: state::DRAFT.to_owned(),
             created_at: now,
             published_at: None,
             publish_at: None,
             publish_by: None,
+            uses: JsonText::of(&written.uses)?,
+            shadowed_from: None,
         };
         diesel::insert_into(policy_version::table).values(&row).execute(connection)?;
         Ok(row)
@@ -233,7 +252,7 @@ impl PolicyRow {
         let Some(active) = self.active_version else { return Ok(None) };
         let older = policy_version::table
             .filter(policy_version::policy_id.eq(self.id))
-            .filter(policy_version::state.eq(state::RETIRED))
+            .filter(policy_version::published_at.is_not_null())
             .filter(policy_version::number.lt(active));
         Ok(older
             .order((policy_version::published_at.desc(), policy_version::number.desc()))
@@ -255,6 +274,20 @@ impl VersionRow {
         Ok(())
     }
 
+    /// Takes it into the shadow.
+    pub fn enter_shadow(&mut self, connection: &mut AnyConnection) -> Result<()> {
+        self.shadowed_from = Some(self.state.clone());
+        let from = policy_version::shadowed_from.eq(&self.shadowed_from);
+        diesel::update(policy_version::table.find(self.id)).set(from).execute(connection)?;
+        self.set_state(connection, state::SHADOW)
+    }
+
+    /// Takes it out of the shadow: it is again what it was before.
+    pub fn leave_shadow(&mut self, connection: &mut AnyConnection) -> Result<()> {
+        let before = self.shadowed_from.take().unwrap_or_else(|| state::DRAFT.to_owned());
+        self.set_state(connection, &before)
+    }
+
     /// Lets it go live by itself at a moment, in somebody's name; or not, after all.
     pub fn schedule(&mut self, connection: &mut AnyConnection, when: Option<(Moment, UserId)>) -> Result<()> {
         (self.publish_at, self.publish_by) = when.unzip();
@@ -270,31 +303,16 @@ impl VersionRow {
         Ok(both.order((policy::position, policy::name, policy_version::number)).load(connection)?)
     }
 
+    /// Those of a policy that run in the shadow, or would if the policy were enabled.
+    pub fn shadows_of(connection: &mut AnyConnection, policy: RowId) -> Result<Vec<VersionRow>> {
+        let mine = policy_version::table.filter(policy_version::policy_id.eq(policy));
+        Ok(mine.filter(policy_version::state.eq(state::SHADOW)).load(connection)?)
+    }
+
     /// The versions that are to go live by now, the earliest first.
     pub fn due(connection: &mut AnyConnection, now: Moment) -> Result<Vec<VersionRow>> {
         let due = policy_version::table.filter(policy_version::publish_at.le(now));
         Ok(due.order((policy_version::publish_at, policy_version::id)).limit(100).load(connection)?)
-    }
-
-    /// What was said of it, oldest first.
-    pub fn reviews(&self, connection: &mut AnyConnection) -> Result<Vec<ReviewRow>> {
-        let mine = policy_review::table.filter(policy_review::policy_id.eq(self.policy_id));
-        Ok(mine.filter(policy_review::number.eq(self.number)).order(policy_review::id).load(connection)?)
-    }
-
-    /// How many approve of it: others than its author whose last word it was.
-    pub fn approvals(&self, connection: &mut AnyConnection) -> Result<usize> {
-        let said = self.reviews(connection)?.into_iter().map(|review| (review.reviewer_id, review.approves));
-        let last: BTreeMap<UserId, bool> = said.collect();
-        Ok(last.into_iter().filter(|(who, approves)| *approves && Some(*who) != self.author_id).count())
-    }
-}
-
-impl ReviewRow {
-    /// Keeps it.
-    pub fn insert(&self, connection: &mut AnyConnection) -> Result<()> {
-        diesel::insert_into(policy_review::table).values(self).execute(connection)?;
-        Ok(())
     }
 }
 
@@ -324,6 +342,11 @@ impl TableRow {
     pub fn version(&self, connection: &mut AnyConnection, number: i32) -> Result<TableVersionRow> {
         let one = lookup_table_version::table.find((self.id, number)).first(connection).optional()?;
         one.ok_or_else(|| Error::not_found("version of this table"))
+    }
+
+    /// One of its versions, as policies use it.
+    pub fn table_of(&self, connection: &mut AnyConnection, number: i32) -> Result<Table> {
+        Table::from_json(&self.name, &self.version(connection, number)?.content.read::<Json>()?)
     }
 
     /// The table as policies use it.
@@ -381,6 +404,8 @@ impl TableRow {
     }
 }
 
+/// What versions that ship say of themselves.
+const SHIPPED: &str = "As shipped";
 /// The place of what decides in the end. There is room before it, and between those that wait to be published.
 const LAST: i32 = 1_000;
 
@@ -391,6 +416,15 @@ pub fn seed(connection: &mut AnyConnection, library: &Library, kind: &str, now: 
         if TableRow::find(connection, table.name())?.is_none() {
             TableRow::save(connection, &Checked::from_json(table.name(), &table.to_json())?, None, now)?;
         }
+    }
+    for Module { name, source, .. } in &library.modules {
+        if ModuleRow::find(connection, name)?.is_none() {
+            ModuleRow::first(name, source, now).insert(connection)?;
+        }
+    }
+    let calendars: HashSet<String> = CalendarRow::all(connection)?.into_iter().map(|calendar| calendar.name).collect();
+    for calendar in library.calendars.iter().filter(|calendar| !calendars.contains(&calendar.name)) {
+        calendar.row(now)?.insert(connection)?;
     }
     let there: HashSet<String> = PolicyRow::all(connection)?.into_iter().map(|policy| policy.name).collect();
     for (place, script) in (1..).zip(&library.scripts) {
@@ -403,16 +437,20 @@ pub fn seed(connection: &mut AnyConnection, library: &Library, kind: &str, now: 
             name,
             decision: script.decision.spec().name.to_owned(),
             kind: kind.to_owned(),
-            description: script.purpose(),
+            description: purpose(&script.source),
             position: if script.starts_live() { LAST } else { place * 10 },
             enabled: true,
             active_version: None,
             version: 1,
             created_at: now,
             updated_at: now,
+            least_line_coverage: None,
+            least_branch_coverage: None,
         };
         row.insert(connection)?;
-        let version = row.add_version(connection, &script.source, "As shipped", None, now)?;
+        let (uses, _) = build_now(connection, &script.source, false)?;
+        let written = Written { source: &script.source, message: SHIPPED, author: None, uses };
+        let version = row.add_version(connection, &written, now)?;
         if script.starts_live() {
             row.activate(connection, version.number, now)?;
         }

@@ -1,0 +1,2 @@
+DROP TABLE on_call_override;
+DROP TABLE on_call_schedule;

@@ -1,0 +1,60 @@
+//! Rows that are locked until the transaction ends. SQLite has one writer, which needs no locks.
+
+use diesel::prelude::*;
+
+use super::AnyConnection;
+use crate::{
+    clock::Moment,
+    id::{RecordId, RowId},
+};
+
+/// A timer that is due: its id, its record, its name, and when it was to fire.
+pub type DueTimer = (RowId, RecordId, String, Moment);
+
+impl AnyConnection {
+    /// Locks one audit chain that no other writer holds until the transaction ends, and gives its id, last sequence number
+    /// and last hash.
+    pub fn lock_audit_chain(&mut self) -> QueryResult<(i32, i64, String)> {
+        use crate::schema::audit_chain::dsl;
+        let heads = dsl::audit_chain.select((dsl::id, dsl::last_seq, dsl::last_hash)).order(dsl::id);
+        match self {
+            AnyConnection::Sqlite(c) => heads.first(c),
+            AnyConnection::Postgres(c) => match heads.for_update().skip_locked().first(c).optional()? {
+                Some(head) => Ok(head),
+                None => heads.for_update().first(c),
+            },
+        }
+    }
+
+    /// The earliest timer that is due and stands after a place among these, locked until the transaction ends; those that others
+    /// have locked are passed over.
+    pub fn lock_due_timer(&mut self, now: Moment, after: Option<(Moment, RowId)>) -> QueryResult<Option<DueTimer>> {
+        use crate::schema::timer::dsl;
+        let due = dsl::timer.filter(dsl::fired_at.is_null()).filter(dsl::due_at.le(now)).filter(dsl::held.eq(false));
+        let due = due.order((dsl::due_at, dsl::id)).select((dsl::id, dsl::record_id, dsl::name, dsl::due_at));
+        let beyond = |(at, id): (Moment, RowId)| {
+            let same = BoolExpressionMethods::and(dsl::due_at.eq(at), dsl::id.gt(id));
+            BoolExpressionMethods::or(dsl::due_at.gt(at), same)
+        };
+        match (self, after) {
+            // There is one writer.
+            (AnyConnection::Sqlite(c), None) => due.first(c),
+            (AnyConnection::Sqlite(c), Some(place)) => due.filter(beyond(place)).first(c),
+            (AnyConnection::Postgres(c), None) => due.for_update().skip_locked().first(c),
+            (AnyConnection::Postgres(c), Some(place)) => due.filter(beyond(place)).for_update().skip_locked().first(c),
+        }
+        .optional()
+    }
+
+    /// Locks a policy until the transaction ends, so that two who write it at once get versions one after the other.
+    pub fn lock_policy(&mut self, id: RowId) -> QueryResult<()> {
+        use crate::schema::policy::dsl;
+        match self {
+            // There is one writer.
+            AnyConnection::Sqlite(_) => Ok(()),
+            AnyConnection::Postgres(c) => {
+                dsl::policy.find(id).select(dsl::version).for_update().first::<i32>(c).map(|_| ())
+            }
+        }
+    }
+}

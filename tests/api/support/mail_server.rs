@@ -1,0 +1,169 @@
+//! A mail server, on loopback: takes what is sent over SMTP (RFC 5321), and answers as it is told.
+
+use std::{
+    collections::VecDeque,
+    io::{BufRead, BufReader, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{Arc, Mutex},
+    thread,
+    time::Duration,
+};
+
+use mail_parser::{HeaderValue, MessageParser};
+
+/// What it says to the next message, once it has all of it or at once.
+#[derive(Clone, Copy, Debug)]
+pub enum Reply {
+    /// To the whole message.
+    ToData(u16),
+    /// To the address of who gets it.
+    ToRecipient(u16),
+    /// Nothing: the connection is closed in the midst of it.
+    Close,
+}
+
+/// A message that arrived.
+#[derive(Clone, Debug)]
+pub struct Arrived {
+    pub from: String,
+    pub to: String,
+    pub raw: Vec<u8>,
+}
+
+/// A mail server.
+pub struct MailServer {
+    address: SocketAddr,
+    arrived: Arc<Mutex<Vec<Arrived>>>,
+    replies: Arc<Mutex<VecDeque<Reply>>>,
+}
+
+impl MailServer {
+    /// One that takes everything, until it is told what else to answer.
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (arrived, replies) = (Arc::<Mutex<Vec<Arrived>>>::default(), Arc::<Mutex<VecDeque<Reply>>>::default());
+        let (taking, answering) = (arrived.clone(), replies.clone());
+        // It ends with the tests.
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let (taking, answering) = (taking.clone(), answering.clone());
+                thread::spawn(move || serve(stream, &taking, &answering));
+            }
+        });
+        MailServer { address, arrived, replies }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// Answers the next messages so, one after the other.
+    pub fn answer(&self, replies: &[Reply]) {
+        self.replies.lock().unwrap().extend(replies.iter().copied());
+    }
+
+    /// What arrived since this was last asked.
+    pub fn arrived(&self) -> Vec<Arrived> {
+        std::mem::take(&mut *self.arrived.lock().unwrap())
+    }
+}
+
+impl Arrived {
+    /// A header as text; empty where there is none.
+    pub fn header(&self, name: &'static str) -> String {
+        let message = MessageParser::default().parse(&self.raw).unwrap();
+        message.header_raw(name).unwrap_or_default().trim().to_owned()
+    }
+    pub fn subject(&self) -> String {
+        MessageParser::default().parse(&self.raw).unwrap().subject().unwrap_or_default().to_owned()
+    }
+    pub fn id(&self) -> String {
+        MessageParser::default().parse(&self.raw).unwrap().message_id().unwrap_or_default().to_owned()
+    }
+    /// The ids of the messages that it says it answers.
+    pub fn references(&self) -> Vec<String> {
+        let message = MessageParser::default().parse(&self.raw).unwrap();
+        let ids = |value: &HeaderValue<'_>| {
+            value.as_text_list().unwrap_or_default().iter().map(ToString::to_string).collect()
+        };
+        ids(message.references())
+    }
+    pub fn text(&self) -> String {
+        MessageParser::default().parse(&self.raw).unwrap().body_text(0).unwrap_or_default().replace("\r\n", "\n")
+    }
+    /// Its HTML; nothing where it has none of its own.
+    pub fn html(&self) -> Option<String> {
+        let message = MessageParser::default().parse(&self.raw).unwrap();
+        let html = message.html_bodies().find(|part| part.is_text_html());
+        html.and_then(|part| part.text_contents()).map(str::to_owned)
+    }
+}
+
+/// Serves one connection until it ends.
+fn serve(stream: TcpStream, arrived: &Mutex<Vec<Arrived>>, replies: &Mutex<VecDeque<Reply>>) -> Option<()> {
+    stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
+    let mut reader = BufReader::new(stream.try_clone().ok()?);
+    let say = |text: &str| (&stream).write_all(format!("{text}\r\n").as_bytes()).ok();
+    say("220 mail.test ESMTP")?;
+    let (mut from, mut to, mut planned) = (String::new(), String::new(), None);
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        let line = line.trim_end();
+        let command = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
+        match command.as_str() {
+            "EHLO" => say("250-mail.test\r\n250-8BITMIME\r\n250 SMTPUTF8")?,
+            "HELO" | "RSET" | "NOOP" => say("250 As you like")?,
+            "MAIL" => {
+                planned = replies.lock().unwrap().pop_front();
+                from = bracketed(line);
+                say("250 Go on")?;
+            }
+            "RCPT" => {
+                to = bracketed(line);
+                match planned {
+                    Some(Reply::ToRecipient(code)) => say(&format!("{code} No such mailbox"))?,
+                    _ => say("250 Go on")?,
+                }
+            }
+            "DATA" => {
+                say("354 Go on")?;
+                let raw = data(&mut reader)?;
+                match planned.take() {
+                    Some(Reply::Close) => return None,
+                    Some(Reply::ToData(code)) => say(&format!("{code} Not this one"))?,
+                    _ => {
+                        arrived.lock().unwrap().push(Arrived { from: from.clone(), to: to.clone(), raw });
+                        say("250 I have it")?;
+                    }
+                }
+            }
+            "QUIT" => return say("221 Bye"),
+            _ => say("500 I don't know that")?,
+        }
+    }
+}
+
+fn bracketed(line: &str) -> String {
+    let inner = line.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
+    inner.map(|(inner, _)| inner.to_owned()).unwrap_or_default()
+}
+
+/// A message up to the line with a dot; dots that were put before others are taken away.
+fn data(reader: &mut impl BufRead) -> Option<Vec<u8>> {
+    let mut raw = Vec::new();
+    loop {
+        let mut line = Vec::new();
+        if reader.read_until(b'\n', &mut line).ok()? == 0 {
+            return None;
+        }
+        if line == b".\r\n" {
+            return Some(raw);
+        }
+        let line = if line.starts_with(b".") { &line[1..] } else { &line[..] };
+        raw.extend_from_slice(line);
+    }
+}
