@@ -82,6 +82,11 @@ impl Epoch {
         Ok(seen.value.clone())
     }
 
+    /// The epoch as it is in this transaction, until the end of which nobody else raises it.
+    pub fn held(&self, connection: &mut AnyConnection) -> Result<String> {
+        Ok(connection.lock_epoch(self.name)?)
+    }
+
     /// Makes the next one look: something was changed here.
     pub fn expire(&self) {
         let mut seen = self.lock();

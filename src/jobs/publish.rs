@@ -46,6 +46,7 @@ async fn publish_one(jobs: &Jobs, version: VersionRow) -> Result<bool> {
         if version.publish_at.is_none_or(|at| at > desk.cause.at) {
             return Ok(false);
         }
+        examined.must_stand(connection, &policy)?;
         let allowed = examined
             .must_be_green()
             .and_then(|()| publish::must_be_allowed(connection, &rules, &version))

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     clock::Moment,
     db::{AnyConnection, Database, Epoch, JsonText},
-    error::{Error, Result},
+    error::{Code, Error, Result},
     id::{RecordId, RowId, TeamId, UserId},
     record::{
         calendar::{Calendars, row::CalendarRow},
@@ -56,6 +56,24 @@ pub struct Live {
     calendars: Arc<Calendars>,
     on_call: Arc<[(String, Schedule)]>,
     schema: Arc<FactSchema>,
+}
+
+/// With what something was found out: it stands for as long as nothing that policies are asked with has changed.
+#[derive(Clone, Debug)]
+pub struct AsOf(Arc<str>);
+
+impl AsOf {
+    /// Refuses what was found out before a change, and keeps others from making one until the transaction ends.
+    ///
+    /// # Errors
+    /// [`Code::Conflict`].
+    pub fn must_be_now(&self, connection: &mut AnyConnection) -> Result<()> {
+        if Epoch::of_policies().held(connection)? == *self.0 {
+            return Ok(());
+        }
+        let detail = "A policy, a table or something else with which it was checked has changed meanwhile; try again.";
+        Err(Error::new(Code::Conflict, detail))
+    }
 }
 
 impl Policies {
@@ -124,6 +142,11 @@ impl Live {
         });
         let on_call = on_call.collect();
         Ok(Live { epoch, bundle, shadows, tables, teams, calendars, on_call, schema })
+    }
+
+    /// Until when what is found out with it stands.
+    pub fn as_of(&self) -> AsOf {
+        AsOf(self.epoch.clone())
     }
 
     /// What a script sees of a record.

@@ -13,7 +13,7 @@ use super::{
     coverage::{Coverage, Least, Uncovered},
     decision::Decision,
     diagnostic::{Diagnostic, Severity},
-    live::{Live, Policies},
+    live::{AsOf, Live, Policies},
     module::{check_module, compile_module},
     pin::{PinRow, Pinned},
     program::compile,
@@ -50,6 +50,7 @@ pub struct Examined {
     /// What the tests reach.
     pub coverage: Option<Coverage>,
     least: Least,
+    as_of: AsOf,
 }
 
 impl Subject {
@@ -87,35 +88,46 @@ impl Subject {
 /// A pin that this server never wrote.
 pub fn examine(policies: &Policies, live: &Live, subject: &Subject) -> Result<Examined> {
     let Subject { decision, build, pins, least } = subject;
-    let (host, least) = (build.host(&policies.host(live)), *least);
+    let (host, least, as_of) = (build.host(&policies.host(live)), *least, live.as_of());
     let program = match compile(build.script.clone(), *decision) {
         Ok(program) => Arc::new(program),
-        Err(diagnostics) => return Ok(Examined { diagnostics, tests: Vec::new(), coverage: None, least }),
+        Err(diagnostics) => return Ok(Examined { diagnostics, tests: Vec::new(), coverage: None, least, as_of }),
     };
     let diagnostics = validate::check(&program, live.schema(), &*host);
     let pinned = pins.iter().map(|(pin, shown)| Pinned::new(pin, *decision, live.schema(), &host, *shown));
     let pinned = pinned.collect::<Result<Vec<_>>>()?;
     let (tests, coverage) = run_covered(&program, live.schema(), &build.host(&live.offline()), &pinned);
-    Ok(Examined { diagnostics, tests, coverage, least })
+    Ok(Examined { diagnostics, tests, coverage, least, as_of })
 }
 
 impl Examined {
     /// What the checks and the tests of a module come to. Call it on a thread with an ample stack.
     pub fn of_module(source: &str, live: &Live) -> Examined {
-        let least = Least::default();
+        let (least, as_of) = (Least::default(), live.as_of());
         let program = match compile_module(source) {
             Ok(program) => Arc::new(program),
-            Err(diagnostics) => return Examined { diagnostics, tests: Vec::new(), coverage: None, least },
+            Err(diagnostics) => return Examined { diagnostics, tests: Vec::new(), coverage: None, least, as_of },
         };
         let diagnostics = check_module(&program, live.schema(), &*live.offline());
         let (tests, coverage) = run_covered(&program, live.schema(), &live.offline(), &[]);
-        Examined { diagnostics, tests, coverage, least }
+        Examined { diagnostics, tests, coverage, least, as_of }
     }
 
     /// Whether nothing of level error is wrong, no test is red, and the tests reach as much as is asked.
     pub fn is_green(&self) -> bool {
         let sound = self.diagnostics.iter().all(|d| d.severity != Severity::Error);
         sound && self.tests.iter().all(|test| test.passed) && self.uncovered().is_empty()
+    }
+
+    /// Refuses to go by it where what it was examined with has changed since, and keeps others from changing that until the
+    /// transaction ends.
+    ///
+    /// # Errors
+    /// [`Code::Conflict`].
+    pub fn must_stand(&self, connection: &mut AnyConnection, policy: &PolicyRow) -> Result<()> {
+        // Every write of a policy locks it before it raises the epoch.
+        connection.lock_policy(policy.id)?;
+        self.as_of.must_be_now(connection)
     }
 
     /// Refuses what is not green, with every place.

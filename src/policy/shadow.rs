@@ -74,7 +74,7 @@ pub fn divergences(
 ///
 /// # Errors
 /// [`Code::Conflict`] where it is live or in the shadow already.
-pub fn start(desk: &mut Desk<'_, '_>, policy: PolicyRow, mut version: VersionRow) -> Result<VersionRow> {
+pub fn start(desk: &mut Desk<'_, '_>, mut policy: PolicyRow, mut version: VersionRow) -> Result<VersionRow> {
     if [state::ACTIVE, state::SHADOW].contains(&version.state.as_str()) {
         return Err(Error::new(Code::Conflict, format!("It is {} already.", version.state)));
     }
@@ -91,7 +91,7 @@ pub fn start(desk: &mut Desk<'_, '_>, policy: PolicyRow, mut version: VersionRow
 ///
 /// # Errors
 /// [`Code::Conflict`] where it is not in the shadow.
-pub fn stop(desk: &mut Desk<'_, '_>, policy: PolicyRow, mut version: VersionRow) -> Result<VersionRow> {
+pub fn stop(desk: &mut Desk<'_, '_>, mut policy: PolicyRow, mut version: VersionRow) -> Result<VersionRow> {
     if version.state != state::SHADOW {
         return Err(Error::new(Code::Conflict, format!("It is {}, not in the shadow.", version.state)));
     }

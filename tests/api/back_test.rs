@@ -85,15 +85,7 @@ async fn the_differences_say_why_and_hide_what_is_hidden() {
         "{one}"
     );
     assert!(first.header("link").contains("rel=\"next\""));
-    let role = json!({"name": "reader", "description": "", "sees": "organisation", "permissions": ["policy.read"]});
-    server.post("/api/v1/roles", role).by(Admin).expect(201).await;
-    let user = Nora.id(&server.assembly);
-    server
-        .ask(actix_web::http::Method::PUT, &format!("/api/v1/users/{user}/roles/reader"))
-        .by(Admin)
-        .header("if-match", "*")
-        .expect(200)
-        .await;
+    server.allow(&[Nora], "reader", "organisation", &["policy.read"]).await;
     let seen = server.get(&path).by(Nora).expect(200).await.json();
     let numbers: Vec<_> = seen["items"].as_array().unwrap().iter().map(|one| one["number"].is_null()).collect();
     assert_eq!(numbers, [false, true], "that of another organisation is hidden: {seen:#}");

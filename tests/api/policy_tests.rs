@@ -68,11 +68,8 @@ fn told(server: &Server, action: &str) -> usize {
 
 /// Lets Bea read and write policies and read decisions; of records she sees those of Bolt.
 async fn author(server: &Server) {
-    let permissions = json!(["policy.read", "policy.write", "policy.publish", "decision.read"]);
-    let role = json!({"name": "author", "description": "", "sees": "organisation", "permissions": permissions});
-    server.post("/api/v1/roles", role).by(Admin).expect(201).await;
-    let path = format!("/api/v1/users/{}/roles/author", Bea.id(&server.assembly));
-    server.ask(Method::PUT, &path).by(Admin).header("if-match", "*").expect(200).await;
+    let permissions = ["policy.read", "policy.write", "policy.publish", "decision.read"];
+    server.allow(&[Bea], "author", "organisation", &permissions).await;
 }
 
 #[actix_web::test]

@@ -1,12 +1,11 @@
 //! From a draft to what is live: review by others, what the operator asks for, a moment in the future, and what differs.
 
-use actix_web::http::Method;
-use pointsman::schema::audit;
+use pointsman::{assembly::Assembly, error::Code, schema::audit};
 use serde_json::{Value, json};
 
 use diesel::prelude::*;
 
-use crate::support::{Answer, Person::*, Server};
+use crate::support::{Answer, Person::*, Server, people::organisation};
 
 const VERSIONS: &str = "/api/v1/policies/routing_incidents/versions";
 
@@ -24,13 +23,7 @@ async fn version(server: &Server, source: &str) -> String {
 
 /// Lets Nora and Bea approve policies.
 async fn reviewers(server: &Server) {
-    let role =
-        json!({"name": "reviewer", "description": "", "sees": "all", "permissions": ["policy.read", "policy.approve"]});
-    server.post("/api/v1/roles", role).by(Admin).expect(201).await;
-    for person in [Nora, Bea] {
-        let path = format!("/api/v1/users/{}/roles/reviewer", person.id(&server.assembly));
-        server.ask(Method::PUT, &path).by(Admin).header("if-match", "*").expect(200).await;
-    }
+    server.allow(&[Nora, Bea], "reviewer", "all", &["policy.read", "policy.approve"]).await;
 }
 
 async fn publish(server: &Server, version: &str, body: Value, status: u16) -> Answer {
@@ -124,6 +117,11 @@ async fn a_version_goes_live_when_it_is_to_if_it_still_may() {
         versions.push(one);
     }
     assert_eq!(server.get(&versions[0]).by(Admin).expect(200).await.field("publish_at"), "2026-03-03T12:00:00Z");
+    // Who has read the policy before a moment was named has not seen that.
+    let seen = server.get("/api/v1/policies/routing_incidents").by(Admin).expect(200).await;
+    publish(&server, &versions[0], json!({"at": "2026-03-03T12:00:00Z"}), 200).await;
+    let late = server.post(&format!("{}/publish", versions[1]), json!({})).by(Admin).seen(&seen);
+    late.expect(412).await;
     assert_eq!((live(&server).await, server.assembly.jobs().publish_due().await.unwrap()), (json!(1), 0));
     review(&server, &versions[1], Nora, json!({"approves": false, "comment": "Not after all."}), 200).await;
     server.at("2026-03-03T12:00:01Z");
@@ -134,10 +132,26 @@ async fn a_version_goes_live_when_it_is_to_if_it_still_may() {
         .database
         .read_here(|c| Ok(audit::table.filter(audit::subject_kind.eq("policy")).select(audit::action).load(c)?))
         .unwrap();
-    for (action, times) in [("policy.scheduled", 2), ("policy.rejected", 1), ("policy.published", 1)] {
+    for (action, times) in [("policy.scheduled", 3), ("policy.rejected", 1), ("policy.published", 1)] {
         assert_eq!(told.iter().filter(|told| *told == action).count(), times, "{action} in {told:?}");
     }
     server.post(&format!("{}/unschedule", versions[1]), json!({})).by(Admin).expect(409).await;
+}
+
+#[actix_web::test]
+async fn what_was_examined_before_something_changed_is_examined_again() {
+    let server = Server::start().await;
+    let Assembly { database, policies, writer, .. } = &*server.assembly;
+    let as_of = database.read_here(|connection| Ok(policies.current(connection)?.as_of())).unwrap();
+    let stands = || {
+        let as_of = as_of.clone();
+        writer.run(move |unit| as_of.must_be_now(unit.connection()?))
+    };
+    stands().await.unwrap();
+    let acme = organisation(&server.assembly, "Acme");
+    let team = json!({"name": "printers", "organisation_id": acme.to_string()});
+    server.post("/api/v1/teams", team).by(Admin).expect(201).await;
+    assert_eq!(stands().await.unwrap_err().code, Code::Conflict);
 }
 
 #[actix_web::test]
@@ -190,6 +204,9 @@ async fn a_version_in_the_shadow_changes_nothing_and_tells_where_it_differs() {
     assert_eq!(one["fields"], json!({"team": ["service-desk", "network"]}));
     assert!(one["why"].as_str().unwrap().contains("\"Printers\""), "{one}");
     assert!(found.header("link").contains("rel=\"next\""));
+    server.allow(&[Rob], "reader", "all", &["policy.read", "incident.read"]).await;
+    let found = server.get(&format!("{two}/divergences?limit=1")).by(Rob).expect(200).await.json();
+    assert!(found["items"][0]["number"].is_string() && found["items"][0]["why"].is_null(), "{found}");
     // A back-test counts each decision once, whoever ran in its shadow.
     let started = server.post(&format!("{two}/back-tests"), json!({})).by(Admin).expect(202).await;
     server.assembly.jobs().work_off().await.unwrap();

@@ -331,15 +331,7 @@ async fn a_receiver_that_writes_back_hears_nothing_of_itself() {
 #[actix_web::test]
 async fn nobody_gets_more_by_a_webhook_than_they_may_read() {
     let (server, receiver) = (server().await, Receiver::start());
-    let keeper = json!({"name": "hook_keeper", "description": "Keeps webhooks", "sees": "organisation", "permissions": ["webhook.*", "incident.*"]});
-    server.post("/api/v1/roles", keeper).by(Admin).expect(201).await;
-    let nora = Nora.id(&server.assembly).to_string();
-    server
-        .ask(Method::PUT, &format!("/api/v1/users/{nora}/roles/hook_keeper"))
-        .by(Admin)
-        .header("if-match", "*")
-        .expect(200)
-        .await;
+    server.allow(&[Nora], "hook_keeper", "organisation", &["webhook.*", "incident.*"]).await;
     let (admins, _) = hooked(&server, json!({"url": receiver.url(), "name": "of the administrator"})).await;
     incident(&server, json!({})).await;
     made(&server, 1).await;

@@ -46,6 +46,17 @@ impl AnyConnection {
         .optional()
     }
 
+    /// The value of an epoch, which no other transaction renews before this one ends.
+    pub fn lock_epoch(&mut self, name: &str) -> QueryResult<String> {
+        use crate::schema::setting::dsl;
+        let value = dsl::setting.find(name).select(dsl::value);
+        match self {
+            // There is one writer.
+            AnyConnection::Sqlite(c) => value.first(c),
+            AnyConnection::Postgres(c) => value.for_update().first(c),
+        }
+    }
+
     /// Locks a policy until the transaction ends, so that two who write it at once get versions one after the other.
     pub fn lock_policy(&mut self, id: RowId) -> QueryResult<()> {
         use crate::schema::policy::dsl;

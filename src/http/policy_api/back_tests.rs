@@ -10,6 +10,7 @@ use utoipa::{PartialSchema, ToSchema, openapi::path::Parameter};
 use super::{
     Studio, back_test_page,
     declare::{policy_id, version_number},
+    gate::may_know_why,
 };
 use crate::{
     clock::Moment,
@@ -124,7 +125,7 @@ struct BackTestDifference {
     decision_id: RowId,
     /// When.
     at: Moment,
-    /// The record; null for one that you may not see, as are its number and the explanations.
+    /// The record; null for one that you may not see, as are its number and the explanations. Those also need `decision.read`.
     record_id: Option<RecordId>,
     /// Its number.
     number: Option<String>,
@@ -357,6 +358,7 @@ async fn list_differences(call: Call, id: web::Path<RowId>, request: HttpRequest
 fn seen(reading: &mut Reading<'_>, rows: Vec<DifferenceRow>) -> Result<Vec<BackTestDifference>> {
     let ids = rows.iter().map(|row| row.record_id).collect();
     let seen: HashMap<_, _> = visibility::among(reading.kernel, reading.connection, &reading.cause.caller, ids)?;
+    let may_know_why = may_know_why(&reading.cause.caller);
     let shown = rows.into_iter().map(|row| {
         let header = seen.get(&row.record_id);
         Ok(BackTestDifference {
@@ -367,8 +369,8 @@ fn seen(reading: &mut Reading<'_>, rows: Vec<DifferenceRow>) -> Result<Vec<BackT
             number: header.map(|h| h.number.clone()),
             title: header.map(|h| h.title.clone()),
             fields: row.fields.read()?,
-            why_before: header.map(|_| row.why_before),
-            why_after: header.map(|_| row.why_after),
+            why_before: header.filter(|_| may_know_why).map(|_| row.why_before),
+            why_after: header.filter(|_| may_know_why).map(|_| row.why_after),
         })
     });
     shown.collect()

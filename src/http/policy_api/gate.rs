@@ -4,6 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use super::Bench;
 use crate::{
+    auth::caller::Caller,
     db::AnyConnection,
     error::{Error, Result, did_you_mean},
     id::{RecordId, RowId},
@@ -62,12 +63,17 @@ impl Bench {
 
     /// Those of these records of which the caller may read decisions.
     pub(super) fn sees(&self, connection: &mut AnyConnection, records: Vec<RecordId>) -> Result<HashSet<RecordId>> {
-        if !self.cause.caller.can("decision.read") {
+        if !may_know_why(&self.cause.caller) {
             return Ok(HashSet::new());
         }
         let seen = visibility::among(&self.kernel, connection, &self.cause.caller, records)?;
         Ok(seen.into_keys().collect())
     }
+}
+
+/// Whether the caller may read why decisions about records that they see came out as they did.
+pub(super) fn may_know_why(caller: &Caller) -> bool {
+    caller.can("decision.read")
 }
 
 /// Refuses a kind that there is not, or for which nobody asks this decision.

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::{
     Studio,
     declare::{policy_id, version_number},
+    gate::may_know_why,
     shape::PolicyVersion,
     versions,
 };
@@ -56,7 +57,7 @@ struct PolicyDivergence {
     decision_id: RowId,
     /// When.
     at: Moment,
-    /// The record; null for one that you may not see, as are its number and the explanation.
+    /// The record; null for one that you may not see, as are its number and the explanation. That also needs `decision.read`.
     record_id: Option<RecordId>,
     /// Its number.
     number: Option<String>,
@@ -209,9 +210,13 @@ async fn list_divergences(call: Call, path: web::Path<(String, i32)>, request: H
 fn seen(reading: &mut Reading<'_>, policy: &PolicyRow, rows: Vec<DecisionRow>) -> Result<Vec<PolicyDivergence>> {
     let ids = rows.iter().map(|row| row.record_id).collect();
     let seen = visibility::among(reading.kernel, reading.connection, &reading.cause.caller, ids)?;
+    let may_know_why = may_know_why(&reading.cause.caller);
     let shown = rows.into_iter().map(|row| {
         let header = seen.get(&row.record_id);
-        let entry = header.map(|h| live::entry(&row, policy.name.clone(), h.number.clone())).transpose()?;
+        let entry = header
+            .filter(|_| may_know_why)
+            .map(|h| live::entry(&row, policy.name.clone(), h.number.clone()))
+            .transpose()?;
         Ok(PolicyDivergence {
             decision_id: row.id,
             at: row.at,

@@ -269,6 +269,8 @@ async fn publish_version(
         let detail = "Pins are superseded as a version goes live: publish it at once, or delete them.";
         return Err(Error::invalid("/supersede_pins", "contradiction", detail));
     }
+    // What was changed on another node a moment ago counts, too.
+    studio.policies.expire();
     let examined = studio.run(&call, move |bench| bench.examine(&name, number, &superseded)).await?;
     examined.must_be_green()?;
     let (expected, rules, at) = (call.expected_if_given(), studio.rules.clone(), asked.at);
@@ -278,6 +280,7 @@ async fn publish_version(
             let connection = desk.unit.connection()?;
             let policy = PolicyRow::find(connection, &id)?;
             same_version(&expected, policy.version)?;
+            examined.must_stand(connection, &policy)?;
             let version = policy.version(connection, number)?;
             must_be_allowed(connection, &rules, &version)?;
             pins::supersede(desk, &policy, &asked.supersede_pins)?;
@@ -294,7 +297,7 @@ async fn publish_version(
 /// Lets a version go live by itself later, or not, after all.
 fn scheduled(
     desk: &mut Desk<'_, '_>,
-    policy: PolicyRow,
+    mut policy: PolicyRow,
     mut version: VersionRow,
     at: Option<Moment>,
 ) -> Result<PolicyRow> {
@@ -302,7 +305,9 @@ fn scheduled(
         return Err(Error::new(Code::Conflict, format!("Version {} is live already.", version.number)));
     }
     let (before, by) = (version.publish_at, desk.cause.caller.user);
-    version.schedule(desk.unit.connection()?, at.map(|at| (at, by)))?;
+    let connection = desk.unit.connection()?;
+    version.schedule(connection, at.map(|at| (at, by)))?;
+    policy.touch(connection, desk.cause.at)?;
     let told = json!({"number": [null, version.number], "publish_at": [before, at]});
     desk.tell("scheduled", ("policy", policy.id.as_str(), policy.version), &told)?;
     Ok(policy)

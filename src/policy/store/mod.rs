@@ -173,8 +173,8 @@ impl PolicyRow {
         Ok(())
     }
 
-    /// Lets every node look at it again, though nothing of the policy itself has changed.
-    pub fn touch(mut self, connection: &mut AnyConnection, now: Moment) -> Result<()> {
+    /// Lets every node, and everybody who has read it, look at it again, though nothing of the policy itself has changed.
+    pub fn touch(&mut self, connection: &mut AnyConnection, now: Moment) -> Result<()> {
         self.version += 1;
         self.updated_at = now;
         self.update(connection)

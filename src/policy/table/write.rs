@@ -11,7 +11,7 @@ use super::{
 use crate::{
     error::{Code, Error, Result},
     policy::{
-        live::{Live, Policies},
+        live::{AsOf, Live, Policies},
         store::TableRow,
     },
     record::store::Desk,
@@ -24,6 +24,7 @@ pub struct Examined {
     findings: Vec<Finding>,
     /// The version in whose place it comes.
     before: Option<i32>,
+    as_of: AsOf,
 }
 
 impl Examined {
@@ -42,7 +43,7 @@ impl Examined {
         let impact = impact(live, &policies.host(live), &checked.table);
         refuse_errors(&impact)?;
         let findings = checked.findings.iter().cloned().chain(impact).collect();
-        Ok(Examined { checked, findings, before: old.map(|row| row.version) })
+        Ok(Examined { checked, findings, before: old.map(|row| row.version), as_of: live.as_of() })
     }
 
     /// The name of the table.
@@ -58,11 +59,12 @@ impl Examined {
     /// Writes it, and tells the audit trail.
     ///
     /// # Errors
-    /// The table is not the one any more in whose place it was to come.
+    /// The table is not the one any more in whose place it was to come, or a policy has changed meanwhile.
     pub fn save(&self, desk: &mut Desk<'_, '_>, old: Option<&TableRow>, action: &str) -> Result<TableRow> {
         if old.map(|row| row.version) != self.before {
             return Err(Error::new(Code::Stale, "The table has changed meanwhile."));
         }
+        self.as_of.must_be_now(desk.unit.connection()?)?;
         let (author, at) = (Some(desk.cause.caller.user), desk.cause.at);
         let row = TableRow::save(desk.unit.connection()?, &self.checked, author, at)?;
         let told = json!({

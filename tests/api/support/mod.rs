@@ -133,6 +133,15 @@ impl Server {
     pub fn patch(&self, path: &str, body: Value) -> Ask<'_> {
         self.ask(Method::PATCH, path).json(body)
     }
+    /// Gives people a new role with these permissions; it sees `organisation` or `all`.
+    pub async fn allow(&self, people: &[Person], role: &str, sees: &str, permissions: &[&str]) {
+        let new = serde_json::json!({"name": role, "description": "", "sees": sees, "permissions": permissions});
+        self.post("/api/v1/roles", new).by(Person::Admin).expect(201).await;
+        for person in people {
+            let path = format!("/api/v1/users/{}/roles/{role}", person.id(&self.assembly));
+            self.ask(Method::PUT, &path).by(Person::Admin).header("if-match", "*").expect(200).await;
+        }
+    }
     pub fn ask(&self, method: Method, path: &str) -> Ask<'_> {
         let request = test::TestRequest::with_uri(path).method(method.clone()).peer_addr(([127, 0, 0, 1], 4000).into());
         Ask { server: self, request, method, path: path.to_owned() }
