@@ -167,6 +167,9 @@ pub struct Mail {
     pub port: Option<u16>,
     /// How the connection to it is encrypted.
     pub tls: MailTls,
+    /// A file of certificates (PEM) that may vouch for it, beside those that the system trusts: of a company's own authority.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate_authority: Option<PathBuf>,
     /// With what name to sign in there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
@@ -287,6 +290,7 @@ impl Default for Mail {
             host: String::new(),
             port: None,
             tls: MailTls::Starttls,
+            certificate_authority: None,
             user: None,
             password: None,
             from_address: String::new(),

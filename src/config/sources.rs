@@ -124,6 +124,7 @@ fn typed(key: &str, text: &str) -> Value {
         "auth.audience",
         "attachments.directory",
         "log.filter",
+        "mail.certificate_authority",
         "mail.host",
         "mail.user",
         "mail.password",

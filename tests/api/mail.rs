@@ -1,11 +1,11 @@
 //! Mail: who is told of what, in which language, when, and by which server.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 use actix_web::http::Method;
 use diesel::prelude::*;
 use pointsman::{
-    config::{Config, MailTls},
+    config::{Config, MailTls, Secret},
     schema::{team_member, user_account},
 };
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use crate::support::{
     Answer, PATIENCE,
     Person::{self, *},
     Server,
-    mail_server::{Arrived, MailServer, Reply},
+    mail_server::{Arrived, Door, MailServer, Reply},
     people,
 };
 
@@ -34,7 +34,11 @@ pub fn by(mail: &MailServer) -> impl FnOnce(&mut Config) + use<> {
 
 /// A server that sends, everybody with an address, and Rita in German.
 pub async fn server(mail: &MailServer) -> Server {
-    let server = Server::start_with(by(mail)).await;
+    server_with(by(mail)).await
+}
+
+async fn server_with(settings: impl FnOnce(&mut Config)) -> Server {
+    let server = Server::start_with(settings).await;
     for person in [Admin, Alex, Nora, Rita, Rob, Vera, Bea, Ben] {
         set(&server, person, |row| row.address = Some(format!("{}@example.org", person.user_name()))).await;
     }
@@ -402,4 +406,53 @@ async fn whom_a_policy_names_and_who_is_asked_are_told() {
     assert!(to(&named) == ["nora"] && named[0].text().contains("a policy wants you to know"));
     let none: i64 = team_member::table.count().get_result(&mut server.assembly.database.connect().unwrap()).unwrap();
     assert!(none > 1);
+}
+
+#[actix_web::test]
+async fn a_mail_server_is_spoken_to_in_secret_and_signed_in_to() {
+    const ACCOUNT: (&str, &str) = ("desk", "correct horse");
+    let folder = tempfile::tempdir().unwrap();
+    for tls in [MailTls::Starttls, MailTls::Implicit] {
+        let (door, certificate) = Door::guarded(tls, ACCOUNT);
+        let mail = MailServer::behind(door);
+        let authority = folder.path().join("authority.pem");
+        std::fs::write(&authority, certificate).unwrap();
+        let settings = |password: &str, authority: Option<&Path>| {
+            let (password, authority) = (password.to_owned(), authority.map(Path::to_owned));
+            let by = by(&mail);
+            move |config: &mut Config| {
+                by(config);
+                config.mail.tls = tls;
+                config.mail.user = Some(ACCOUNT.0.into());
+                config.mail.password = Some(Secret::new(password));
+                config.mail.certificate_authority = authority;
+            }
+        };
+        let server = server_with(settings(ACCOUNT.1, None)).await;
+        incident(&server, Alex, json!({})).await;
+        made(&server, 1).await;
+        assert_eq!(sent(&server).await, 1);
+        let waiting = log(&server, "").await;
+        assert_eq!((&waiting[0]["state"], mail.arrived().len()), (&json!("pending"), 0), "nobody vouches for it");
+        let wrong = server.beside_with(settings("wrong", Some(&authority))).await;
+        wrong.at("2026-03-03T12:00:00Z");
+        assert_eq!(sent(&wrong).await, 1);
+        let waiting = log(&server, "").await;
+        assert_eq!((&waiting[0]["state"], mail.arrived().len()), (&json!("pending"), 0), "it does not know who we are");
+        let right = server.beside_with(settings(ACCOUNT.1, Some(&authority))).await;
+        right.at("2026-03-03T18:00:00Z");
+        assert_eq!(sent(&right).await, 1);
+        assert_eq!(mail.arrived().len(), 1);
+    }
+    // Where it can't be done in secret, it is not done.
+    let open = MailServer::start();
+    let by = by(&open);
+    let server = server_with(|config| {
+        by(config);
+        config.mail.tls = MailTls::Starttls;
+    });
+    let server = server.await;
+    incident(&server, Alex, json!({})).await;
+    made(&server, 1).await;
+    assert_eq!((sent(&server).await, open.arrived().len()), (1, 0));
 }

@@ -4,6 +4,7 @@
 
 use std::{
     error::Error as _,
+    path::Path,
     sync::OnceLock,
     time::{Duration, Instant, SystemTime},
 };
@@ -17,7 +18,7 @@ use lettre::{
     transport::smtp::{
         PoolConfig,
         authentication::Credentials,
-        client::{Tls, TlsParameters},
+        client::{Certificate, Tls, TlsParameters, TlsParametersBuilder},
     },
 };
 
@@ -38,6 +39,8 @@ use crate::{
 const LONGEST_ERROR: usize = 500;
 /// How long a whole attempt may take: less than the minute that a node has for it.
 const WHOLE: Duration = Duration::from_secs(45);
+/// How a certificate begins (RFC 7468).
+const PEM: &[u8] = b"-----BEGIN CERTIFICATE-----";
 /// How long a connection waits for the next message.
 const IDLE: Duration = Duration::from_secs(30);
 
@@ -52,6 +55,8 @@ pub struct Postman {
     settings: Mail,
     from: Mailbox,
     reply_to: Option<Mailbox>,
+    /// Who may vouch for the mail server, beside whom the system trusts.
+    authorities: Option<Certificate>,
     /// Made when it is first needed, since its connections belong to the runtime that sends; or why it can't be.
     transport: OnceLock<std::result::Result<Transport, String>>,
 }
@@ -68,7 +73,7 @@ impl Postman {
     /// Sends as the operator says; nobody where mail is off.
     ///
     /// # Errors
-    /// An address that is none.
+    /// An address that is none; a file of certificates that can't be read.
     pub fn new(settings: &Mail) -> Result<Option<Self>> {
         if !settings.enabled {
             return Ok(None);
@@ -82,6 +87,7 @@ impl Postman {
         Ok(Some(Postman {
             from: mailbox(name, &settings.from_address, "from_address")?,
             reply_to: reply_to.transpose()?,
+            authorities: settings.certificate_authority.as_deref().map(certificates).transpose()?,
             settings: settings.clone(),
             transport: OnceLock::new(),
         }))
@@ -114,7 +120,12 @@ impl Postman {
 
     fn connect(&self) -> std::result::Result<Transport, String> {
         let settings = &self.settings;
-        let encrypted = || TlsParameters::new(settings.host.clone()).map_err(|e| format!("TLS can't be set up: {e}."));
+        let encrypted = || {
+            let parameters = TlsParameters::builder(settings.host.clone());
+            let parameters =
+                self.authorities.iter().cloned().fold(parameters, TlsParametersBuilder::add_root_certificate);
+            parameters.build().map_err(|e| format!("TLS can't be set up: {e}."))
+        };
         let (tls, port) = match settings.tls {
             MailTls::Implicit => (Tls::Wrapper(encrypted()?), 465),
             MailTls::Starttls => (Tls::Required(encrypted()?), 587),
@@ -159,6 +170,18 @@ impl Postman {
         };
         made.map_err(|e| never(format!("The message can't be made: {e}.")))
     }
+}
+
+/// The certificates in a file.
+fn certificates(file: &Path) -> Result<Certificate> {
+    let refused = |why: String| {
+        Error::new(Code::Invalid, format!("configuration: mail.certificate_authority: {}: {why}", file.display()))
+    };
+    let pem = std::fs::read(file).map_err(|why| refused(why.to_string()))?;
+    if !pem.windows(PEM.len()).any(|part| part == PEM) {
+        return Err(refused("there is no certificate in it".to_owned()));
+    }
+    Certificate::from_pem(&pem).map_err(|why| refused(why.to_string()))
 }
 
 /// Why an attempt failed.

@@ -2,17 +2,56 @@
 
 use std::collections::HashMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::row::{EscalationRow, Said};
 use crate::{
     clock::Moment,
     db::AnyConnection,
-    error::Result,
+    error::{Error, Result},
     id::{RowId, UserId},
     record::person::{Person, people},
 };
+
+/// Why somebody is told of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EscalationCause {
+    /// It is new.
+    Created,
+    /// It was done, and is not, after all.
+    Reopened,
+    /// Another team has it.
+    Reassigned,
+    /// It has another priority.
+    Priority,
+    /// A part of the target of a service-level clock is used up.
+    Warning,
+    /// All of it is.
+    Breach,
+    /// Somebody asked policies to decide again.
+    Requested,
+    /// Somebody has told them.
+    ByHand,
+}
+
+/// How somebody who works on a record answers an escalation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EscalationAnswer {
+    /// They said that they know.
+    Acknowledged,
+    /// They took a step of its lifecycle.
+    Stepped,
+    /// They said something about it.
+    Commented,
+    /// They gave it to somebody.
+    Assigned,
+    /// Nobody works on it any more.
+    Ended,
+}
 
 /// One time that somebody was told of a record, or that policies are to be asked again.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -21,9 +60,8 @@ pub struct Escalation {
     pub id: RowId,
     /// When.
     pub at: Moment,
-    /// Why: `created`, `reopened`, `reassigned`, `priority`, `warning` or `breach` of a service-level clock, `requested`, `by_hand`.
-    #[schema(examples("breach"))]
-    pub cause: String,
+    /// Why.
+    pub cause: EscalationCause,
     /// The service-level clock that it is about.
     #[schema(required = true)]
     pub clock_id: Option<RowId>,
@@ -52,9 +90,9 @@ pub struct Escalation {
     /// Who answered.
     #[schema(required = true)]
     pub answered_by: Option<Person>,
-    /// How: `acknowledged`, `stepped`, `commented`, `assigned`, or `ended` where the record is done.
-    #[schema(required = true, examples("acknowledged"))]
-    pub answer: Option<String>,
+    /// How.
+    #[schema(required = true)]
+    pub answer: Option<EscalationAnswer>,
 }
 
 impl Escalation {
@@ -71,7 +109,7 @@ impl Escalation {
         Ok(Escalation {
             id: row.id,
             at: row.at,
-            cause: row.cause,
+            cause: word(row.cause)?,
             clock_id: row.clock_id,
             percent: row.percent,
             repeats: row.repeats,
@@ -83,7 +121,11 @@ impl Escalation {
             again_at: row.again_at.filter(|_| row.answered_at.is_none()),
             answered_at: row.answered_at,
             answered_by: person(row.answered_by_id),
-            answer: row.answer,
+            answer: row.answer.map(word).transpose()?,
         })
     }
+}
+
+fn word<T: DeserializeOwned>(stored: String) -> Result<T> {
+    serde_json::from_value(Value::String(stored)).map_err(Error::internal)
 }

@@ -1,15 +1,19 @@
-//! A mail server, on loopback: takes what is sent over SMTP (RFC 5321), and answers as it is told.
+//! A mail server, on loopback: takes what is sent over SMTP (RFC 5321), and answers as it is told. It can want a connection that
+//! is encrypted (RFC 3207, RFC 8314), and that one signs in (RFC 4954).
 
 use std::{
     collections::VecDeque,
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Mutex},
     thread,
     time::Duration,
 };
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use mail_parser::{HeaderValue, MessageParser};
+use pointsman::config::MailTls;
+use rustls::{ServerConfig, ServerConnection, StreamOwned, pki_types::PrivateKeyDer};
 
 /// What it says to the next message, once it has all of it or at once.
 #[derive(Clone, Copy, Debug)]
@@ -37,9 +41,39 @@ pub struct MailServer {
     replies: Arc<Mutex<VecDeque<Reply>>>,
 }
 
+/// Whom a mail server lets in.
+#[derive(Clone, Default)]
+pub struct Door {
+    /// How it encrypts; not at all where there is nothing.
+    tls: Option<(bool, Arc<ServerConfig>)>,
+    /// The name and the password of who may send.
+    account: Option<(&'static str, &'static str)>,
+}
+
+impl Door {
+    /// For whoever speaks so and knows name and password; gives the certificate, which it signed itself, in PEM.
+    pub fn guarded(tls: MailTls, account: (&'static str, &'static str)) -> (Door, String) {
+        let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let config = config.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).unwrap();
+        let tls = match tls {
+            MailTls::None => None,
+            MailTls::Starttls | MailTls::Implicit => Some((tls == MailTls::Implicit, Arc::new(config))),
+        };
+        (Door { tls, account: Some(account) }, made.cert.pem())
+    }
+}
+
 impl MailServer {
     /// One that takes everything, until it is told what else to answer.
     pub fn start() -> Self {
+        MailServer::behind(Door::default())
+    }
+
+    /// The same, for those whom the door lets in.
+    pub fn behind(door: Door) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (arrived, replies) = (Arc::<Mutex<Vec<Arrived>>>::default(), Arc::<Mutex<VecDeque<Reply>>>::default());
@@ -47,8 +81,8 @@ impl MailServer {
         // It ends with the tests.
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let (taking, answering) = (taking.clone(), answering.clone());
-                thread::spawn(move || serve(stream, &taking, &answering));
+                let (door, taking, answering) = (door.clone(), taking.clone(), answering.clone());
+                thread::spawn(move || serve(stream, &door, &taking, &answering));
             }
         });
         MailServer { address, arrived, replies }
@@ -100,49 +134,84 @@ impl Arrived {
     }
 }
 
+trait Wire: Read + Write {}
+impl<T: Read + Write> Wire for T {}
+
+fn encrypted(stream: &TcpStream, config: &Arc<ServerConfig>) -> Option<BufReader<Box<dyn Wire>>> {
+    let connection = ServerConnection::new(config.clone()).ok()?;
+    Some(BufReader::new(Box::new(StreamOwned::new(connection, stream.try_clone().ok()?))))
+}
+
+fn say(wire: &mut BufReader<Box<dyn Wire>>, text: &str) -> Option<()> {
+    wire.get_mut().write_all(format!("{text}\r\n").as_bytes()).ok()?;
+    wire.get_mut().flush().ok()
+}
+
 /// Serves one connection until it ends.
-fn serve(stream: TcpStream, arrived: &Mutex<Vec<Arrived>>, replies: &Mutex<VecDeque<Reply>>) -> Option<()> {
+fn serve(
+    stream: TcpStream,
+    door: &Door,
+    arrived: &Mutex<Vec<Arrived>>,
+    replies: &Mutex<VecDeque<Reply>>,
+) -> Option<()> {
     stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
-    let mut reader = BufReader::new(stream.try_clone().ok()?);
-    let say = |text: &str| (&stream).write_all(format!("{text}\r\n").as_bytes()).ok();
-    say("220 mail.test ESMTP")?;
+    let mut wire: BufReader<Box<dyn Wire>> = match &door.tls {
+        Some((true, config)) => encrypted(&stream, config)?,
+        Some((false, _)) | None => BufReader::new(Box::new(stream.try_clone().ok()?)),
+    };
+    let wire = &mut wire;
+    let (mut is_open, mut is_known) = (matches!(door.tls, Some((false, _))), door.account.is_none());
+    say(wire, "220 mail.test ESMTP")?;
     let (mut from, mut to, mut planned) = (String::new(), String::new(), None);
     loop {
         let mut line = String::new();
-        if reader.read_line(&mut line).ok()? == 0 {
+        if wire.read_line(&mut line).ok()? == 0 {
             return None;
         }
         let line = line.trim_end();
         let command = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
         match command.as_str() {
-            "EHLO" => say("250-mail.test\r\n250-8BITMIME\r\n250 SMTPUTF8")?,
-            "HELO" | "RSET" | "NOOP" => say("250 As you like")?,
+            "EHLO" if is_open => say(wire, "250-mail.test\r\n250 STARTTLS")?,
+            "EHLO" => say(wire, "250-mail.test\r\n250-AUTH PLAIN\r\n250-8BITMIME\r\n250 SMTPUTF8")?,
+            "STARTTLS" if is_open => {
+                say(wire, "220 Go on")?;
+                *wire = encrypted(&stream, &door.tls.as_ref()?.1)?;
+                is_open = false;
+            }
+            "AUTH" if !is_open => {
+                let given = BASE64_STANDARD.decode(line.split(' ').nth(2)?).ok()?;
+                let (user, password) = door.account?;
+                is_known = given == format!("\0{user}\0{password}").into_bytes();
+                say(wire, if is_known { "235 Welcome" } else { "535 Nobody of that name and password" })?;
+            }
+            "MAIL" if is_open || !is_known => say(wire, "530 Not like this")?,
+            "HELO" | "RSET" | "NOOP" => say(wire, "250 As you like")?,
             "MAIL" => {
                 planned = replies.lock().unwrap().pop_front();
                 from = bracketed(line);
-                say("250 Go on")?;
+                say(wire, "250 Go on")?;
             }
             "RCPT" => {
                 to = bracketed(line);
                 match planned {
-                    Some(Reply::ToRecipient(code)) => say(&format!("{code} No such mailbox"))?,
-                    _ => say("250 Go on")?,
+                    Some(Reply::ToRecipient(code)) => say(wire, &format!("{code} No such mailbox"))?,
+                    _ => say(wire, "250 Go on")?,
                 }
             }
             "DATA" => {
-                say("354 Go on")?;
-                let raw = data(&mut reader)?;
+                say(wire, "354 Go on")?;
+                let raw = data(wire)?;
                 match planned.take() {
                     Some(Reply::Close) => return None,
-                    Some(Reply::ToData(code)) => say(&format!("{code} Not this one"))?,
+                    Some(Reply::ToData(code)) => say(wire, &format!("{code} Not this one"))?,
                     _ => {
                         arrived.lock().unwrap().push(Arrived { from: from.clone(), to: to.clone(), raw });
-                        say("250 I have it")?;
+                        say(wire, "250 I have it")?;
                     }
                 }
             }
-            "QUIT" => return say("221 Bye"),
-            _ => say("500 I don't know that")?,
+            "QUIT" => return say(wire, "221 Bye"),
+            _ => say(wire, "500 I don't know that")?,
         }
     }
 }
