@@ -236,9 +236,87 @@ pub fn next_hour(now: Moment) -> Moment {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*, sample::select};
     use serde_json::json;
 
     use super::*;
+
+    /// Moments of two years and a bit, in which every zone's clocks change.
+    fn moments() -> impl Strategy<Value = Moment> {
+        (0_i64..2 * 366 * 86_400 * 1_000).prop_map(|ms| at("2026-01-01T00:00:00Z").plus(TimeDelta::milliseconds(ms)))
+    }
+    fn zones() -> impl Strategy<Value = Tz> {
+        select(&chrono_tz::TZ_VARIANTS[..])
+    }
+    fn time_of_day(minutes: u32) -> String {
+        format!("{:02}:{:02}", minutes / 60, minutes % 60)
+    }
+
+    proptest! {
+        #[test]
+        fn what_waits_for_a_digest_waits_no_longer_than_it_must(
+            zone in zones(), now in moments(), minutes in 0_u32..1_440, later in 0_i64..100_000,
+        ) {
+            let wants = wants(json!({"daily_at": time_of_day(minutes)}));
+            for (delivery, longest) in [(Delivery::Hourly, TimeDelta::hours(1)), (Delivery::Daily, TimeDelta::hours(49))] {
+                let due = wants.digest_at(delivery, zone, now).unwrap();
+                // A zone may leave a whole day out.
+                prop_assert!(due > now && due.since(now) <= longest, "{due}");
+                let (then, next) = (now.plus(TimeDelta::seconds(later)), due.plus(TimeDelta::microseconds(-1)));
+                prop_assert!(then >= due || wants.digest_at(delivery, zone, then) == Some(due), "they come together");
+                prop_assert!(next < now || wants.digest_at(delivery, zone, next) == Some(due));
+            }
+            let shown = wants.digest_at(Delivery::Daily, zone, now).unwrap().utc().with_timezone(&zone);
+            let after = (shown.hour() * 60 + shown.minute()).checked_sub(minutes);
+            prop_assert!(after.is_none_or(|gap| gap <= 60 || minutes == 0), "no sooner than the clock shows it: {shown}");
+        }
+
+        #[test]
+        fn mail_that_waits_comes_as_soon_as_it_is_no_longer_quiet(
+            zone in zones(), now in moments(), spans in vec((select(&DAYS[..]), 0_u32..1_380, 1_u32..60), 0..6),
+        ) {
+            let mut hours = serde_json::Map::new();
+            for (day, from, length) in spans {
+                hours.insert(day.to_owned(), json!([{"from": time_of_day(from), "until": time_of_day(from + length)}]));
+            }
+            let wants = wants(json!({"quiet_hours": hours}));
+            let Some(until) = wants.quiet_until(zone, now, 3) else { return Ok(()) };
+            prop_assert!(until > now && until.since(now) <= TimeDelta::hours(3));
+            prop_assert_eq!(wants.quiet_until(zone, until, 3), None);
+            for part in 0..8 {
+                let between = now.plus(until.since(now) * part / 8);
+                prop_assert_eq!(wants.quiet_until(zone, between, 3), Some(until));
+            }
+        }
+
+        #[test]
+        fn where_rules_of_another_precision_stand_does_not_matter(
+            rules in vec((select(&PATTERNS[..]), select(&DELIVERIES[..])), 0..8), event in select(&PATTERNS[..4]),
+        ) {
+            let rules = rules.into_iter().map(|(event, delivery)| Rule { event: event.to_owned(), delivery });
+            let mut wants = Preferences { rules: rules.collect(), ..Preferences::default() };
+            let before = wants.delivery(event);
+            for rank in [|precision: usize| precision, |precision: usize| 2 - precision] {
+                wants.rules.sort_by_key(|rule| rank(pattern::precision(&rule.event)));
+                prop_assert_eq!(wants.delivery(event), before);
+            }
+        }
+    }
+
+    const DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+    const DELIVERIES: [Delivery; 4] = [Delivery::Off, Delivery::Immediately, Delivery::Hourly, Delivery::Daily];
+    /// Four events, and what fits some of them.
+    const PATTERNS: [&str; 9] = [
+        "incident.created",
+        "incident.resolved",
+        "service.created",
+        "incident.paged",
+        "incident.*",
+        "*.resolved",
+        "*.created",
+        "service.*",
+        "*",
+    ];
 
     fn wants(json: serde_json::Value) -> Preferences {
         serde_json::from_value(json).unwrap()
