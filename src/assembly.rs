@@ -16,7 +16,7 @@ use crate::{
         token::Issuer,
     },
     clock::{Clock, Moment},
-    config::{Config, Secret},
+    config::{self, Config, Secret},
     db::{AnyConnection, Database, migrate, writer::Writer},
     error::{Error, Result},
     http::authenticate::kind_actions,
@@ -62,8 +62,8 @@ pub struct Assembly {
 impl Assembly {
     /// Opens the store that `config` names, migrates it and puts in what ships.
     pub fn open(config: Config, clock: Clock) -> Result<Self> {
-        let database = Database::open(config.database.url.expose(), config.database.readers)?
-            .with_deadline(Duration::from_secs(config.database.deadline_seconds));
+        let config::Database { url, readers, deadline_seconds, .. } = &config.database;
+        let database = Database::open_within(url.expose(), *readers, Duration::from_secs(*deadline_seconds))?;
         let now = clock.now();
         let mut connection = database.connect()?;
         let (server, first_password) = migrate::exclusively(&mut connection, |connection| {

@@ -29,8 +29,8 @@ const STACK: usize = 16 * 1024 * 1024;
 const APART: u32 = 8;
 /// Connections for threads that are no reader's and read here.
 const OTHERS: u32 = 4;
-/// How long a connection is waited for.
-const CONNECTING: Duration = Duration::from_millis(1_500);
+/// What part of the deadline a connection is waited for: of half a minute one and a half seconds.
+const CONNECTING: u32 = 20;
 /// How long who asks waits for the store, when nothing else is said.
 const DEADLINE: Duration = Duration::from_secs(30);
 /// How often a store that is away is looked for.
@@ -60,6 +60,11 @@ impl Database {
     /// Opens a pool of `readers` connections, on SQLite at most two for each core. It connects when first used, so that a store
     /// that is away does not keep the server from starting.
     pub fn open(url: &str, readers: u32) -> Result<Self> {
+        Database::open_within(url, readers, DEADLINE)
+    }
+
+    /// The same, where who asks waits so long at most.
+    pub fn open_within(url: &str, readers: u32, deadline: Duration) -> Result<Self> {
         let engine = Engine::of(url)?;
         let readers = match engine {
             // It reads in this process: more would only take memory.
@@ -70,7 +75,7 @@ impl Database {
             r2d2::Pool::builder()
                 .max_size(most)
                 .min_idle(Some(0))
-                .connection_timeout(CONNECTING)
+                .connection_timeout(deadline / CONNECTING)
                 .test_on_check_out(engine == Engine::Postgres)
                 .error_handler(Box::new(r2d2::LoggingErrorHandler))
                 .build_unchecked(Opener { url: url.into() })
@@ -84,13 +89,7 @@ impl Database {
             thread.spawn(serve).map_err(Error::internal)?;
         }
         let away = Arc::default();
-        Ok(Database { connections, apart, readers: sender, url: url.into(), engine, deadline: DEADLINE, away })
-    }
-
-    /// The same, where who asks waits so long at most.
-    #[must_use]
-    pub fn with_deadline(self, deadline: Duration) -> Self {
-        Database { deadline, ..self }
+        Ok(Database { connections, apart, readers: sender, url: url.into(), engine, deadline, away })
     }
 
     /// Which database it is.

@@ -295,14 +295,17 @@ impl<D: Deferred> Desk<D> {
     }
 
     fn alone(&self, slot: &mut Option<AnyConnection>, job: &mut Box<dyn Job<D>>) -> Result<()> {
+        let mut lost = None;
         for _ in 0..RETRIES {
             match self.attempt(slot, std::slice::from_mut(job)) {
                 Ok(mut verdicts) => return verdicts.pop().unwrap_or(Ok(())),
-                Err(e) if e.code == Code::Stale => (),
+                Err(e) if e.code == Code::Stale => lost = e.source,
                 Err(e) => return Err(e),
             }
         }
-        Err(Error::new(Code::Conflict, "The record is changed by others all the time; try again.").retry_after(1))
+        tracing::warn!(races = RETRIES, cause = ?lost, "a write lost every race");
+        let detail = "The record is changed by others all the time; try again.";
+        Err(Error { source: lost, ..Error::new(Code::Conflict, detail).retry_after(1) })
     }
 
     /// Runs the jobs in one transaction. `Ok` holds each job's own verdict; `Err` says that the transaction failed.

@@ -188,14 +188,23 @@ pub fn must_be_allowed(connection: &mut AnyConnection, rules: &config::Policy, v
     Ok(())
 }
 
+/// Refuses a version that is live.
+///
+/// # Errors
+/// [`Code::Conflict`].
+pub fn must_not_be_live(policy: &PolicyRow, number: i32) -> Result<()> {
+    if policy.active_version != Some(number) {
+        return Ok(());
+    }
+    Err(Error::new(Code::Conflict, format!("Version {number} is live already.")))
+}
+
 /// Makes a version live, and tells the audit trail.
 ///
 /// # Errors
 /// [`Code::Conflict`] where it is live already.
 pub fn go_live(desk: &mut Desk<'_, '_>, mut policy: PolicyRow, number: i32, action: &str) -> Result<PolicyRow> {
-    if policy.active_version == Some(number) {
-        return Err(Error::new(Code::Conflict, format!("Version {number} is live already.")));
-    }
+    must_not_be_live(&policy, number)?;
     let (before, at) = (policy.active_version, desk.cause.at);
     let connection = desk.unit.connection()?;
     let old = before.map(|n| policy.version(connection, n)).transpose()?;

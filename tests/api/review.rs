@@ -155,6 +155,52 @@ async fn what_was_examined_before_something_changed_is_examined_again() {
 }
 
 #[actix_web::test]
+async fn several_go_live_together_or_none_does() {
+    let server = Server::start().await;
+    let draft = async |policy: &str, source: &str| {
+        let versions = format!("/api/v1/policies/{policy}/versions");
+        server.post(&versions, json!({"source": source})).by(Admin).expect(201).await.json()["number"].clone()
+    };
+    let routing = draft("routing_incidents", &source("network")).await;
+    let priority = draft("priority_impact_and_urgency", "fn prioritise(incident) { priority(2) }").await;
+    let red = draft(
+        "priority_impact_and_urgency",
+        "fn prioritise(incident) { priority(2) }\n\nfn test_red() { expect(1, 2); }\n",
+    )
+    .await;
+    let publish = |versions: Value| server.post("/api/v1/policy-publications", json!({"versions": versions})).by(Admin);
+    let one = |policy: &str, number: &Value| json!({"policy": policy, "number": number});
+    let wrong = [
+        (
+            json!([one("routing_incidents", &routing), one("priority_impact_and_urgency", &red)]),
+            422,
+            "/versions/1/source",
+        ),
+        (json!([one("routing_incidents", &routing), one("nothing", &red)]), 422, "/versions/1"),
+        (json!([one("routing_incidents", &routing), one("routing_incidents", &routing)]), 422, "/versions/1"),
+        (
+            json!([one("routing_incidents", &json!(1)), one("priority_impact_and_urgency", &priority)]),
+            409,
+            "/versions/0",
+        ),
+        (json!([{"policy": "routing_incidents", "number": routing, "seen": 99}]), 409, "/versions/0"),
+        (json!([]), 422, "/versions"),
+    ];
+    for (versions, status, pointer) in wrong {
+        let refused = publish(versions).expect(status).await.json();
+        assert_eq!(refused["errors"][0]["pointer"], pointer, "{refused}");
+        assert_eq!(live(&server).await, 1);
+    }
+    let both = json!([one("routing_incidents", &routing), one("priority_impact_and_urgency", &priority)]);
+    let published = publish(both).expect(200).await.json();
+    let numbers: Vec<_> = published["policies"].as_array().unwrap().iter().map(|one| &one["active_version"]).collect();
+    assert_eq!(numbers, [&routing, &priority]);
+    let body = json!({"title": "No ink", "category": "printer"});
+    let made = server.post("/api/v1/incidents", body).by(Rita).expect(201).await.json();
+    assert_eq!((&made["priority"], &live(&server).await), (&json!(2), &routing));
+}
+
+#[actix_web::test]
 async fn versions_are_compared_in_what_they_say_and_do() {
     let server = Server::start().await;
     let (two, three) = (version(&server, &source("network")).await, version(&server, &source("service-desk")).await);

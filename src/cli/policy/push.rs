@@ -12,14 +12,14 @@ use super::{
     folder::{Entry, Folder, Manifest},
     report::{Line, told, write_lines},
     sort::{Change, Follow, Kept},
-    versions::Publication,
+    versions::{Publication, publish},
 };
 use crate::{
     cli::{
         output,
         remote::{Address, Remote},
     },
-    error::{Code, Error, Result},
+    error::{Code, Error, FieldError, Result},
     id::RowId,
     policy::library::NAME,
 };
@@ -250,36 +250,32 @@ impl Push<'_> {
 
     /// Makes live what waits: all of it, or nothing where one may not go live.
     fn publish(&mut self) -> Result<()> {
-        let (task, remote, run) = (self.task, self.remote, RowId::new());
         let waiting = std::mem::take(&mut self.waiting);
-        let publication = |one| Publication::of(one, run.as_str(), &task.message);
-        if task.dry_run {
+        if self.task.dry_run {
             let lines = waiting.iter().map(|one| Line::new(&one.path, "would be published", Some(one.version)));
             self.report.done.extend(lines);
             return Ok(());
         }
-        for one in &waiting {
-            if let Err(why) = publication(one).rehearse(remote) {
-                self.report.fail(&one.path, "not published", &why);
-            }
-            if self.report.trouble.is_some() {
-                break;
-            }
+        if waiting.is_empty() {
+            return Ok(());
         }
-        for (at, one) in waiting.iter().enumerate() {
-            let outcome = if self.report.is_whole() { Some(publication(one).carry_out(remote)) } else { None };
-            match outcome {
-                Some(Ok(settings)) => {
+        let publications: Vec<Publication<'_>> = waiting.iter().map(Waiting::publication).collect();
+        match publish(self.remote, &publications, RowId::new().as_str(), &self.task.message) {
+            Ok(live) => {
+                for (one, settings) in waiting.iter().zip(live) {
                     let known = self.manifest.files.get(&one.path).cloned().unwrap_or_default();
                     self.report.done.push(Line::new(&one.path, "published", Some(one.version)));
                     self.note(&one.path, Entry { version: known.version, sha256: known.sha256, ..settings })?;
-                    continue;
                 }
-                Some(Err(why)) => self.report.fail(&one.path, "not published", &why),
-                None => {}
             }
-            self.report.leave(waiting[at..].iter().map(|one| (&one.path, "not published", Some(one.version))));
-            break;
+            Err(why) => {
+                for (place, one) in waiting.iter().enumerate() {
+                    if let Some(why) = part(&why, &format!("/versions/{place}")) {
+                        self.report.fail(&one.path, "not published", &why);
+                    }
+                }
+                self.report.leave(waiting.iter().map(|one| (&one.path, "not published", Some(one.version))));
+            }
         }
         Ok(())
     }
@@ -290,10 +286,21 @@ impl Push<'_> {
     }
 }
 
-impl<'a> Publication<'a> {
-    fn of(one: &'a Waiting, key: &'a str, message: &'a str) -> Self {
-        Publication { name: &one.name, version: one.version, revision: one.revision, key, message }
+impl Waiting {
+    fn publication(&self) -> Publication<'_> {
+        Publication { name: &self.name, version: self.version, revision: self.revision }
     }
+}
+
+/// What of a refusal, or of anything else that ended it, is about the version at a place.
+fn part(why: &Error, place: &str) -> Option<Error> {
+    let here = |wrong: &FieldError| {
+        let below = wrong.pointer.strip_prefix(place).filter(|below| below.is_empty() || below.starts_with('/'))?;
+        Some(FieldError { pointer: below.to_owned(), ..wrong.clone() })
+    };
+    let mine: Vec<FieldError> = why.errors.iter().filter_map(here).collect();
+    let is_another = mine.is_empty() && !why.errors.is_empty();
+    (!is_another).then(|| Error { errors: mine, ..Error::new(why.code, why.detail.clone()) })
 }
 
 /// Whether it is not the server's word that something may not be.

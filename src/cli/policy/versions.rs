@@ -39,6 +39,12 @@ struct Policy {
     version: i32,
 }
 
+/// What a server says of policies that went live together.
+#[derive(Debug, Deserialize)]
+struct Published {
+    policies: Vec<Policy>,
+}
+
 #[derive(Clone, Debug, Deserialize)]
 struct Version {
     number: i32,
@@ -78,10 +84,6 @@ pub struct Publication<'a> {
     pub version: i32,
     /// The policy as it was seen.
     pub revision: i32,
-    /// The key of this run.
-    pub key: &'a str,
-    /// Why.
-    pub message: &'a str,
 }
 
 impl Sort for Versions {
@@ -208,28 +210,15 @@ impl<'a> Wanted<'a> {
     }
 }
 
-impl Publication<'_> {
-    /// Asks whether it may go live.
-    ///
-    /// # Errors
-    /// What keeps it from that.
-    pub fn rehearse(&self, remote: &Remote) -> Result<()> {
-        remote.ask(&self.ask("?dry_run=true")).map(|_| ())
-    }
-
-    /// Makes it live; gives what stands of the policy in the manifest, but for the version.
-    ///
-    /// # Errors
-    /// What keeps it from that.
-    pub fn carry_out(&self, remote: &Remote) -> Result<Entry> {
-        let policy: Policy = remote.ask(&self.ask(""))?.read()?;
-        Ok(settings(&policy))
-    }
-
-    fn ask(&self, query: &str) -> Ask {
-        let path = format!("policies/{}/versions/{}/publish{query}", self.name, self.version);
-        Ask::post(path, json!({}), self.key).seen(self.revision).because(self.message)
-    }
+/// Makes versions live, all of them or none; gives for each what stands of its policy in the manifest, but for the version.
+///
+/// # Errors
+/// What keeps them from that, with the place among them.
+pub fn publish(remote: &Remote, waiting: &[Publication<'_>], key: &str, message: &str) -> Result<Vec<Entry>> {
+    let version = |one: &Publication<'_>| json!({"policy": one.name, "number": one.version, "seen": one.revision});
+    let asked = json!({"versions": waiting.iter().map(version).collect::<Vec<_>>()});
+    let live: Published = remote.ask(&Ask::post("policy-publications", asked, key).because(message))?.read()?;
+    Ok(live.policies.iter().map(settings).collect())
 }
 
 /// An idempotency key that follows from what is asked.

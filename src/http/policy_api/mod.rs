@@ -16,6 +16,7 @@ mod gate;
 mod modules;
 mod pins;
 mod policies;
+mod publications;
 mod reference;
 mod rehearsal;
 mod review;
@@ -95,6 +96,7 @@ pub fn mount(api: &mut Api) {
     reference::mount(api);
     policies::mount(api);
     versions::mount(api);
+    publications::mount(api);
     review::mount(api);
     diff::mount(api);
     format::mount(api);

@@ -28,7 +28,7 @@ use crate::{
     policy::{
         diagnostic::Diagnostic,
         program::MAX_SOURCE,
-        publish::{Examined, go_live, must_be_allowed},
+        publish::{Examined, go_live, must_be_allowed, must_not_be_live},
         store::{PolicyRow, VersionRow, Written, build_now},
     },
     record::store::Desk,
@@ -301,9 +301,7 @@ fn scheduled(
     mut version: VersionRow,
     at: Option<Moment>,
 ) -> Result<PolicyRow> {
-    if policy.active_version == Some(version.number) {
-        return Err(Error::new(Code::Conflict, format!("Version {} is live already.", version.number)));
-    }
+    must_not_be_live(&policy, version.number)?;
     let (before, by) = (version.publish_at, desk.cause.caller.user);
     let connection = desk.unit.connection()?;
     version.schedule(connection, at.map(|at| (at, by)))?;

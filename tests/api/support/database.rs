@@ -25,6 +25,13 @@ pub enum TestDatabase {
     },
 }
 
+/// The PostgreSQL server of the tests, whose machine may be slow.
+fn postgres() -> Option<String> {
+    let server = std::env::var("POINTSMAN_TEST_DATABASE_URL").ok()?;
+    let joint = if server.contains('?') { '&' } else { '?' };
+    Some(format!("{server}{joint}connect_timeout=60"))
+}
+
 impl TestDatabase {
     pub fn create() -> Self {
         let database = Self::create_empty();
@@ -36,20 +43,20 @@ impl TestDatabase {
 
     /// A database without tables.
     pub fn create_empty() -> Self {
-        match std::env::var("POINTSMAN_TEST_DATABASE_URL") {
-            Ok(server) => {
+        match postgres() {
+            Some(server) => {
                 let schema = format!("test_{}", RowId::new().as_str().replace('-', ""));
                 let mut connection = PgConnection::establish(&server).unwrap();
                 connection.batch_execute(&format!("CREATE SCHEMA {schema}")).unwrap();
                 TestDatabase::Postgres { server, schema }
             }
-            Err(_) => TestDatabase::Sqlite(tempfile::tempdir().unwrap()),
+            None => TestDatabase::Sqlite(tempfile::tempdir().unwrap()),
         }
     }
 
     /// A database without tables that shares nothing with those of other tests.
     pub fn create_alone() -> Self {
-        let Ok(server) = std::env::var("POINTSMAN_TEST_DATABASE_URL") else { return Self::create_empty() };
+        let Some(server) = postgres() else { return Self::create_empty() };
         let name = format!("test_{}", RowId::new().as_str().replace('-', ""));
         let mut connection = PgConnection::establish(&server).unwrap();
         connection.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0")).unwrap();
@@ -60,8 +67,7 @@ impl TestDatabase {
         match self {
             TestDatabase::Sqlite(folder) => folder.path().join("test.db").display().to_string(),
             TestDatabase::Postgres { server, schema } => {
-                let joint = if server.contains('?') { '&' } else { '?' };
-                format!("{server}{joint}options=-csearch_path%3D{schema}")
+                format!("{server}&options=-csearch_path%3D{schema}")
             }
             TestDatabase::Alone { server, name } => {
                 let (address, parameters) = server.split_once('?').unwrap_or((server, ""));
