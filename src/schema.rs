@@ -949,6 +949,36 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    problem (record_id) {
+        record_id -> Text,
+        origin -> Text,
+        category -> Nullable<Text>,
+        subcategory -> Nullable<Text>,
+        symptom -> Nullable<Text>,
+        error_code -> Nullable<Text>,
+        cause -> Nullable<Text>,
+        workaround -> Nullable<Text>,
+        known_error_at -> Nullable<Timestamp>,
+        workaround_published_at -> Nullable<Timestamp>,
+        resolution_notes -> Nullable<Text>,
+        closure -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    problem_analysis (id) {
+        id -> Text,
+        record_id -> Text,
+        technique -> Text,
+        title -> Text,
+        content -> Text,
+        author_id -> Text,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
 diesel::joinable!(service_clock -> record (record_id));
 diesel::joinable!(service_clock_entry -> service_clock (clock_id));
 
@@ -1002,6 +1032,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     interaction,
     service,
     configuration_item,
+    problem,
+    problem_analysis,
     approval,
     approval_stage,
     approval_voter,

@@ -194,7 +194,7 @@ pub const SHIPPED: &[ShippedRole] = &[
     },
     ShippedRole {
         name: "agent",
-        description: "Works on incidents and contacts of their organisation.",
+        description: "Works on incidents, contacts and problems of their organisation.",
         view: View::Organisation,
         each_kind: &[],
         permissions: &[
@@ -204,6 +204,7 @@ pub const SHIPPED: &[ShippedRole] = &[
             "delegation.write",
             "incident.*",
             "interaction.*",
+            "problem.*",
             "service.read",
             "configuration_item.read",
             "decision.read",

@@ -14,7 +14,7 @@ use diesel::prelude::*;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{desk::Reply, problem::Problem};
+use super::{desk::Reply, problem::ProblemDetails};
 use crate::{
     clock::Moment,
     db::{AnyConnection, JsonText},
@@ -116,7 +116,7 @@ impl Key {
 
     /// The document of a refusal, as its request got it.
     pub fn refusal(&self, error: &Error, cause: &Cause) -> Result<Reply> {
-        let problem = Problem::of(error).at(&self.route, &cause.request_id);
+        let problem = ProblemDetails::of(error).at(&self.route, &cause.request_id);
         let body = serde_json::to_value(problem).map_err(Error::internal)?;
         Ok(Reply { status: error.code.status(), ..Reply::ok(body) })
     }

@@ -38,6 +38,7 @@ pub mod parameter;
 pub mod policy_api;
 pub mod probe;
 pub mod problem;
+mod problem_api;
 mod query;
 pub mod record_api;
 pub mod request_id;

@@ -19,7 +19,7 @@ use utoipa::openapi::{
 use super::{
     endpoint::{Access, Answer, Content, Endpoint, text},
     follow_up::follow_ups,
-    problem::{self, Problem},
+    problem::{self, ProblemDetails},
     schema::{Components, schema},
 };
 use crate::error::Code;
@@ -41,7 +41,7 @@ pub(super) fn assemble(
 ) -> OpenApi {
     let mut components = Components::default();
     let mut paths = Paths::new();
-    faults.extend(components.add(&schema::<Problem>()).err());
+    faults.extend(components.add(&schema::<ProblemDetails>()).err());
     for endpoint in endpoints.iter().copied().chain(sent.iter().map(|(_, endpoint)| endpoint)) {
         for content in endpoint
             .request
@@ -147,7 +147,7 @@ fn problem_response(status: u16) -> Response {
             "request_id": "0199a4c1-7d3e-7c55-9d0a-3f1f0f6f2b11",
         })
     });
-    let content = ContentBuilder::new().schema(Some(schema::<Problem>().schema)).example(example).build();
+    let content = ContentBuilder::new().schema(Some(schema::<ProblemDetails>().schema)).example(example).build();
     let response = ResponseBuilder::new().description(about.join(" ")).content(problem::MEDIA_TYPE, content);
     let response = if status < 500 { limited(response) } else { response };
     match status {

@@ -24,7 +24,7 @@ const CHALLENGE_INVALID: &str = "Bearer realm=\"pointsman\", error=\"invalid_tok
 
 /// What went wrong (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Problem {
+pub struct ProblemDetails {
     /// A stable URI for the kind of problem, `urn:pointsman:problem:` and the code.
     #[serde(rename = "type")]
     #[schema(format = "uri", examples("urn:pointsman:problem:not_found"))]
@@ -63,10 +63,10 @@ fn code_schema() -> utoipa::openapi::Schema {
         .into()
 }
 
-impl Problem {
+impl ProblemDetails {
     /// What went wrong, without where.
     pub(super) fn of(error: &Error) -> Self {
-        Problem {
+        ProblemDetails {
             kind: format!("urn:pointsman:problem:{}", error.code.as_str()),
             title: error.code.title(),
             status: error.code.status(),
@@ -86,13 +86,13 @@ impl Problem {
     }
 
     fn of_request(error: &Error, request: &HttpRequest) -> Self {
-        Problem::of(error).at(&secret_path::shown(request.path()), RequestId::of(request).as_str())
+        ProblemDetails::of(error).at(&secret_path::shown(request.path()), RequestId::of(request).as_str())
     }
 
     /// The document by itself, for one operation of many in a batch.
     pub fn of_operation(error: &Error, request: &HttpRequest) -> Self {
         log(error);
-        Problem::of_request(error, request)
+        ProblemDetails::of_request(error, request)
     }
 }
 
@@ -102,7 +102,7 @@ impl ResponseError for Error {
     }
     /// Without a request at hand; [`respond`] replaces it by the whole document on the way out.
     fn error_response(&self) -> HttpResponse<BoxBody> {
-        document(self, &Problem::of(self), CHALLENGE)
+        document(self, &ProblemDetails::of(self), CHALLENGE)
     }
 }
 
@@ -110,10 +110,10 @@ impl ResponseError for Error {
 pub fn respond(error: &Error, request: &HttpRequest) -> HttpResponse {
     log(error);
     let challenge = if request.headers().contains_key(header::AUTHORIZATION) { CHALLENGE_INVALID } else { CHALLENGE };
-    document(error, &Problem::of_request(error, request), challenge)
+    document(error, &ProblemDetails::of_request(error, request), challenge)
 }
 
-fn document(error: &Error, problem: &Problem, challenge: &'static str) -> HttpResponse {
+fn document(error: &Error, problem: &ProblemDetails, challenge: &'static str) -> HttpResponse {
     let mut response = HttpResponse::build(status(error.code));
     response.insert_header((header::CONTENT_TYPE, MEDIA_TYPE));
     if let Some(seconds) = error.retry_after.or_else(|| (error.code == Code::Unavailable).then_some(1)) {

@@ -227,7 +227,7 @@ async fn the_document_says_what_the_router_does() {
     let document = get(&parts, "/openapi.json", &[]).await.json();
     assert_eq!(document["openapi"], "3.1.0");
     assert_eq!(document["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");
-    for name in ["Problem", "FieldError"] {
+    for name in ["ProblemDetails", "FieldError"] {
         assert!(document["components"]["schemas"][name].is_object(), "{name}");
     }
     assert!(document["info"]["description"].as_str().unwrap().contains("| `stale` | 412 |"));

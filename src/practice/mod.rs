@@ -5,14 +5,26 @@
 pub mod configuration_item;
 pub mod incident;
 pub mod interaction;
+pub mod problem;
 pub mod service;
 
-use crate::record::practice::{AnyPractice, Mounted};
+use crate::record::{
+    practice::{AnyPractice, Mounted},
+    raise::Raise,
+};
 
 /// Every practice.
 pub const ALL: &[&dyn AnyPractice] = &[
     &Mounted::<incident::IncidentPractice>::new(),
     &Mounted::<interaction::InteractionPractice>::new(),
+    &Mounted::<problem::ProblemPractice>::new(),
     &Mounted::<service::ServicePractice>::new(),
     &Mounted::<configuration_item::ConfigurationItemPractice>::new(),
+];
+
+/// Which records give rise to which others by one call.
+pub const RAISES: &[Raise] = &[
+    Raise { from: "incident", to: "problem", relation: "caused_by" },
+    Raise { from: "incident", to: "change", relation: "fixed_by" },
+    Raise { from: "problem", to: "change", relation: "fixed_by" },
 ];

@@ -23,7 +23,7 @@ use crate::{
     db::AnyConnection,
     error::{Code, Error, Result, did_you_mean},
     id::{RecordId, RowId, UserId},
-    schema::link,
+    schema::{link, record},
 };
 
 /// A relation, as each side names it.
@@ -159,6 +159,19 @@ pub fn of_record(reading: &mut Reading<'_>, of: RecordId, after: Option<RowId>, 
     }
     links.truncate(limit);
     Ok(links)
+}
+
+/// The records of a kind that do this to `to`, the oldest first, `most` at most. Whoever asks minds what its caller sees.
+pub fn that_do(
+    connection: &mut AnyConnection,
+    kind: &Kind,
+    relation: &str,
+    to: RecordId,
+    most: i64,
+) -> Result<Vec<Header>> {
+    let those = record::table.inner_join(link::table.on(link::from_id.eq(record::id)));
+    let those = those.filter(link::to_id.eq(to)).filter(link::relation.eq(relation)).filter(record::kind.eq(kind.name));
+    Ok(those.select(record::all_columns).order(record::id).limit(most).load(connection)?)
 }
 
 /// Links `of` with another record, as a change of `of`. `relation` is the name of either side.

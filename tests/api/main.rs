@@ -32,6 +32,7 @@ mod plans;
 mod policies;
 mod policy_files;
 mod policy_tests;
+mod problem;
 mod queries;
 mod real_log;
 mod replay;

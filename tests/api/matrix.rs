@@ -142,6 +142,10 @@ impl Scene {
         server.post(&format!("{major}/accept"), how).by(Admin).expect(200).await;
         let action = server.post(&format!("{major}/actions"), json!({"title": "Watch it"})).by(Admin).expect(200).await;
         others.insert(("incidents", "{action_id}"), action.json()["actions"][0]["id"].as_str().unwrap().to_owned());
+        let finding = json!({"technique": "five_whys", "whys": [{"question": "Why?", "answer": "Because."}]});
+        let analyses = format!("/api/v1/problems/{}/analyses", records["problems"]);
+        let analysis = server.post(&analyses, json!({"title": "Why", "finding": finding})).by(Admin).expect(201).await;
+        others.insert(("problems", "{analysis_id}"), analysis.field("id"));
         let absence = json!({"to_user_id": Alex.id(&server.assembly).to_string(), "ends_at": "2026-04-01T00:00:00Z"});
         let absence = server.post("/api/v1/delegations", absence).by(Nora).expect(201).await;
         others.insert(("delegations", "{id}"), absence.field("id"));

@@ -3,7 +3,7 @@ import createClient from "openapi-fetch";
 import type { components, paths } from "./api.d.ts";
 
 type Incident = components["schemas"]["Incident"];
-type Problem = components["schemas"]["Problem"];
+type ProblemDetails = components["schemas"]["ProblemDetails"];
 type State = components["schemas"]["IncidentState"];
 
 const { SERVER: baseUrl = "", PASSWORD: password = "" } = process.env;
@@ -14,14 +14,14 @@ function expect(what: string, holds: boolean): asserts holds {
 }
 
 // What an answer holds; a problem is thrown.
-function got<T>(answer: { data?: T; error?: Problem }): T {
+function got<T>(answer: { data?: T; error?: ProblemDetails }): T {
   if (answer.error !== undefined) throw new Error(`${answer.error.code}: ${answer.error.detail}`);
   expect("a body", answer.data !== undefined);
   return answer.data;
 }
 
 // What went wrong; anything else is thrown.
-function refused(answer: { data?: unknown; error?: Problem }): Problem {
+function refused(answer: { data?: unknown; error?: ProblemDetails }): ProblemDetails {
   expect("a problem", answer.error !== undefined);
   return answer.error;
 }

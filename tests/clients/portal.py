@@ -28,7 +28,7 @@ from pointsman_client.models import (
     Login,
     NewIncident,
     PlacedPriorityEffect,
-    Problem,
+    ProblemDetails,
     ProblemCode,
     UserSummary,
 )
@@ -37,16 +37,16 @@ from pointsman_client.types import UNSET, File, Response
 T = TypeVar("T")
 
 
-def got(answer: T | Problem | None) -> T:
+def got(answer: T | ProblemDetails | None) -> T:
     """What an answer holds; a problem is raised."""
-    assert not isinstance(answer, Problem), answer
+    assert not isinstance(answer, ProblemDetails), answer
     assert answer is not None
     return answer
 
 
-def refused(answer: object) -> Problem:
+def refused(answer: object) -> ProblemDetails:
     """What went wrong; anything else is raised."""
-    assert isinstance(answer, Problem), answer
+    assert isinstance(answer, ProblemDetails), answer
     return answer
 
 
@@ -94,7 +94,7 @@ def main() -> None:
     seen = every_page(api, 'subcategory = "building"')
     assert [incident.title for incident in seen] == titles, seen
     number = seen[0].number
-    read: Response[Incident | Problem] = get_incident.sync_detailed(number, client=api, expand="opened_by,service")
+    read: Response[Incident | ProblemDetails] = get_incident.sync_detailed(number, client=api, expand="opened_by,service")
     whole = got(read.parsed)
     assert isinstance(whole.opened_by, UserSummary) and whole.service is None, whole
 

@@ -26,7 +26,7 @@ use crate::{
         desk::Service,
         endpoint::{Access, Answer, Content, Endpoint},
         mount::Api,
-        problem::{self, Problem},
+        problem::{self, ProblemDetails},
         schema::{named, schema},
     },
 };
@@ -135,7 +135,7 @@ impl Refused {
 
     fn into_response(self, request: &HttpRequest) -> Result<HttpResponse> {
         let mut document =
-            serde_json::to_value(Problem::of_operation(&self.cause, request)).map_err(Error::internal)?;
+            serde_json::to_value(ProblemDetails::of_operation(&self.cause, request)).map_err(Error::internal)?;
         document["error"] = self.error.into();
         document["error_description"] = self.cause.detail.into();
         let status = StatusCode::from_u16(self.cause.code.status()).map_err(Error::internal)?;

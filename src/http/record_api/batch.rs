@@ -18,7 +18,7 @@ use crate::{
         entity_tag::{self, IfMatch, etag},
         mount::Api,
         parameter::{dry_run, idempotency_key, reason},
-        problem::Problem,
+        problem::ProblemDetails,
         schema::schema,
     },
     record::{
@@ -94,7 +94,7 @@ struct BatchResult {
     record: Option<Map<String, Value>>,
     /// What went wrong, when something did; the places in it are places in the operation.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, value_type = Problem)]
+    #[schema(nullable = false, value_type = ProblemDetails)]
     problem: Option<Value>,
 }
 
@@ -218,7 +218,8 @@ async fn apart(
             // Another body with this key is a fault of the request, not of one operation.
             Err(e) if e.code == Code::IdempotencyMismatch => return Err(e),
             Err(e) => {
-                let problem = serde_json::to_value(Problem::of_operation(&e, request)).map_err(Error::internal)?;
+                let problem =
+                    serde_json::to_value(ProblemDetails::of_operation(&e, request)).map_err(Error::internal)?;
                 failure(e.code.status(), problem)?
             }
         });

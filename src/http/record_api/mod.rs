@@ -4,6 +4,7 @@ mod approvals;
 mod attachments;
 mod batch;
 pub(super) mod beside;
+pub(super) mod counts;
 mod decisions;
 mod escalations;
 mod export;
@@ -12,6 +13,7 @@ mod history;
 mod journal;
 mod links;
 mod property;
+mod raising;
 mod read;
 pub mod shape;
 pub(super) mod store_file;
@@ -24,7 +26,8 @@ pub(super) use export::line as csv_line;
 pub(super) use read::visible;
 
 use super::{
-    custom_field_api, interaction_api, mail_api, major_incident_api, mount::Api, service_level_api, stream, webhook_api,
+    custom_field_api, interaction_api, mail_api, major_incident_api, mount::Api, problem_api, service_level_api,
+    stream, webhook_api,
 };
 use crate::record::{kernel::Kernel, kind::Kind, practice::AnyPractice};
 
@@ -33,11 +36,13 @@ pub fn mount(api: &mut Api, practices: &'static [&'static dyn AnyPractice]) {
     for practice in practices {
         let kind = practice.kind();
         api.tag(kind.label, kind.doc);
+        counts::mount(api, kind);
         read::mount(api, kind);
         write::mount(api, kind);
         journal::mount(api, kind);
         history::mount(api, kind);
         links::mount(api, kind);
+        raising::mount(api, kind);
         watchers::mount(api, kind);
         approvals::mount(api, kind);
         attachments::mount(api, kind);
@@ -55,6 +60,7 @@ pub fn mount(api: &mut Api, practices: &'static [&'static dyn AnyPractice]) {
     custom_field_api::mount(api);
     interaction_api::mount(api);
     major_incident_api::mount(api);
+    problem_api::mount(api);
     stream::mount(api);
 }
 

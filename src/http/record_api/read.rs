@@ -127,9 +127,9 @@ const LIST: &str = "Only what you may see. Any `field=value` pair in the query s
 Without `sort`, the newest come first; a search by `q` without `sort` gives those whose number or title has the words first, each group newest first, at most a thousand. \
 With `Accept: text/csv` or `application/x-ndjson` they come as one file: all of them, or as many as `limit` says, which may be more than 200 then, in the order of `sort` and without `cursor`; custom fields are columns of their own, and what a spreadsheet would take for a formula is led by an apostrophe. A file that breaks off is not whole.";
 
-/// The parameters of every list.
-fn list_parameters() -> Vec<Parameter> {
-    vec![
+/// `filter` and `q`.
+pub(super) fn list_filters() -> [Parameter; 2] {
+    [
         in_query(
             "filter",
             "Which ones: `state = \"new\" AND (priority <= 2 OR tags : \"vip\") AND opened_at > now() - 7d`. Fields of references by dots (`service.owner = me`), custom fields as `custom.name`. `:` finds a part of a text, whatever the case of the letters A to Z.",
@@ -142,6 +142,15 @@ fn list_parameters() -> Vec<Parameter> {
             short_text(2_000),
             "mail queue",
         ),
+    ]
+}
+
+/// The parameters of every list.
+fn list_parameters() -> Vec<Parameter> {
+    let [filter, q] = list_filters();
+    vec![
+        filter,
+        q,
         in_query(
             "sort",
             "Fields in order, `-` for descending. Ties are broken by id.",
@@ -213,7 +222,8 @@ impl View {
 /// Parameters of lists that are not fields.
 const RESERVED: &[&str] = &["filter", "q", "sort", "limit", "cursor", "count", "fields", "expand"];
 
-fn asked(query: &[(String, String)]) -> Asked {
+/// What the parameters of a list ask for.
+pub(super) fn asked_of(query: &[(String, String)]) -> Asked {
     let given = |name: &str| query.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
     Asked {
         filter: given("filter"),
@@ -228,7 +238,7 @@ fn asked(query: &[(String, String)]) -> Asked {
 
 async fn list_records(kind: Option<&'static Kind>, call: Call, request: HttpRequest) -> Result<HttpResponse> {
     let query = desk::query(&request)?;
-    let (asked, view) = (asked(&query), View::read(kind, &query)?);
+    let (asked, view) = (asked_of(&query), View::read(kind, &query)?);
     if let Some(format) = export::Format::wanted(&request) {
         return export::respond(kind, call, &request, asked, view, format).await;
     }

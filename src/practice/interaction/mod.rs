@@ -11,6 +11,7 @@ use crate::{
     record::{
         kind::{CHANNELS, Field, Holds, Kind, Lifecycle, Phase, State, Step},
         practice::{AnyPractice, Mounted, Practice},
+        raise::taken_over,
         step::StepChoice,
         store::{Desk, Outcome},
     },
@@ -94,20 +95,6 @@ impl Practice for InteractionPractice {
     };
 }
 
-/// Fields that an incident takes over from the contact that it began with.
-const TAKEN_OVER: &[&str] = &[
-    "title",
-    "description",
-    "organisation_id",
-    "requester_id",
-    "impact",
-    "urgency",
-    "service_id",
-    "configuration_item_id",
-    "channel",
-    "tags",
-];
-
 /// Turns a contact into an incident, in one transaction: makes the incident with what the contact holds and `input` adds,
 /// and links the contact to it.
 pub fn convert(
@@ -118,13 +105,7 @@ pub fn convert(
     input: Map<String, Value>,
 ) -> Result<(Outcome, Outcome)> {
     let incidents = desk.kernel.practice("incident")?;
-    let mut fields: Map<String, Value> = TAKEN_OVER
-        .iter()
-        .filter_map(|name| Some(((*name).to_owned(), interaction.get(*name)?.clone())))
-        .filter(|(_, value)| !value.is_null())
-        .collect();
-    fields.extend(input);
-    let made = incidents.create(desk, fields)?;
+    let made = incidents.create(desk, taken_over(incidents.kind(), &interaction, input))?;
     let practice = Mounted::<InteractionPractice>::new();
     let link = practice.kind().lifecycle.step("link").ok_or_else(|| Error::internal("no step `link`"))?;
     let target = Map::from_iter([("target_id".to_owned(), Value::from(made.id.to_string()))]);

@@ -1,0 +1,2 @@
+DROP TABLE problem_analysis;
+DROP TABLE problem;

@@ -1,0 +1,60 @@
+//! Known errors that fit an incident while it is typed.
+
+use actix_web::{HttpResponse, http::Method};
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use super::PROBLEM;
+use crate::{
+    error::{Code, Result},
+    http::{
+        body::{Body, fit},
+        desk::Call,
+        endpoint::{Access, Answer, Content, Endpoint},
+        mount::Api,
+        schema::schema,
+    },
+    practice::problem::known_error::{KnownError, Typed, suggest},
+};
+
+pub(super) fn mount(api: &mut Api) {
+    api.mount(endpoint(), suggest_known_errors);
+}
+
+/// Known errors that fit.
+#[derive(Debug, Serialize, ToSchema)]
+struct KnownErrors {
+    /// What fits best comes first; at most 10.
+    items: Vec<KnownError>,
+}
+
+fn endpoint() -> Endpoint {
+    let example = json!({"items": [{
+        "id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e6f", "number": "PRB0000003", "title": "Mail stops when the disk is full",
+        "symptom": "Mail does not arrive", "cause": "Old logs are kept", "workaround": "Empty /var/log", "error_code": "452 4.3.1",
+        "known_error_at": "2026-03-02T08:15:00Z", "score": 6, "because": ["service", "words"],
+    }]});
+    let typed = json!({"title": "Mail does not arrive", "description": "Since noon.", "service_id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e70"});
+    Endpoint {
+        method: Method::POST,
+        path: "/api/v1/known-errors/suggest".into(),
+        id: "suggest_known_errors".into(),
+        tag: PROBLEM.label.into(),
+        access: Access::Permission(PROBLEM.permission("read").into()),
+        summary: "Find known errors for an incident that is being typed".into(),
+        description: "Problems whose cause and workaround are known and whose cause is not gone, by where it happens and by the words of title and \
+                      description. Nothing is stored: ask with each pause in typing."
+            .into(),
+        parameters: Vec::new(),
+        request: Some(Content::json(schema::<Typed>(), typed)),
+        responses: vec![Answer::json(200, "What fits.", schema::<KnownErrors>(), example)],
+        problems: vec![Code::Invalid],
+    }
+}
+
+async fn suggest_known_errors(call: Call, Body(body): Body<Value>) -> Result<HttpResponse> {
+    let typed: Typed = fit(body)?;
+    let items = call.read(move |reading| suggest(reading, &typed)).await?;
+    Ok(HttpResponse::Ok().json(KnownErrors { items }))
+}

@@ -1,0 +1,191 @@
+//! Known errors that fit what somebody types: found by where it happens and by the words with which it is told of.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Problem, ProblemPractice};
+use crate::{
+    clock::Moment,
+    error::Result,
+    id::RecordId,
+    record::{
+        header::Header,
+        list::{Asked, List},
+        practice::{Details, Practice},
+        store::Reading,
+    },
+};
+
+/// How many known errors are looked through, from the one that changed last.
+const LOOKED_THROUGH: i64 = 2_000;
+/// How many are suggested.
+const SUGGESTED: usize = 10;
+/// The shortest word that counts.
+const SHORTEST: usize = 3;
+/// What shared words count for at most.
+const WORDS: u32 = 4;
+
+/// What somebody knows of an incident so far.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = TypedIncident)]
+pub struct Typed {
+    /// The title.
+    #[schema(max_length = 200, examples("Mail does not arrive"))]
+    pub title: String,
+    /// The description.
+    #[schema(max_length = 8000)]
+    pub description: String,
+    /// The category.
+    #[schema(required = false)]
+    pub category: Option<String>,
+    /// The subcategory.
+    #[schema(required = false)]
+    pub subcategory: Option<String>,
+    /// The service that is hit.
+    #[schema(required = false)]
+    pub service_id: Option<RecordId>,
+    /// The configuration item that is hit.
+    #[schema(required = false)]
+    pub configuration_item_id: Option<RecordId>,
+}
+
+/// Why a known error is suggested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = KnownErrorFit)]
+pub enum Fit {
+    /// Its error code stands in the text.
+    ErrorCode,
+    /// It is about the same configuration item.
+    ConfigurationItem,
+    /// It is about the same service.
+    Service,
+    /// It has the same category.
+    Category,
+    /// It has the same subcategory, too.
+    Subcategory,
+    /// Words of the text stand in its title or symptom.
+    Words,
+}
+
+/// A known error that fits.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct KnownError {
+    /// The id of the problem.
+    pub id: RecordId,
+    /// Its number.
+    pub number: String,
+    /// Its title.
+    pub title: String,
+    /// What people see of it.
+    #[schema(required = true)]
+    pub symptom: Option<String>,
+    /// Why it happens.
+    #[schema(required = true)]
+    pub cause: Option<String>,
+    /// How it is dealt with.
+    #[schema(required = true)]
+    pub workaround: Option<String>,
+    /// By what it is recognised.
+    #[schema(required = true)]
+    pub error_code: Option<String>,
+    /// Since when it is known.
+    #[schema(required = true)]
+    pub known_error_at: Option<Moment>,
+    /// How well it fits; what fits best comes first.
+    pub score: u32,
+    /// Why it does.
+    pub because: Vec<Fit>,
+}
+
+/// The known errors that fit best, of the problems that the caller sees and whose cause is not gone.
+///
+/// # Errors
+/// The caller may not read problems.
+pub fn suggest(reading: &mut Reading<'_>, typed: &Typed) -> Result<Vec<KnownError>> {
+    let kind = &const { ProblemPractice::KIND };
+    let caller = &reading.cause.caller;
+    caller.require(&kind.permission("read"))?;
+    let asked = Asked {
+        filter: Some("known_error_at != null AND phase != \"done\" AND closure != \"resolved\"".to_owned()),
+        sort: Some("-updated_at".to_owned()),
+        ..Asked::default()
+    };
+    let list = List::new(reading.kernel, reading.connection, caller, Some(kind), &asked, reading.cause.at)?;
+    let headers = list.following(reading.connection, None, LOOKED_THROUGH)?;
+    let ids: Vec<RecordId> = headers.iter().map(|header| header.id).collect();
+    let details: BTreeMap<RecordId, Problem> =
+        Problem::load(reading.connection, &ids)?.into_iter().map(|problem| (problem.record_id, problem)).collect();
+    let known = headers.into_iter().filter_map(|header| Some((details.get(&header.id)?.clone(), header)));
+    Ok(best(known.map(|(problem, header)| (header, problem)).collect(), typed))
+}
+
+/// Those that fit best, and how well.
+fn best(known: Vec<(Header, Problem)>, typed: &Typed) -> Vec<KnownError> {
+    let told: Vec<BTreeSet<String>> = known
+        .iter()
+        .map(|(header, problem)| words(&[&header.title, problem.symptom.as_deref().unwrap_or_default()]))
+        .collect();
+    let mut common: BTreeMap<&str, usize> = BTreeMap::new();
+    told.iter().flatten().for_each(|word| *common.entry(word).or_default() += 1);
+    // A word that half of them have says nothing.
+    let says_something =
+        |word: &&String| known.len() < 4 || common.get(word.as_str()).is_none_or(|n| n * 2 <= known.len());
+    let given = words(&[&typed.title, &typed.description]);
+    let mut found: Vec<KnownError> = known
+        .iter()
+        .zip(&told)
+        .filter_map(|((header, problem), told)| {
+            let shared = given.intersection(told).filter(says_something).count();
+            fit(header, problem, typed, u32::try_from(shared).unwrap_or(u32::MAX))
+        })
+        .collect();
+    // What changed last comes first where they fit alike: the sort is stable.
+    found.sort_by_key(|one| std::cmp::Reverse(one.score));
+    found.truncate(SUGGESTED);
+    found
+}
+
+/// How well one fits, if it does: where it happens counts double for each step nearer, and one shared word alone is chance.
+fn fit(header: &Header, problem: &Problem, typed: &Typed, shared: u32) -> Option<KnownError> {
+    let same = |a: &Option<String>, b: &Option<String>| a.is_some() && a == b;
+    let text = format!("{} {}", typed.title, typed.description).to_lowercase();
+    let code = problem.error_code.as_deref().is_some_and(|code| text.contains(&code.to_lowercase()));
+    let item = header.configuration_item_id.is_some() && header.configuration_item_id == typed.configuration_item_id;
+    let service = header.service_id.is_some() && header.service_id == typed.service_id;
+    let category = same(&problem.category, &typed.category);
+    let subcategory = category && same(&problem.subcategory, &typed.subcategory);
+    let fits = [
+        (code, Fit::ErrorCode, 8),
+        (item, Fit::ConfigurationItem, 4),
+        (service, Fit::Service, 2),
+        (category, Fit::Category, 1),
+        (subcategory, Fit::Subcategory, 1),
+        (shared > 1, Fit::Words, shared.min(WORDS)),
+    ];
+    let because: Vec<(Fit, u32)> =
+        fits.into_iter().filter(|(is_so, ..)| *is_so).map(|(_, fit, for_it)| (fit, for_it)).collect();
+    // A category alone is too coarse to say anything.
+    let score = because.iter().map(|(_, for_it)| for_it).sum();
+    (score > 1).then(|| KnownError {
+        id: header.id,
+        number: header.number.clone(),
+        title: header.title.clone(),
+        symptom: problem.symptom.clone(),
+        cause: problem.cause.clone(),
+        workaround: problem.workaround.clone(),
+        error_code: problem.error_code.clone(),
+        known_error_at: problem.known_error_at,
+        score,
+        because: because.into_iter().map(|(fit, _)| fit).collect(),
+    })
+}
+
+/// The words of some texts, in small letters.
+fn words(texts: &[&str]) -> BTreeSet<String> {
+    let words = texts.iter().flat_map(|text| text.split(|c: char| !c.is_alphanumeric()));
+    words.filter(|word| word.chars().count() >= SHORTEST).map(str::to_lowercase).collect()
+}

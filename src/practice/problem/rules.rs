@@ -1,0 +1,35 @@
+//! The rules of problems.
+
+use super::Problem;
+use crate::{
+    clock::Moment,
+    record::{draft::Draft, kind::Step},
+};
+
+/// Closed because the cause is gone.
+pub(super) const RESOLVED: &str = "resolved";
+/// Closed because it is lived with.
+pub(super) const RISK_ACCEPTED: &str = "risk_accepted";
+
+/// What follows from the fields: a known error is one of which both cause and workaround are known, and a workaround that changes is not
+/// the one that was published.
+pub(super) fn derive(draft: &mut Draft<Problem>, at: Moment) {
+    let published = draft.old().map(|(_, was)| was.workaround.clone());
+    let details = &mut draft.details;
+    if published.is_some_and(|published| published != details.workaround) {
+        details.workaround_published_at = None;
+    }
+    let is_known = details.cause.is_some() && details.workaround.is_some();
+    details.known_error_at = if is_known { details.known_error_at.or(Some(at)) } else { None };
+}
+
+/// What a step changes in the problem itself.
+pub(super) fn enter(draft: &mut Draft<Problem>, step: &Step) {
+    let details = &mut draft.details;
+    match step.name {
+        "return_to_fix" => details.resolution_notes = None,
+        "close" => details.closure = Some(RESOLVED.to_owned()),
+        "accept_risk" => details.closure = Some(RISK_ACCEPTED.to_owned()),
+        _ => (),
+    }
+}
