@@ -138,7 +138,7 @@ fn prepare(connection: &mut AnyConnection, now: Moment) -> Result<(Caller, Optio
     role::seed_roles(connection, &kinds(), now)?;
     let first_password = first_administrator(connection, now)?;
     let server = server_account(connection, now)?;
-    store::seed(connection, &Library::shipped()?, "incident", now)?;
+    store::seed(connection, &Library::shipped()?, now)?;
     Ok((server, first_password))
 }
 

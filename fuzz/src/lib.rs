@@ -17,7 +17,7 @@ use pointsman::{
     policy::{
         decision::DECISIONS,
         evaluate::{Input, Outcome as Ran, evaluate},
-        facts,
+        facts::{self, Schemas},
         format::format,
         host::{Host, Offline, Recorded},
         program::compile,
@@ -182,12 +182,13 @@ pub fn policy(data: &[u8]) {
     let Some((first, source)) = split(data) else { return };
     let decision = DECISIONS[first % DECISIONS.len()].decision;
     on_ample_stack(|| {
-        let (schema, host): (_, Arc<dyn Host>) = (facts::incident(), Arc::new(Offline::default()));
-        let problems = validate(source, decision, &schema, &*host);
+        let (schemas, host): (_, Arc<dyn Host>) = (Schemas::shipped(), Arc::new(Offline::default()));
+        let problems = validate(source, decision, None, schemas, &*host);
         let program = match compile(source, decision) {
             Ok(program) => Arc::new(program),
             Err(_) => return assert!(!problems.is_empty(), "refused without a reason"),
         };
+        let schema = schemas.of(program.kind());
         let laid_out = format(source).unwrap();
         assert_eq!(format(&laid_out).as_ref(), Ok(&laid_out), "laid out anew");
         let beside = decision.spec().beside().and_then(facts::beside).map(|schema| schema.made_up());
@@ -198,7 +199,7 @@ pub fn policy(data: &[u8]) {
         if ![run.outcome, again.outcome].contains(&Ran::Limit) {
             assert_eq!((again.effects, again.error), (run.effects, run.error), "another answer");
         }
-        let tests = run_tests(&program, &schema, &host);
+        let tests = run_tests(&program, schema, &host);
         assert!(Duration::from_micros(tests.iter().map(|test| test.microseconds).sum()) < PATIENCE, "{tests:?}");
     })
     .unwrap();

@@ -93,7 +93,7 @@ pub fn input(connection: &mut AnyConnection, live: &Live, question: &Question<'_
             seen.insert((*read).to_owned(), named(connection, live, told, &held[*told])?);
         }
     }
-    input.record = Facts::from_json(live.schema(), &Json::Object(record))?;
+    input.record = Facts::from_json(live.schemas().of(question.kind.name), &Json::Object(record))?;
     Ok(input)
 }
 

@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 
 use super::{
     build::Tables,
-    decision::{DECISIONS, Decision, Effect, Fallback, Mode, Placed},
+    decision::{Decision, Effect, Fallback, Mode, Placed},
     diagnostic::{LOOP, UNASKED},
     evaluate::{Evaluation, Input, Outcome, evaluate},
     host::{Host, WithTables},
@@ -219,34 +219,36 @@ impl Breaker {
     }
 }
 
-/// The active policies of every decision, in the order in which they are asked. It never changes: publishing swaps it.
+/// The active policies of every decision about every kind of records, in the order in which they are asked. It never changes: publishing swaps it.
 #[derive(Clone, Default)]
 pub struct Bundle {
-    policies: BTreeMap<Decision, Vec<Arc<ActivePolicy>>>,
+    policies: BTreeMap<Decision, BTreeMap<&'static str, Vec<Arc<ActivePolicy>>>>,
 }
 
 impl Bundle {
-    /// Of these policies; those of one decision are asked in the order given.
+    /// Of these policies; those of one decision about one kind are asked in the order given.
     pub fn new(policies: impl IntoIterator<Item = Arc<ActivePolicy>>) -> Bundle {
         let mut bundle = Bundle::default();
         for policy in policies {
-            bundle.policies.entry(policy.active.program.decision()).or_default().push(policy);
+            let program = &policy.active.program;
+            let kinds = bundle.policies.entry(program.decision()).or_default();
+            kinds.entry(program.kind()).or_default().push(policy);
         }
         bundle
     }
-    /// The policies of a decision.
-    pub fn policies(&self, decision: Decision) -> &[Arc<ActivePolicy>] {
-        self.policies.get(&decision).map_or(&[], Vec::as_slice)
+    /// The policies of a decision about a kind.
+    pub fn policies(&self, decision: Decision, kind: &str) -> &[Arc<ActivePolicy>] {
+        self.policies.get(&decision).and_then(|kinds| kinds.get(kind)).map_or(&[], Vec::as_slice)
     }
-    /// The policies of a decision for a rehearsal, whose errors must not open the breakers of what is live.
-    pub fn rehearsal(&self, decision: Decision) -> Bundle {
-        Bundle::new(self.policies(decision).iter().map(|policy| Arc::new(policy.rehearsal())))
+    /// The policies of a decision about a kind for a rehearsal, whose errors must not open the breakers of what is live.
+    pub fn rehearsal(&self, decision: Decision, kind: &str) -> Bundle {
+        Bundle::new(self.policies(decision, kind).iter().map(|policy| Arc::new(policy.rehearsal())))
     }
     /// The policies of a decision for a rehearsal, with this one in place of the policy of its id; where there is none, as many
     /// are asked before it as are told.
     pub fn rehearsal_with(&self, candidate: ActivePolicy, before: usize) -> Bundle {
-        let decision = candidate.active.program.decision();
-        let mut policies = self.rehearsal(decision).policies.remove(&decision).unwrap_or_default();
+        let (decision, kind) = (candidate.active.program.decision(), candidate.active.program.kind());
+        let mut policies = self.rehearsal(decision, kind).policies(decision, kind).to_vec();
         let candidate = Arc::new(candidate);
         match policies.iter_mut().find(|policy| policy.id == candidate.id) {
             Some(place) => *place = candidate,
@@ -254,14 +256,14 @@ impl Bundle {
         }
         Bundle::new(policies)
     }
-    /// Of the policies of a decision those with these ids.
-    pub fn only(&self, decision: Decision, ids: &[RowId]) -> Bundle {
+    /// Of the policies of a decision about a kind those with these ids.
+    pub fn only(&self, decision: Decision, kind: &str, ids: &[RowId]) -> Bundle {
         let named = |policy: &&Arc<ActivePolicy>| ids.iter().any(|id| id.as_str() == policy.id);
-        Bundle::new(self.policies(decision).iter().filter(named).cloned())
+        Bundle::new(self.policies(decision, kind).iter().filter(named).cloned())
     }
-    /// Every policy, by decision.
+    /// Every policy, by decision and kind.
     pub fn all(&self) -> impl Iterator<Item = &Arc<ActivePolicy>> {
-        DECISIONS.iter().flat_map(|d| self.policies(d.decision))
+        self.policies.values().flat_map(BTreeMap::values).flatten()
     }
 }
 
@@ -299,7 +301,7 @@ impl Verdict {
 pub fn decide(bundle: &Bundle, decision: Decision, input: &Input, host: &Arc<dyn Host>) -> Verdict {
     let spec = decision.spec();
     let mut verdict = Verdict { effects: Vec::new(), fallback: None, runs: Vec::new() };
-    for policy in bundle.policies(decision) {
+    for policy in bundle.policies(decision, input.record.schema().name()) {
         match ask(policy, spec.fallback, input, host, &mut verdict.runs) {
             true => verdict.effects.extend(verdict.runs.last().iter().flat_map(|run| run.evaluation.effects.clone())),
             false => {
@@ -318,9 +320,9 @@ pub fn decide(bundle: &Bundle, decision: Decision, input: &Input, host: &Arc<dyn
 }
 
 /// What comes of a decision about a consequence that is too deep: its policies are not asked, and each has a run that says so.
-pub fn unasked(bundle: &Bundle, decision: Decision, depth: u8) -> Verdict {
+pub fn unasked(bundle: &Bundle, decision: Decision, kind: &str, depth: u8) -> Verdict {
     let why = format!("consequences are {depth} deep here, and policies are asked up to {DEEPEST}");
-    let runs = bundle.policies(decision).iter().map(|policy| {
+    let runs = bundle.policies(decision, kind).iter().map(|policy| {
         tracing::warn!(policy = policy.name, depth, "a policy was not asked: consequences go too deep");
         Run { policy: Arc::clone(&policy.as_active), evaluation: Evaluation::unasked(Outcome::Loop, LOOP, why.clone()) }
     });

@@ -9,7 +9,7 @@ use utoipa::{
     openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
 };
 
-use crate::clock::Length;
+use crate::{clock::Length, practice, record::policies::decisions_of};
 
 /// A decision that policies answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -133,6 +133,16 @@ impl Decision {
     pub fn spec(self) -> &'static DecisionSpec {
         // The test below holds that the order of rows is the order of the variants.
         &DECISIONS[self as usize]
+    }
+    /// The kinds of records about which it is asked. Where a script doesn't say which it is about, the first is meant.
+    pub fn kinds(self) -> impl Iterator<Item = &'static str> {
+        let kinds = practice::ALL.iter().map(|practice| practice.kind());
+        kinds.filter(move |kind| decisions_of(kind).any(|name| name == self.spec().name)).map(|kind| kind.name)
+    }
+    /// The kind that is meant where nothing says which.
+    pub fn first_kind(self) -> &'static str {
+        // The test below holds that there is one.
+        self.kinds().next().unwrap_or_default()
     }
     /// By name.
     pub fn named(name: &str) -> Option<Decision> {
@@ -348,6 +358,7 @@ mod tests {
         for (at, row) in DECISIONS.iter().enumerate() {
             assert_eq!(row.decision as usize, at);
             assert_eq!(Decision::named(row.name), Some(row.decision));
+            assert_ne!(row.decision.first_kind(), "", "{}", row.name);
         }
     }
 

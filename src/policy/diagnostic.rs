@@ -185,6 +185,9 @@ fn place(at: Position) -> (usize, usize) {
 /// The code that says a limit ended the run.
 pub const LIMIT: &str = "limit";
 
+/// The code that says a script is about another kind of records than it may be.
+pub const WRONG_KIND: &str = "wrong_kind";
+
 /// The code that says a policy was not asked, because consequences had gone too deep.
 pub const LOOP: &str = "loop";
 

@@ -1,30 +1,37 @@
 //! From a record to what a policy sees of it: ids become names, and what it refers to stands in it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use diesel::prelude::*;
 use serde_json::{Map, Value as Json};
 
 use super::{
     evaluate::Input,
-    facts::{self, FactSchema, Facts, FieldSchema, FieldType, Value},
+    facts::{self, FactSchema, Facts, FieldSchema, FieldType, Schemas, Value},
     live::Live,
 };
 use crate::{
     db::AnyConnection,
     error::Result,
     on_either,
-    record::{custom::CustomField, decide::Question},
+    record::{
+        custom::{CustomField, fields_of},
+        decide::Question,
+        kind::{Holds, Kind},
+    },
     schema::{configuration_item, organisation, record, service, user_account},
 };
 
 /// What the policies of a question's kind see.
 pub fn input(connection: &mut AnyConnection, live: &Live, question: &Question<'_>) -> Result<Input> {
-    let schema = live.schema();
-    let record = facts(connection, live, schema, question.record)?;
+    let (kind, schema) = (question.kind, live.schemas().of(question.kind.name));
+    let record = facts(connection, live, kind, question.record)?;
     let mut input = Input::new(record, question.cause.at);
     if let Some(before) = question.before {
-        input = input.changed(changed(connection, live, schema, before, question.record)?);
+        input = input.changed(changed(connection, live, (kind, schema), before, question.record)?);
     }
     if let Some(step) = question.step {
         let from = question.before.and_then(|b| b.get("state")?.as_str()).unwrap_or_default();
@@ -39,22 +46,26 @@ pub fn input(connection: &mut AnyConnection, live: &Live, question: &Question<'_
 }
 
 /// A record as facts.
-pub fn facts(
-    connection: &mut AnyConnection,
-    live: &Live,
-    schema: &Arc<FactSchema>,
-    record: &Map<String, Json>,
-) -> Result<Facts> {
+pub fn facts(connection: &mut AnyConnection, live: &Live, kind: &Kind, record: &Map<String, Json>) -> Result<Facts> {
+    let schema = live.schemas().of(kind.name);
     let mut builder = Facts::builder(schema);
     for field in schema.fields() {
-        let value = value(connection, live, field, record)?;
+        let value = value(connection, live, (kind, field), record)?;
         builder.set(&field.name, value)?;
     }
     Ok(builder.build())
 }
 
-/// The schema with the custom fields that administrators defined.
-pub fn schema(custom: &[CustomField]) -> Arc<FactSchema> {
+/// What policies see of each kind, with the custom fields that administrators defined.
+pub fn schemas(connection: &mut AnyConnection) -> Result<Schemas> {
+    let mut custom = HashMap::new();
+    for schema in Schemas::shipped().all() {
+        custom.insert(schema.name(), custom_facts(&fields_of(connection, schema.name())?));
+    }
+    Ok(Schemas::with(|kind| custom.remove(kind.name).unwrap_or_default()))
+}
+
+fn custom_facts(custom: &[CustomField]) -> Vec<FieldSchema> {
     let fields = custom.iter().map(|field| {
         let kind = match field.field_type.as_str() {
             "integer" => FieldType::Int,
@@ -67,31 +78,26 @@ pub fn schema(custom: &[CustomField]) -> Arc<FactSchema> {
         let choices: Vec<&str> = choices.iter().map(String::as_str).collect();
         FieldSchema::new(&field.name, kind, &field.help).choices(&choices)
     });
-    facts::incident_with(fields.collect())
+    fields.collect()
 }
 
 fn value(
     connection: &mut AnyConnection,
     live: &Live,
-    field: &FieldSchema,
+    (kind, field): (&Kind, &FieldSchema),
     record: &Map<String, Json>,
 ) -> Result<Value> {
-    let text = |name: &str| record.get(name).and_then(Json::as_str);
+    let given = record.get(&field.column).unwrap_or(&Json::Null);
     let nested = if let FieldType::Nested(schema) = &field.kind { Some(schema) } else { None };
     Ok(match (field.name.as_str(), nested) {
-        ("caller", Some(schema)) => of(text("requester_id"), |id| caller(connection, schema, id))?,
-        ("service", Some(schema)) => of(text("service_id"), |id| service_facts(connection, live, schema, id))?,
-        ("ci", Some(schema)) => of(text("configuration_item_id"), |id| item_facts(connection, live, schema, id))?,
-        ("team", _) => text("team_id").and_then(|id| live.team_name(id)).into(),
-        ("assignee", _) => match text("assignee_id") {
-            Some(id) => user_name(connection, id)?.as_deref().into(),
-            None => Value::Null,
+        ("caller", Some(schema)) => of(given.as_str(), |id| caller(connection, schema, id))?,
+        ("service", Some(schema)) => of(given.as_str(), |id| service_facts(connection, live, schema, id))?,
+        ("ci", Some(schema)) => of(given.as_str(), |id| item_facts(connection, live, schema, id))?,
+        (name, _) => match (kind.field(&field.column).map(|field| field.holds), given.as_str()) {
+            (Some(Holds::Team), id) => id.and_then(|id| live.team_name(id)).into(),
+            (Some(Holds::User), Some(id)) => user_name(connection, id)?.as_deref().into(),
+            _ => Value::from_json(given, &field.kind).unwrap_or_else(|| misfit(name)),
         },
-        ("type", _) => text("incident_type").into(),
-        (name, _) => {
-            let given = record.get(name).unwrap_or(&Json::Null);
-            Value::from_json(given, &field.kind).unwrap_or_else(|| misfit(name))
-        }
     })
 }
 
@@ -179,22 +185,15 @@ fn item_facts(
 fn changed(
     connection: &mut AnyConnection,
     live: &Live,
-    schema: &Arc<FactSchema>,
+    (kind, schema): (&Kind, &FactSchema),
     before: &Map<String, Json>,
     after: &Map<String, Json>,
 ) -> Result<BTreeMap<String, Value>> {
     let plain = schema.fields().iter().filter(|f| !matches!(f.kind, FieldType::Nested(_)));
-    let source = |name: &str| match name {
-        "type" => "incident_type",
-        "team" => "team_id",
-        "assignee" => "assignee_id",
-        _ => "",
-    };
     let mut changed = BTreeMap::new();
     for field in plain {
-        let column = Some(source(&field.name)).filter(|s| !s.is_empty()).unwrap_or(&field.name);
-        if before.get(column) != after.get(column) {
-            changed.insert(field.name.clone(), value(connection, live, field, before)?);
+        if before.get(&field.column) != after.get(&field.column) {
+            changed.insert(field.name.clone(), value(connection, live, (kind, field), before)?);
         }
     }
     Ok(changed)

@@ -219,7 +219,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::policy::{facts, host::Host, program::compile, runner::on_ample_stack, testing::run_tests};
+    use crate::policy::{facts::Schemas, host::Host, program::compile, runner::on_ample_stack, testing::run_tests};
 
     #[test]
     fn what_ships_is_what_the_folder_holds() {
@@ -253,7 +253,8 @@ mod tests {
             let linked = library.linked(script);
             let results = on_ample_stack(|| {
                 let program = compile(linked, script.decision).unwrap();
-                run_tests(&Arc::new(program), &facts::incident(), &host)
+                let schema = Schemas::shipped().of(program.kind());
+                run_tests(&Arc::new(program), schema, &host)
             });
             let results = results.unwrap();
             assert!(results.len() >= 3, "{} has tests", script.name);
@@ -272,14 +273,19 @@ mod tests {
 
     /// What a script reads by dots of the things that its function is given, once each.
     fn fields_of(source: &str) -> String {
-        let path = regex::Regex::new(r"\b(incident|transition|moment)((?:\??\.[a-z_]+)+)(\(?)").unwrap();
+        let kinds: Vec<&str> = Schemas::shipped().all().map(|schema| schema.name()).collect();
+        let path = format!(r"\b({}|transition|moment)((?:\??\.[a-z_]+)+)(\(?)", kinds.join("|"));
+        let path = regex::Regex::new(&path).unwrap();
         let read = path.captures_iter(source).filter_map(|found| {
             let mut parts: Vec<&str> = found[2].split(['?', '.']).filter(|part| !part.is_empty()).collect();
             parts.truncate(parts.len() - usize::from(!found[3].is_empty()));
-            let thing = Some(&found[1]).filter(|thing| *thing != "incident");
+            let thing = Some(&found[1]).filter(|thing| !kinds.contains(thing));
             (!parts.is_empty()).then(|| thing.into_iter().chain(parts).collect::<Vec<_>>().join("."))
         });
-        let mentions = source.contains("incident.mentions(").then(|| "title, description".to_owned());
+        let mentions = kinds
+            .iter()
+            .any(|kind| source.contains(&format!("{kind}.mentions(")))
+            .then(|| "title, description".to_owned());
         let all: std::collections::BTreeSet<String> = read.chain(mentions).collect();
         all.into_iter().collect::<Vec<_>>().join(", ")
     }

@@ -7,16 +7,16 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use arc_swap::ArcSwap;
-use chrono::TimeDelta;
 use diesel::prelude::*;
 use serde_json::{Value as Json, json};
 
 use super::{
     build::Tables,
     chain::{self, ActivePolicy, Bundle, PolicyRef, Run, Verdict, Version},
-    decision::{Decision, Effect as Said, Fallback},
+    decision::Decision,
+    effect,
     evaluate::{Evaluation, Input},
-    facts::{FactSchema, Facts},
+    facts::Schemas,
     gather,
     host::{Host, Offline},
     log::{LogEntry, LoggedInput},
@@ -28,14 +28,13 @@ use crate::{
     clock::Moment,
     db::{AnyConnection, Database, Epoch, JsonText},
     error::{Code, Error, Result},
-    id::{RecordId, RowId, TeamId, UserId},
+    id::{RecordId, RowId, TeamId},
     record::{
         calendar::{Calendars, row::CalendarRow},
-        custom::fields_of,
-        decide::{ADMINISTRATORS, Answer, Decide, DecisionRow, Effect, Question, SHADOW},
+        decide::{Answer, Decide, DecisionRow, Question, SHADOW},
         on_call::{self, Schedule},
     },
-    schema::{team, user_account},
+    schema::team,
 };
 
 /// The policies that are live on this node.
@@ -50,12 +49,19 @@ pub struct Live {
     epoch: Arc<str>,
     bundle: Bundle,
     /// For each version that runs in the shadow of a live one the policies of its decision, with it in the place of its policy.
-    shadows: Vec<(Decision, Bundle)>,
+    shadows: Vec<Shadow>,
     tables: Arc<Tables>,
     teams: Arc<BTreeMap<String, TeamId>>,
     calendars: Arc<Calendars>,
     on_call: Arc<[(String, Schedule)]>,
-    schema: Arc<FactSchema>,
+    schemas: Schemas,
+}
+
+/// The policies of a decision about a kind, with a version that runs in the shadow in the place of its policy.
+struct Shadow {
+    decision: Decision,
+    kind: &'static str,
+    bundle: Bundle,
 }
 
 /// With what something was found out: it stands for as long as nothing that policies are asked with has changed.
@@ -127,7 +133,7 @@ impl Live {
         let named: Vec<(String, TeamId)> =
             team::table.filter(team::active.eq(true)).select((team::name, team::id)).load(connection)?;
         let teams = Arc::new(named.iter().cloned().collect());
-        let schema = gather::schema(&fields_of(connection, "incident")?);
+        let schemas = gather::schemas(connection)?;
         let mut tables = Tables::new();
         for row in TableRow::all(connection)? {
             tables.insert(row.name.clone(), Arc::new(row.table()?));
@@ -141,7 +147,7 @@ impl Live {
             Some((team.clone(), schedule))
         });
         let on_call = on_call.collect();
-        Ok(Live { epoch, bundle, shadows, tables, teams, calendars, on_call, schema })
+        Ok(Live { epoch, bundle, shadows, tables, teams, calendars, on_call, schemas })
     }
 
     /// Until when what is found out with it stands.
@@ -149,14 +155,19 @@ impl Live {
         AsOf(self.epoch.clone())
     }
 
-    /// What a script sees of a record.
-    pub fn schema(&self) -> &Arc<FactSchema> {
-        &self.schema
+    /// What a script sees of records.
+    pub fn schemas(&self) -> &Schemas {
+        &self.schemas
     }
 
-    /// Whether any policy is asked this decision.
-    fn asks(&self, decision: Decision) -> bool {
-        !self.bundle.policies(decision).is_empty() || self.shadows.iter().any(|(of, _)| *of == decision)
+    /// Whether any policy is asked this decision about a kind.
+    fn asks(&self, decision: Decision, kind: &'static str) -> bool {
+        !self.bundle.policies(decision, kind).is_empty() || self.shadows_of(decision, kind).next().is_some()
+    }
+
+    /// What runs in the shadow of the policies of a decision about a kind.
+    fn shadows_of(&self, decision: Decision, kind: &'static str) -> impl Iterator<Item = &Shadow> {
+        self.shadows.iter().filter(move |shadow| shadow.decision == decision && shadow.kind == kind)
     }
 
     /// The policies.
@@ -170,22 +181,29 @@ impl Live {
         Arc::new(Offline::new(tables).with_calendars(Calendars::clone(&self.calendars)))
     }
 
+    /// The team of a name.
+    pub fn team(&self, name: &str) -> Option<TeamId> {
+        self.teams.get(name).copied()
+    }
+
     /// The name of a team.
     pub fn team_name(&self, id: &str) -> Option<&str> {
         self.teams.iter().find(|(_, team)| team.as_str() == id).map(|(name, _)| name.as_str())
     }
 }
 
-/// The versions that run in the shadow, each among the policies of its decision.
-fn shadows(connection: &mut AnyConnection, bundle: &Bundle) -> Result<Vec<(Decision, Bundle)>> {
+/// The versions that run in the shadow, each among the policies that are asked with it.
+fn shadows(connection: &mut AnyConnection, bundle: &Bundle) -> Result<Vec<Shadow>> {
     let (mut shadows, all) = (Vec::new(), PolicyRow::all(connection)?);
     for (policy, version) in VersionRow::in_shadow(connection)? {
         let decision = policy.decision()?;
         let Ok(version) = version.build(connection)?.compiled(version.number.into(), decision) else { continue };
+        let kind = version.program.kind();
         let tried = ActivePolicy::tried(policy.id.to_string(), &policy.name, version, SHADOW);
-        let is_asked = |row: &&PolicyRow| bundle.policies(decision).iter().any(|asked| asked.id == row.id.as_str());
+        let is_asked =
+            |row: &&PolicyRow| bundle.policies(decision, kind).iter().any(|asked| asked.id == row.id.as_str());
         let before = all.iter().filter(is_asked).filter(|row| row.is_before(&policy)).count();
-        shadows.push((decision, bundle.rehearsal_with(tried, before)));
+        shadows.push(Shadow { decision, kind, bundle: bundle.rehearsal_with(tried, before) });
     }
     Ok(shadows)
 }
@@ -241,7 +259,7 @@ impl Policies {
     ) -> Result<Vec<DecisionRow>> {
         let mut rows = Vec::new();
         let Some(decision) = Decision::named(question.decision) else { return Ok(rows) };
-        for (_, bundle) in live.shadows.iter().filter(|(of, _)| *of == decision) {
+        for Shadow { bundle, .. } in live.shadows_of(decision, question.kind.name) {
             let shadow = chain::decide(bundle, decision, input, &self.host(live));
             let Some(run) = shadow.runs.iter().find(|run| run.policy.mode == SHADOW) else { continue };
             let [before, after] = [verdict, &shadow].map(|verdict| outcome::of(decision, verdict, &input.record));
@@ -259,16 +277,17 @@ impl Decide for Policies {
         let Some(decision) = Decision::named(question.decision) else { return Ok(Answer::default()) };
         let live = self.current(connection)?;
         // Every record has a priority; about the rest nobody has anything to say where there is no policy.
-        if decision != Decision::Priority && !live.asks(decision) {
+        let kind = question.kind.name;
+        if decision != Decision::Priority && !live.asks(decision, kind) {
             return Ok(Answer::default());
         }
         let input = gather::input(connection, &live, question)?;
-        let rehearsal = question.rehearsal.then(|| live.bundle.rehearsal(decision));
+        let rehearsal = question.rehearsal.then(|| live.bundle.rehearsal(decision, kind));
         let bundle = rehearsal.as_ref().unwrap_or(&live.bundle);
-        let only = (!question.only.is_empty()).then(|| bundle.only(decision, question.only));
+        let only = (!question.only.is_empty()).then(|| bundle.only(decision, kind, question.only));
         let bundle = only.as_ref().unwrap_or(bundle);
         let verdict = if question.cause.is_too_deep() {
-            let verdict = chain::unasked(bundle, decision, question.cause.depth);
+            let verdict = chain::unasked(bundle, decision, kind, question.cause.depth);
             // A new record needs an answer; what there is stays as it is.
             let is_needed = question.before.is_none() && decision != Decision::Escalation;
             Verdict { fallback: verdict.fallback.filter(|_| is_needed), ..verdict }
@@ -281,105 +300,12 @@ impl Decide for Policies {
         if !question.rehearsal && !question.cause.is_too_deep() {
             log.extend(self.in_shadow(&live, &verdict, &input, &logged, question)?);
         }
-        Ok(Answer { effects: effects(connection, &live, decision, &verdict, &input.record)?, log })
+        Ok(Answer { effects: effect::of(connection, &live, decision, &verdict, &input.record)?, log })
     }
 
     fn expire(&self) {
         Policies::expire(self);
     }
-}
-
-/// What a verdict on a record means for the write path.
-pub fn effects(
-    connection: &mut AnyConnection,
-    live: &Live,
-    decision: Decision,
-    verdict: &Verdict,
-    record: &Facts,
-) -> Result<Vec<Effect>> {
-    Ok(match decision {
-        Decision::Priority => {
-            i32::try_from(outcome::priority(verdict, record)).map(Effect::Priority).into_iter().collect()
-        }
-        Decision::Routing => routing(connection, live, verdict)?,
-        Decision::Guard => refusals(verdict),
-        Decision::Escalation => escalation(connection, live, verdict, record)?,
-    })
-}
-
-fn routing(connection: &mut AnyConnection, live: &Live, verdict: &Verdict) -> Result<Vec<Effect>> {
-    let mut effects = Vec::new();
-    for said in verdict.said() {
-        match said {
-            Said::AssignTeam { team } => effects.extend(live.teams.get(team).copied().map(Effect::Team)),
-            Said::AssignUser { user } => effects.extend(user_id(connection, user)?.map(Effect::Assignee)),
-            Said::Notify { who } => effects.push(Effect::Notify(who.clone())),
-            Said::Priority { .. }
-            | Said::AtLeast { .. }
-            | Said::Raise { .. }
-            | Said::Page { .. }
-            | Said::EscalateTo { .. }
-            | Said::ProposeMajor
-            | Said::AgainIn { .. }
-            | Said::Leave
-            | Said::Refuse { .. }
-            | Said::Allow => (),
-        }
-    }
-    if verdict.fallback == Some(Fallback::DefaultQueue) {
-        effects.extend(live.teams.get(outcome::DEFAULT_TEAM).copied().map(Effect::Team));
-        effects.push(Effect::Notify(ADMINISTRATORS.to_owned()));
-    }
-    Ok(effects)
-}
-
-fn escalation(connection: &mut AnyConnection, live: &Live, verdict: &Verdict, record: &Facts) -> Result<Vec<Effect>> {
-    let mut effects = Vec::new();
-    let raised = outcome::raised(verdict, record).and_then(|priority| i32::try_from(priority).ok());
-    effects.extend(raised.map(Effect::Priority));
-    for said in verdict.said() {
-        let effect = match said {
-            Said::AssignTeam { team } => live.teams.get(team).copied().map(Effect::Team),
-            Said::Notify { who } => Some(Effect::Notify(who.clone())),
-            Said::Page { who } => Some(Effect::Page { who: who.clone(), user: user_id(connection, who)? }),
-            Said::EscalateTo { level, who } => {
-                let level = i32::try_from(*level).unwrap_or(i32::MAX);
-                Some(Effect::Escalate { level, who: who.clone(), user: user_id(connection, who)? })
-            }
-            Said::ProposeMajor => Some(Effect::ProposeMajor),
-            Said::AgainIn { seconds } => Some(Effect::Again(TimeDelta::seconds(*seconds))),
-            Said::Priority { .. }
-            | Said::AtLeast { .. }
-            | Said::Raise { .. }
-            | Said::AssignUser { .. }
-            | Said::Leave
-            | Said::Refuse { .. }
-            | Said::Allow => None,
-        };
-        effects.extend(effect);
-    }
-    if verdict.fallback == Some(Fallback::AskAgain) {
-        let failed = verdict.unanswered().filter_map(|policy| policy.parse().ok()).collect();
-        effects.push(Effect::Unanswered(failed));
-    }
-    Ok(effects)
-}
-
-fn user_id(connection: &mut AnyConnection, name: &str) -> Result<Option<UserId>> {
-    let user = user_account::table.filter(user_account::user_name.eq(name)).filter(user_account::active.eq(true));
-    Ok(user.select(user_account::id).first(connection).optional()?)
-}
-
-fn refusals(verdict: &Verdict) -> Vec<Effect> {
-    let refuses = |r: &&Run| r.evaluation.failed() || r.evaluation.said().any(|s| matches!(s, Said::Refuse { .. }));
-    let policies: Vec<&str> = verdict.runs.iter().filter(refuses).map(|r| r.policy.name.as_str()).collect();
-    let policy = format!("policy {}", policies.join(", "));
-    let refusals = verdict.refusals().map(|(field, text)| Effect::Refuse {
-        field: field.to_owned(),
-        text: text.to_owned(),
-        policy: policy.clone(),
-    });
-    refusals.collect()
 }
 
 /// A run as a row of the decision log, in its place among those of one decision.
@@ -464,7 +390,7 @@ impl Host for LiveHost {
         self.teams.contains_key(name)
     }
     fn user_exists(&self, name: &str) -> Result<bool> {
-        Ok(self.database.apart(|connection| user_id(connection, name))?.is_some())
+        Ok(self.database.apart(|connection| effect::user_id(connection, name))?.is_some())
     }
     fn team_names(&self) -> Vec<String> {
         self.teams.keys().cloned().collect()

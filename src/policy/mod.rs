@@ -21,6 +21,7 @@ pub mod counterfactual;
 pub mod coverage;
 pub mod decision;
 pub mod diagnostic;
+pub mod effect;
 mod engine;
 mod entry;
 pub mod evaluate;

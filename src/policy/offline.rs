@@ -20,7 +20,7 @@ use super::{
     coverage::{Coverage, Least, Share},
     decision::{DECISIONS, Decision},
     diagnostic::{Diagnostic, Severity},
-    facts::{self, FactSchema},
+    facts::{FactSchema, Schemas},
     host::{Host, Offline},
     library::{calendar, texts},
     module::{Linked, Module, Modules, check_module, compile_module},
@@ -187,16 +187,16 @@ fn script(
     host: &Arc<dyn Host>,
     tests: Option<Least>,
 ) -> FileReport {
-    let schema = facts::incident();
     let report = FileReport { decision, ..FileReport::of(path) };
     let program = match program {
         Err(diagnostics) => return FileReport { diagnostics, ..report },
         Ok(program) => Arc::new(program),
     };
-    let mut diagnostics = check(&program, &schema, &**host);
+    let schema = Schemas::shipped().of(program.kind());
+    let mut diagnostics = check(&program, schema, &**host);
     diagnostics.iter_mut().for_each(soften);
     let Some(least) = tests else { return FileReport { diagnostics, ..report } };
-    let (tests, coverage) = run_covered(&program, &schema, host, &[]);
+    let (tests, coverage) = run_covered(&program, schema, host, &[]);
     let uncovered = coverage.iter().flat_map(|coverage| least.missed(coverage)).collect();
     FileReport { diagnostics, tests, coverage, uncovered, ..report }
 }

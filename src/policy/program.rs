@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     decision::Decision,
-    diagnostic::{Diagnostic, from_parse_error, shortened},
+    diagnostic::{Diagnostic, WRONG_KIND, from_parse_error, shortened},
     engine,
     entry::Entry,
     module::Linked,
@@ -20,6 +20,7 @@ use super::{
     syntax::rule,
     tokens::Tokens,
 };
+use crate::practice;
 
 pub use super::limits::MAX_SOURCE;
 
@@ -39,6 +40,7 @@ pub struct Rule {
 /// A compiled policy. It is immutable and runs on any thread.
 pub struct Program {
     decision: Decision,
+    kind: &'static str,
     linked: Linked,
     sha256: String,
     ast: AST,
@@ -55,6 +57,10 @@ impl Program {
     /// The decision that it answers.
     pub fn decision(&self) -> Decision {
         self.decision
+    }
+    /// The kind of records that it is about.
+    pub fn kind(&self) -> &'static str {
+        self.kind
     }
     /// The source, with the functions of the modules that it uses behind its last line.
     pub fn source(&self) -> &str {
@@ -88,9 +94,9 @@ impl Program {
             module.set_script_fn(function);
         }
         let ast = self.ast.merge(&AST::new([], module));
-        let (decision, linked, sha256) = (self.decision, self.linked.clone(), self.sha256.clone());
+        let (decision, kind, linked, sha256) = (self.decision, self.kind, self.linked.clone(), self.sha256.clone());
         let (test_ast, rules, places) = (without_decision(&ast, decision), self.rules.clone(), self.places.clone());
-        Program { decision, linked, sha256, entry: entry(&ast, decision), ast, test_ast, rules, places }
+        Program { decision, kind, linked, sha256, entry: entry(&ast, decision), ast, test_ast, rules, places }
     }
     /// The rule whose name stands there.
     pub(super) fn rule_at(&self, at: Position) -> Option<&Rule> {
@@ -112,6 +118,7 @@ pub fn compile(source: impl Into<Linked>, decision: Decision) -> Result<Program,
     let mut problems: Vec<Diagnostic> =
         ast.statements().iter().take(1).map(|s| outside(s.position(), source)).collect();
     problems.extend(decision_function(&ast, decision, source));
+    problems.extend(unasked_kind(source, decision));
     if !problems.is_empty() {
         return Err(problems.into_iter().map(|problem| linked.at_home(problem)).collect());
     }
@@ -165,11 +172,48 @@ fn decision_function(ast: &AST, decision: Decision, source: &str) -> Option<Diag
     Some(range.map_or_else(nowhere, |range| Diagnostic::over("wrong_arguments", range, message.clone())))
 }
 
+/// The kind of records that a source is about: that after which it calls what its function is given first; otherwise the first
+/// about which the decision is asked.
+pub fn kind_of(source: &str, decision: Decision) -> &'static str {
+    let tokens = Tokens::of(source);
+    let said = said_first(&tokens, decision).map(|at| tokens.text(at));
+    decision.kinds().find(|kind| said == Some(kind)).unwrap_or_else(|| decision.first_kind())
+}
+
+/// Where the name stands of what the decision's function is given first.
+fn said_first(tokens: &Tokens<'_>, decision: Decision) -> Option<usize> {
+    let spec = decision.spec();
+    Some(tokens.function(spec.function, spec.arguments.len())? + 2)
+}
+
+/// The problem of a script about a kind of records for which nothing asks the decision.
+fn unasked_kind(source: &str, decision: Decision) -> Option<Diagnostic> {
+    let tokens = Tokens::of(source);
+    let at = said_first(&tokens, decision)?;
+    let said = tokens.text(at);
+    let is_kind = practice::ALL.iter().any(|practice| practice.kind().name == said);
+    if !is_kind || decision.kinds().any(|kind| kind == said) {
+        return None;
+    }
+    let asked = decision.kinds().collect::<Vec<_>>().join(", ");
+    let message = format!("nothing asks for the {} of `{said}`, only for that of {asked}", decision.spec().name);
+    Some(Diagnostic::over(WRONG_KIND, tokens.range(at, at)?, message))
+}
+
+/// The problem of a script that is about another kind of records than its policy.
+pub fn other_kind(program: &Program, kind: &str) -> Option<Diagnostic> {
+    let tokens = Tokens::of(program.source());
+    let at = said_first(&tokens, program.decision()).filter(|_| program.kind() != kind)?;
+    let message = format!("it is about `{}`, and its policy about `{kind}`", program.kind());
+    Some(Diagnostic::over(WRONG_KIND, tokens.range(at, at)?, message))
+}
+
 fn program(linked: Linked, decision: Decision, ast: AST) -> Program {
     let (rules, places) = rules_of(&ast, &Source::new(linked.text()));
     let test_ast = without_decision(&ast, decision);
     let sha256 = hex::encode(Sha256::digest(linked.own().as_bytes()));
-    Program { decision, linked, sha256, entry: entry(&ast, decision), ast, test_ast, rules, places }
+    let kind = kind_of(linked.own(), decision);
+    Program { decision, kind, linked, sha256, entry: entry(&ast, decision), ast, test_ast, rules, places }
 }
 
 fn entry(ast: &AST, decision: Decision) -> Option<Entry> {

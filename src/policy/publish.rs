@@ -33,6 +33,8 @@ use crate::{
 pub struct Subject {
     /// The decision that it answers.
     pub decision: Decision,
+    /// The kind of records that it is about.
+    pub kind: String,
     /// The source, with what it is built with.
     pub build: Build,
     /// What is pinned, and whether its record is shown.
@@ -59,7 +61,8 @@ impl Subject {
         let pins = PinRow::all(connection, policy.id)?.into_iter().map(|pin| (pin, false)).collect();
         let share = |least: Option<i32>| least.and_then(|least| u8::try_from(least).ok());
         let least = Least { lines: share(policy.least_line_coverage), branches: share(policy.least_branch_coverage) };
-        Ok(Subject { decision: policy.decision()?, build: version.build(connection)?, pins, least })
+        let (decision, kind) = (policy.decision()?, policy.kind.clone());
+        Ok(Subject { decision, kind, build: version.build(connection)?, pins, least })
     }
 
     /// The records that pins are about.
@@ -87,16 +90,17 @@ impl Subject {
 /// # Errors
 /// A pin that this server never wrote.
 pub fn examine(policies: &Policies, live: &Live, subject: &Subject) -> Result<Examined> {
-    let Subject { decision, build, pins, least } = subject;
+    let Subject { decision, kind, build, pins, least } = subject;
     let (host, least, as_of) = (build.host(&policies.host(live)), *least, live.as_of());
     let program = match compile(build.script.clone(), *decision) {
         Ok(program) => Arc::new(program),
         Err(diagnostics) => return Ok(Examined { diagnostics, tests: Vec::new(), coverage: None, least, as_of }),
     };
-    let diagnostics = validate::check(&program, live.schema(), &*host);
-    let pinned = pins.iter().map(|(pin, shown)| Pinned::new(pin, *decision, live.schema(), &host, *shown));
+    let schema = live.schemas().of(program.kind());
+    let diagnostics = validate::check_policy(&program, Some(kind), live.schemas(), &*host);
+    let pinned = pins.iter().map(|(pin, shown)| Pinned::new(pin, *decision, schema, &host, *shown));
     let pinned = pinned.collect::<Result<Vec<_>>>()?;
-    let (tests, coverage) = run_covered(&program, live.schema(), &build.host(&live.offline()), &pinned);
+    let (tests, coverage) = run_covered(&program, schema, &build.host(&live.offline()), &pinned);
     Ok(Examined { diagnostics, tests, coverage, least, as_of })
 }
 
@@ -108,8 +112,9 @@ impl Examined {
             Ok(program) => Arc::new(program),
             Err(diagnostics) => return Examined { diagnostics, tests: Vec::new(), coverage: None, least, as_of },
         };
-        let diagnostics = check_module(&program, live.schema(), &*live.offline());
-        let (tests, coverage) = run_covered(&program, live.schema(), &live.offline(), &[]);
+        let schema = live.schemas().first();
+        let diagnostics = check_module(&program, schema, &*live.offline());
+        let (tests, coverage) = run_covered(&program, schema, &live.offline(), &[]);
         Examined { diagnostics, tests, coverage, least, as_of }
     }
 

@@ -10,8 +10,8 @@ use super::{
     decision::{DECISIONS, Decision},
     engine::{self, FORBIDDEN, PACKAGES, Part},
     functions::{
-        EFFECTS, IN_TESTS,
-        reference::{FUNCTIONS, Row},
+        EFFECTS, is_only_in_tests,
+        reference::{self, Row},
     },
 };
 use crate::error::{Error, Result};
@@ -98,12 +98,12 @@ pub struct RhaiFunction {
 
 /// What scripts can call.
 pub fn functions() -> PolicyFunctions {
-    PolicyFunctions { functions: FUNCTIONS.iter().map(own).collect(), rhai: PACKAGES.iter().map(group).collect() }
+    PolicyFunctions { functions: reference::functions().map(own).collect(), rhai: PACKAGES.iter().map(group).collect() }
 }
 
 /// Whether a function is only there in tests.
 fn only_in_tests(row: &Row) -> bool {
-    IN_TESTS.contains(&row.name) || DECISIONS.iter().any(|d| d.function == row.name)
+    is_only_in_tests(row.name) || DECISIONS.iter().any(|d| d.function == row.name)
 }
 
 /// The decisions whose scripts may use a function.
@@ -259,12 +259,13 @@ mod tests {
         })
         .into_iter()
         .collect();
-        let fields: BTreeSet<String> = std::iter::once(facts::incident())
+        let fields: BTreeSet<String> = facts::Schemas::shipped()
+            .all()
+            .cloned()
             .chain(facts::all_beside())
             .flat_map(|s| s.all_fields().into_iter().map(|(_, f)| format!("get${}", f.name)).collect::<Vec<_>>())
             .collect();
-        let documented: BTreeSet<(String, usize)> = FUNCTIONS
-            .iter()
+        let documented: BTreeSet<(String, usize)> = reference::functions()
             .flat_map(|row| {
                 let name =
                     if form(row) == FunctionForm::Property { format!("get${}", row.name) } else { row.name.into() };
@@ -278,8 +279,8 @@ mod tests {
 
     /// The script that shows an example, and whether it does so in a test.
     fn script(row: &Row, decision: Decision) -> String {
-        let spec = decision.spec();
-        let arguments = ["incident"].into_iter().chain(spec.beside()).collect::<Vec<_>>().join(", ");
+        let (spec, kind) = (decision.spec(), decision.first_kind());
+        let arguments = [kind].into_iter().chain(spec.beside()).collect::<Vec<_>>().join(", ");
         let (says, example) = match decision {
             Decision::Priority => ("priority(2)", row.example),
             Decision::Routing => ("assign(\"service-desk\")", row.example),
@@ -296,7 +297,7 @@ mod tests {
     fn the_example_of_each_function_runs_for_each_decision_that_may_use_it() {
         let host: Arc<dyn Host> = Arc::new(Library::shipped().unwrap().offline());
         let input = Input::new(facts::incident().made_up(), test_clock());
-        for row in FUNCTIONS {
+        for row in reference::functions() {
             assert!(row.doc.ends_with('.') && row.example.contains(row.name), "{}", row.name);
             for decision in decisions(row) {
                 let source = script(row, decision);

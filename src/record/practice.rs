@@ -79,6 +79,8 @@ pub trait Practice: Send + Sync + Sized + 'static {
 pub trait AnyPractice: Send + Sync {
     /// Its kind.
     fn kind(&self) -> &'static Kind;
+    /// The details of a new record, before anything is given.
+    fn blank(&self) -> Map<String, Value>;
     /// Makes a record.
     fn create(&self, desk: &mut Desk<'_, '_>, input: Map<String, Value>) -> Result<Outcome>;
     /// Changes fields of a record.
@@ -151,6 +153,10 @@ impl<P> Default for Mounted<P> {
 impl<P: Practice> AnyPractice for Mounted<P> {
     fn kind(&self) -> &'static Kind {
         &const { P::KIND }
+    }
+    fn blank(&self) -> Map<String, Value> {
+        // A row of a table is always an object.
+        render::object(&P::Details::blank(RecordId::new())).unwrap_or_default()
     }
     fn create(&self, desk: &mut Desk<'_, '_>, input: Map<String, Value>) -> Result<Outcome> {
         store::create::<P>(desk, input)

@@ -60,7 +60,7 @@ pub struct Ours {
 impl Ours {
     /// With all records prepared.
     pub fn new(cases: &[Case]) -> Ours {
-        Ours { program: compiled(), host: host(), schema: facts::incident(), inputs: inputs(cases) }
+        Ours { program: compiled(), host: host(), schema: facts::Schemas::shipped().first().clone(), inputs: inputs(cases) }
     }
 
     fn read(&self, record: &Json) -> Input {

@@ -49,7 +49,7 @@ impl Rehearsal {
         let tried = |number, mode| ActivePolicy::tried(pin.id.to_string(), &pin.name, version(number), mode);
         let before = Bundle::new([Arc::new(tried(1, "live"))]);
         let after = before.rehearsal_with(tried(2, CANDIDATE), 0);
-        let judge = Judge::new(&asked, before, after, ours::host(), facts::incident());
+        let judge = Judge::new(&asked, before, after, ours::host(), facts::Schemas::shipped().first().clone());
         let case = |input| Case {
             place: Place { at: ours::now(), id: RowId::new() },
             record: RecordId::new(),

@@ -19,6 +19,7 @@ use crate::{
         diagnostic::Diagnostic,
         format::format,
         library::{is_name, purpose},
+        program::kind_of,
         store::sha256,
     },
 };
@@ -186,13 +187,13 @@ impl<'a> Wanted<'a> {
     fn of(change: &Change<'a>) -> Result<Self> {
         let named = parse(change.path).and_then(|(_, folder, name)| Some((Decision::named(folder)?, folder, name)));
         let wrong = || Error::invalid("", "wrong_form", format!("{} is no policy.", change.path));
-        let (_, folder, name) = named.ok_or_else(wrong)?;
+        let (decision, folder, name) = named.ok_or_else(wrong)?;
         let known = change.stored.map(|stored| &stored.settings).or(change.entry);
         let entry = change.entry.cloned().unwrap_or_default();
         Ok(Wanted {
             name: entry.name.clone().unwrap_or_else(|| format!("{folder}_{name}")),
             decision: folder,
-            kind: known.and_then(|known| known.kind.as_deref()).unwrap_or("incident"),
+            kind: known.and_then(|known| known.kind.as_deref()).unwrap_or_else(|| kind_of(&change.file.text, decision)),
             description: entry.description.clone().unwrap_or_else(|| purpose(&change.file.text)),
             entry,
         })

@@ -180,9 +180,9 @@ async fn start_back_test(
     let name = id.clone();
     studio
         .run(&call, move |bench| {
-            let (decision, _, build) = bench.stored(&name, number)?;
+            let (policy, _, build) = bench.stored(&name, number)?;
             let problems = |found: Vec<_>| Error::invalid_all(found.iter().map(problem).collect());
-            build.compiled(number.into(), decision).map(drop).map_err(problems)
+            build.compiled(number.into(), policy.decision()?).map(drop).map_err(problems)
         })
         .await?;
     let body = serde_json::to_value(&new).map_err(Error::internal)?;

@@ -228,7 +228,8 @@ impl Bench {
 
     fn replay(&self, id: &str) -> Result<DecisionReplay> {
         let (live, (entry, version)) = (self.live()?, self.logged_with_version(id)?);
-        let replay = log::replay(&entry, &version.program, live.schema()).map_err(misfit)?;
+        let replay =
+            log::replay(&entry, &version.program, live.schemas().of(version.program.kind())).map_err(misfit)?;
         Ok(DecisionReplay { same: replay.same, then: entry.run.evaluation, now: replay.evaluation })
     }
 
@@ -236,7 +237,8 @@ impl Bench {
         let (live, (entry, version)) = (self.live()?, self.logged_with_version(id)?);
         let looked_up = &entry.run.evaluation.host_calls;
         let host = self.policies.host(&live);
-        counterfactual::search(&version, &entry.input, looked_up, live.schema(), &host).map_err(misfit)
+        let schema = live.schemas().of(version.program.kind());
+        counterfactual::search(&version, &entry.input, looked_up, schema, &host).map_err(misfit)
     }
 }
 

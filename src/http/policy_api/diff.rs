@@ -168,7 +168,8 @@ impl Bench {
 
     fn diff(&self, id: &str, from: i32, to: i32) -> Result<PolicyDiff> {
         let (_, before, build_before) = self.stored(id, from)?;
-        let (decision, after, build_after) = self.stored(id, to)?;
+        let (policy, after, build_after) = self.stored(id, to)?;
+        let decision = policy.decision()?;
         PolicyDiff::of(decision, (&before, &build_before), (&after, &build_after))
     }
 }

@@ -26,10 +26,15 @@ impl Bench {
         self.database.read_here(|connection| self.policies.current(connection))
     }
 
-    /// Everything that is wrong with a version.
-    pub(super) fn diagnose(&self, live: &Live, decision: Decision, version: &Build) -> Vec<Diagnostic> {
+    /// Everything that is wrong with a version; where a kind is given, it has to be about that.
+    pub(super) fn diagnose(
+        &self,
+        live: &Live,
+        (decision, kind): (Decision, Option<&str>),
+        version: &Build,
+    ) -> Vec<Diagnostic> {
         let host = version.host(&self.policies.host(live));
-        validate::validate(version.script.clone(), decision, live.schema(), &*host)
+        validate::validate(version.script.clone(), decision, kind, live.schemas(), &*host)
     }
 
     /// A source that is not stored, with the newest modules.
@@ -37,13 +42,13 @@ impl Bench {
         Ok(self.database.read_here(|connection| build_now(connection, source, false))?.1)
     }
 
-    /// A stored version, with its policy's decision and what it is pinned to.
-    pub(super) fn stored(&self, id: &str, number: i32) -> Result<(Decision, VersionRow, Build)> {
+    /// A stored version, with its policy and what it is pinned to.
+    pub(super) fn stored(&self, id: &str, number: i32) -> Result<(PolicyRow, VersionRow, Build)> {
         self.database.read_here(|connection| {
             let policy = PolicyRow::find(connection, id)?;
             let row = policy.version(connection, number)?;
             let build = row.build(connection)?;
-            Ok((policy.decision()?, row, build))
+            Ok((policy, row, build))
         })
     }
 
@@ -77,7 +82,8 @@ pub(super) fn may_know_why(caller: &Caller) -> bool {
 }
 
 /// Refuses a kind that there is not, or for which nobody asks this decision.
-pub(super) fn check_kind(kernel: &Kernel, kind: &str, decision: Decision) -> Result<()> {
+pub(super) fn check_kind(kernel: &Kernel, kind: Option<&str>, decision: Decision) -> Result<()> {
+    let Some(kind) = kind else { return Ok(()) };
     let kinds = || kernel.practices().iter().map(|p| p.kind());
     let Some(known) = kinds().find(|k| k.name == kind) else {
         let near = did_you_mean(kind, kinds().map(|k| k.name));

@@ -251,8 +251,11 @@ impl Bench {
         let (pin, policy) = self.database.read_here(|connection| {
             let (row, entry) = self.logged(connection, id)?;
             let made = (self.cause.caller.user, self.cause.at);
-            let pin = PinRow::of(&row, &entry, live.schema(), (new.name.trim(), &new.comment), made)?;
-            let policy = PolicyRow::find(connection, pin.policy_id.as_str())?;
+            let policy = row.policy_id.map(|id| PolicyRow::find(connection, id.as_str())).transpose()?;
+            let kind = policy.as_ref().map(|policy| policy.kind.as_str()).unwrap_or_default();
+            let schema = live.schemas().of(kind);
+            let pin = PinRow::of(&row, &entry, schema, (new.name.trim(), &new.comment), made)?;
+            let policy = policy.ok_or_else(|| Error::not_found("policy"))?;
             Ok((pin, policy))
         })?;
         let seen = HashSet::from([pin.record_id]);
@@ -288,11 +291,11 @@ impl Bench {
         let build = build.transpose()?;
         let host = build.as_ref().map_or_else(|| host.clone(), |build| build.host(&host));
         let program = build.and_then(|build| compile(build.script, decision).ok()).map(Arc::new);
-        let pinned =
-            pins.iter().map(|pin| Pinned::new(pin, decision, live.schema(), &host, seen.contains(&pin.record_id)));
+        let schema = live.schemas().of(&policy.kind);
+        let pinned = pins.iter().map(|pin| Pinned::new(pin, decision, schema, &host, seen.contains(&pin.record_id)));
         let pinned = pinned.collect::<Result<Vec<_>>>()?;
         let mut results =
-            program.map(|program| run_pins(&program, live.schema(), &host, &pinned)).unwrap_or_default().into_iter();
+            program.map(|program| run_pins(&program, schema, &host, &pinned)).unwrap_or_default().into_iter();
         let shown = pins.iter().map(|pin| {
             let (result, shown) = (results.next(), seen.contains(&pin.record_id));
             let told = |json: &crate::db::JsonText| if shown { json.read().map(Some) } else { Ok(None) };

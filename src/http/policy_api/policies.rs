@@ -127,7 +127,7 @@ async fn create_policy(call: Call, Body(new): Body<NewPolicy>) -> Result<HttpRes
     if RESERVED.contains(&new.name.as_str()) {
         return Err(Error::invalid("/name", "taken", format!("`{}` is the name of something else.", new.name)));
     }
-    check_kind(&call.service.kernel, &new.kind, new.decision)?;
+    check_kind(&call.service.kernel, new.kind.as_deref(), new.decision)?;
     let body = serde_json::to_value(&new).map_err(Error::internal)?;
     call.write(&body, move |desk| {
         let row = added(desk, &new)?;
@@ -147,7 +147,7 @@ fn added(desk: &mut Desk<'_, '_>, new: &NewPolicy) -> Result<PolicyRow> {
         id: RowId::new(),
         name: new.name.clone(),
         decision: decision.to_owned(),
-        kind: new.kind.clone(),
+        kind: new.kind.clone().unwrap_or_else(|| new.decision.first_kind().to_owned()),
         description: new.description.clone(),
         position: new.position.map_or_else(last, Ok)?,
         enabled: new.enabled,

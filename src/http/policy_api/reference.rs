@@ -165,7 +165,7 @@ async fn get_schema(call: Call, studio: web::Data<Studio>) -> Result<HttpRespons
             let written = |schema: &facts::FactSchema| serde_json::to_value(schema).map_err(Error::internal);
             Ok(PolicySchema {
                 decisions: DECISIONS,
-                records: vec![written(live.schema())?],
+                records: live.schemas().all().map(|schema| written(schema)).collect::<Result<_>>()?,
                 transition: written(&facts::transition())?,
                 moment: written(&facts::moment())?,
                 tables: tables.iter().map(|table| PolicyTable::of(table)).collect(),

@@ -119,7 +119,7 @@ pub(super) fn input(bench: &Bench, connection: &mut AnyConnection, live: &Live, 
 
 fn without_moment(bench: &Bench, connection: &mut AnyConnection, live: &Live, asked: &Simulation) -> Result<Input> {
     let cause = Cause { at: asked.at.or(asked.as_of).unwrap_or(bench.cause.at), ..Cause::clone(&bench.cause) };
-    let kind = bench.kernel.practice(&asked.kind)?.kind();
+    let kind = bench.kernel.practice(asked.kind())?.kind();
     match &asked.record {
         Value::String(id) => stored(bench, connection, live, asked, kind, &cause, id),
         Value::Object(given) => {
@@ -131,7 +131,7 @@ fn without_moment(bench: &Bench, connection: &mut AnyConnection, live: &Live, as
                 let detail = "A made-up record has no past; `as_of` is for stored ones.";
                 return Err(Error::invalid("/as_of", "contradiction", detail));
             }
-            let record = made_up(live.schema(), given).map_err(|e| below("/record", e))?;
+            let record = made_up(live.schemas().of(kind.name), given).map_err(|e| below("/record", e))?;
             let from = record.text("state").unwrap_or_default().to_owned();
             let input = Input::new(record, cause.at);
             Ok(match transition(kind, asked, &from)? {

@@ -87,11 +87,11 @@ pub struct NewPolicy {
     pub name: String,
     /// The decision that it answers.
     pub decision: Decision,
-    /// The kind of record that it decides about.
-    #[serde(default = "incident")]
-    #[schema(default = "incident")]
-    #[schema(max_length = 40)]
-    pub kind: String,
+    /// The kind of record that it decides about; the first for which the decision is asked, if not given. The first parameter of
+    /// its function bears that name.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, max_length = 40)]
+    pub kind: Option<String>,
     /// What it is for.
     #[serde(default)]
     #[schema(max_length = 4000)]
@@ -104,11 +104,6 @@ pub struct NewPolicy {
     #[serde(default = "yes")]
     #[schema(default = true)]
     pub enabled: bool,
-}
-
-/// The kind that is meant where none is given.
-pub fn incident() -> String {
-    "incident".to_owned()
 }
 
 fn yes() -> bool {
@@ -246,11 +241,10 @@ pub struct Rollback {
 pub struct PolicySource {
     /// The decision that it is to answer.
     pub decision: Decision,
-    /// The kind of record that it is to decide about.
-    #[serde(default = "incident")]
-    #[schema(default = "incident")]
-    #[schema(max_length = 40)]
-    pub kind: String,
+    /// The kind of record that it is to decide about; what its function calls its first parameter, if not given.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, max_length = 40)]
+    pub kind: Option<String>,
     /// The source.
     pub source: String,
 }

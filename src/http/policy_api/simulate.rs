@@ -11,7 +11,7 @@ use super::{
     Bench, Studio,
     gate::check_kind,
     rehearsal::{self, Written},
-    shape::{PolicyDiagnostics, PolicySource, incident},
+    shape::{PolicyDiagnostics, PolicySource},
     versions::diagnostic,
 };
 use crate::{
@@ -30,13 +30,16 @@ use crate::{
         chain::{self, ActivePolicy, Bundle, PolicyRef, Run},
         decision::{Decision, Fallback},
         diagnostic::Severity,
+        effect,
         evaluate::Evaluation,
         host::Host,
-        live::{self, Live},
+        live::Live,
         log::explain,
+        program::{kind_of, other_kind},
         publish::problem,
         store::PolicyRow,
     },
+    record::input::given,
 };
 
 pub(super) fn mount(api: &mut Api) {
@@ -49,11 +52,10 @@ pub(super) fn mount(api: &mut Api) {
 pub(super) struct Simulation {
     /// The decision.
     pub decision: Decision,
-    /// The kind of record.
-    #[serde(default = "incident")]
-    #[schema(default = "incident")]
-    #[schema(max_length = 40)]
-    pub kind: String,
+    /// The kind of record; that of `source`, if it is given, or else the first for which the decision is asked.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, max_length = 40)]
+    pub kind: Option<String>,
     /// The id or number of a record that you see, or a made-up record: an object of fields as scripts read them (see
     /// `GET /policy-schema`), where each field that is left out has its default.
     #[schema(value_type = serde_json::Value)]
@@ -146,10 +148,11 @@ async fn validate_source(
     studio: web::Data<Studio>,
     Body(given): Body<PolicySource>,
 ) -> Result<HttpResponse> {
-    check_kind(&call.service.kernel, &given.kind, given.decision)?;
+    check_kind(&call.service.kernel, given.kind.as_deref(), given.decision)?;
     let found = studio
         .run(&call, move |bench| {
-            let diagnostics = bench.diagnose(&*bench.live()?, given.decision, &bench.unsaved(&given.source)?);
+            let asked = (given.decision, given.kind.as_deref());
+            let diagnostics = bench.diagnose(&*bench.live()?, asked, &bench.unsaved(&given.source)?);
             let valid = !diagnostics.iter().any(|d| d.severity == Severity::Error);
             Ok(PolicyDiagnostics { valid, diagnostics })
         })
@@ -212,9 +215,17 @@ async fn simulate_record(call: Call, studio: web::Data<Studio>, Body(asked): Bod
     if asked.as_of.is_some_and(|at| at > call.cause.at) {
         return Err(Error::invalid("/as_of", "out_of_range", "`as_of` is a moment in the past."));
     }
-    check_kind(&call.service.kernel, &asked.kind, asked.decision)?;
+    check_kind(&call.service.kernel, asked.kind.as_deref(), asked.decision)?;
     let result = studio.run(&call, move |bench| bench.simulate(&asked)).await?;
     Ok(HttpResponse::Ok().json(result))
+}
+
+impl Simulation {
+    /// The kind of record.
+    pub(super) fn kind(&self) -> &str {
+        let said = || self.source.as_ref().map(|source| kind_of(source, self.decision));
+        self.kind.as_deref().or_else(said).unwrap_or_else(|| self.decision.first_kind())
+    }
 }
 
 impl Bench {
@@ -227,7 +238,7 @@ impl Bench {
         let verdict = chain::decide(&bundle, asked.decision, &input, &host);
         let given = serde_json::to_value(&input).map_err(Error::internal)?;
         let would = self.database.read_here(|c| {
-            let effects = live::effects(c, &live, asked.decision, &verdict, &input.record)?;
+            let effects = effect::of(c, &live, asked.decision, &verdict, &input.record)?;
             Written::of(c, &live, &effects, given["record"].as_object().unwrap_or(&Map::new()))
         })?;
         let number = input.record.text("number").filter(|n| !n.is_empty());
@@ -256,11 +267,17 @@ impl Bench {
             (None, None) if asked.version.is_some() => {
                 return Err(Error::invalid("/version", "required", "Name the `policy` whose version this is."));
             }
-            (None, None) => return Ok(live.bundle().rehearsal(asked.decision)),
+            (None, None) => {
+                let kind = self.kernel.practice(asked.kind())?.kind();
+                return Ok(live.bundle().rehearsal(asked.decision, kind.name));
+            }
         };
         let version = build
             .compiled(number, asked.decision)
             .map_err(|problems| Error::invalid_all(problems.iter().map(problem).collect()))?;
+        if let Some(wrong) = other_kind(&version.program, asked.kind()) {
+            return Err(Error::invalid_all(vec![problem(&wrong)]));
+        }
         Ok(Bundle::new([Arc::new(ActivePolicy::tried(id, name, version, "candidate"))]))
     }
 
@@ -268,8 +285,8 @@ impl Bench {
     fn named(&self, asked: &Simulation, policy: &str) -> Result<(String, String, i64, Build)> {
         self.database.read_here(|c| {
             let row = PolicyRow::find(c, policy)?;
-            if row.decision()? != asked.decision {
-                let detail = format!("`{}` answers {}.", row.name, row.decision);
+            if row.decision()? != asked.decision || row.kind != asked.kind() {
+                let detail = format!("`{}` answers {} of `{}`.", row.name, row.decision, row.kind);
                 return Err(Error::invalid("/decision", "contradiction", detail));
             }
             let number = asked.version.or(row.active_version);

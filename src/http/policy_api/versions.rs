@@ -132,11 +132,12 @@ async fn create_version(
     let (name, source) = (id.clone(), new.source.clone());
     let (uses, diagnostics) = studio
         .run(&call, move |bench| {
-            let (decision, (uses, build)) = bench.database.read_here(|connection| {
+            let (policy, (uses, build)) = bench.database.read_here(|connection| {
                 let policy = PolicyRow::find(connection, &name)?;
-                Ok((policy.decision()?, build_now(connection, &source, new.keep_tables)?))
+                let built = build_now(connection, &source, new.keep_tables)?;
+                Ok((policy, built))
             })?;
-            let diagnostics = bench.diagnose(&*bench.live()?, decision, &build);
+            let diagnostics = bench.diagnose(&*bench.live()?, (policy.decision()?, Some(&policy.kind)), &build);
             Ok((uses, diagnostics))
         })
         .await?;
@@ -182,8 +183,8 @@ async fn get_version(call: Call, studio: web::Data<Studio>, path: web::Path<(Str
     let (id, number) = path.into_inner();
     let shown = studio
         .run(&call, move |bench| {
-            let (decision, row, build) = bench.stored(&id, number)?;
-            full(row, bench.diagnose(&*bench.live()?, decision, &build))
+            let (policy, row, build) = bench.stored(&id, number)?;
+            full(row, bench.diagnose(&*bench.live()?, (policy.decision()?, Some(&policy.kind)), &build))
         })
         .await?;
     Ok(HttpResponse::Ok().json(shown))

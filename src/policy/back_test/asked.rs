@@ -36,6 +36,9 @@ pub struct Pin {
 pub struct Asked {
     /// The decision.
     pub decision: Decision,
+    /// The kind of records.
+    #[serde(default = "first")]
+    pub kind: String,
     /// The version that is rehearsed.
     pub candidate: Pin,
     /// What is live beside it and compared with it, in the order in which it is asked.
@@ -58,6 +61,11 @@ fn last() -> usize {
     usize::MAX
 }
 
+/// What was asked for before there were policies of several kinds.
+fn first() -> String {
+    Decision::Priority.first_kind().to_owned()
+}
+
 impl Asked {
     /// A rehearsal of a version beside what is live now, or with another version of the policy in its place.
     ///
@@ -70,7 +78,7 @@ impl Asked {
         let decision = policy.decision()?;
         let all = PolicyRow::all(connection)?;
         let pin = |id, name: &str, version| Pin { id, name: name.to_owned(), version };
-        let asked = all.iter().filter(|row| row.decision == policy.decision);
+        let asked = all.iter().filter(|row| row.is_asked_with(policy));
         let version = |row: &PolicyRow| match against.filter(|_| row.id == policy.id) {
             Some(against) => Some(against),
             None => row.active_version.filter(|_| row.enabled),
@@ -80,6 +88,7 @@ impl Asked {
         let tables = TableRow::all(connection)?.iter().map(|row| pin(row.id, &row.name, row.version)).collect();
         Ok(Asked {
             decision,
+            kind: policy.kind.clone(),
             candidate: pin(policy.id, &policy.name, number),
             live,
             before,
@@ -113,7 +122,7 @@ impl Asked {
             tables.insert(pin.name.clone(), Arc::new(row.table_of(connection, pin.version)?));
         }
         let host = policies.host_with(live, tables);
-        Ok(Judge::new(self, before, after, host, live.schema().clone()))
+        Ok(Judge::new(self, before, after, host, live.schemas().of(&self.kind).clone()))
     }
 
     fn compiled<'a>(&self, connection: &mut AnyConnection, pin: &'a Pin) -> Result<(&'a Pin, Version)> {

@@ -20,7 +20,9 @@ use serde_json::Value as Json;
 
 pub use read::{OfSchema, OfType};
 pub use schema::{FactSchema, FieldSchema, FieldType};
-pub use shipped::{KINDS, all_beside, beside, incident, incident_with, moment, transition};
+pub use shipped::{Schemas, all_beside, beside, made_up_of, moment, transition};
+#[cfg(test)]
+pub use shipped::{incident, incident_with};
 pub use value::{Cell, MAX_TEXT, Value};
 pub use words::Phrase;
 

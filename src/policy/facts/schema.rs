@@ -59,6 +59,9 @@ impl Serialize for FieldType {
 pub struct FieldSchema {
     /// The name in scripts.
     pub name: String,
+    /// The field of the record that it is read from.
+    #[serde(skip)]
+    pub column: String,
     /// The type.
     #[serde(rename = "type")]
     pub kind: FieldType,
@@ -75,8 +78,14 @@ pub struct FieldSchema {
 impl FieldSchema {
     /// A field that may hold any value of its type and is absent unless set.
     pub fn new(name: &str, kind: FieldType, doc: &str) -> Self {
-        let (choices, default) = (Vec::new(), Value::Null);
-        FieldSchema { name: name.to_owned(), kind, choices, may_be_empty: true, default, doc: doc.to_owned() }
+        let (name, choices, default) = (name.to_owned(), Vec::new(), Value::Null);
+        FieldSchema { column: name.clone(), name, kind, choices, may_be_empty: true, default, doc: doc.to_owned() }
+    }
+    /// One that is read from a field of another name.
+    #[must_use]
+    pub fn column(mut self, column: &str) -> Self {
+        column.clone_into(&mut self.column);
+        self
     }
     /// One that is never absent.
     #[must_use]

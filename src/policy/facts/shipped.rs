@@ -1,11 +1,18 @@
-//! The schemas that ship: an incident and what it refers to, and a transition.
+//! Which facts each kind of record shows: those of its own fields, read from its table of fields, and those that all kinds
+//! share. Another kind brings its facts with its fields; nothing is added here.
 
 use std::sync::{Arc, LazyLock};
 
-use super::{FactSchema, FieldSchema, FieldType, Value};
+use serde_json::{Map, Value as Json};
 
-/// The kinds of record that tests can make up: each is a function of that name. A new practice adds its own here.
-pub const KINDS: &[&str] = &["incident", "transition", "moment"];
+use super::{FactSchema, FieldSchema, FieldType, Value};
+use crate::{
+    practice,
+    record::{
+        kind::{Field, Holds, Kind},
+        practice::AnyPractice,
+    },
+};
 
 /// What decisions are made on beside the record.
 pub fn all_beside() -> [Arc<FactSchema>; 2] {
@@ -17,78 +24,145 @@ pub fn beside(name: &str) -> Option<Arc<FactSchema>> {
     all_beside().into_iter().find(|schema| schema.name() == name)
 }
 
+/// What a test can make up by this name: a record of a kind, or what stands beside one. `own` is what the policy is about, with
+/// the fields that administrators added.
+pub fn made_up_of(name: &str, own: &Arc<FactSchema>) -> Option<Arc<FactSchema>> {
+    let kinds = || Schemas::shipped().all().find(|schema| schema.name() == name).cloned();
+    if own.name() == name { Some(Arc::clone(own)) } else { beside(name).or_else(kinds) }
+}
+
+/// What policies see of each kind that they are asked about.
+#[derive(Clone, Debug)]
+pub struct Schemas(Vec<Arc<FactSchema>>);
+
+impl Schemas {
+    /// Without fields that administrators defined.
+    pub fn shipped() -> &'static Schemas {
+        static SHIPPED: LazyLock<Schemas> = LazyLock::new(|| Schemas::with(|_| Vec::new()));
+        &SHIPPED
+    }
+    /// With the fields that administrators defined for each kind, under `custom`.
+    pub fn with(mut custom: impl FnMut(&'static Kind) -> Vec<FieldSchema>) -> Schemas {
+        Schemas(asked_about().map(|practice| Arc::new(of(practice, custom(practice.kind())))).collect())
+    }
+    /// That of a kind; of the first where nothing is ever asked about it.
+    pub fn of(&self, kind: &str) -> &Arc<FactSchema> {
+        self.0.iter().find(|schema| schema.name() == kind).unwrap_or(self.first())
+    }
+    /// That of the first kind, which is meant where nothing says which.
+    pub fn first(&self) -> &Arc<FactSchema> {
+        &self.0[0]
+    }
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<FactSchema>> {
+        self.0.iter()
+    }
+}
+
+/// An incident without custom fields.
+#[cfg(test)]
+pub fn incident() -> Arc<FactSchema> {
+    Schemas::shipped().first().clone()
+}
+
+/// An incident with the custom fields that administrators defined, under `custom`.
+#[cfg(test)]
+pub fn incident_with(custom: Vec<FieldSchema>) -> Arc<FactSchema> {
+    Schemas::with(|_| custom.clone()).first().clone()
+}
+
+/// The practices about whose records policies are asked.
+fn asked_about() -> impl Iterator<Item = &'static dyn AnyPractice> {
+    practice::ALL.iter().copied().filter(|practice| !practice.kind().decisions.is_empty())
+}
+
 fn text(name: &str, doc: &str) -> FieldSchema {
     FieldSchema::new(name, FieldType::Text, doc)
 }
 fn int(name: &str, doc: &str) -> FieldSchema {
     FieldSchema::new(name, FieldType::Int, doc)
 }
+fn time(name: &str, doc: &str) -> FieldSchema {
+    FieldSchema::new(name, FieldType::Time, doc)
+}
 fn nested(name: &str, schema: FactSchema, doc: &str) -> FieldSchema {
     FieldSchema::new(name, FieldType::Nested(Arc::new(schema)), doc)
 }
 
-/// An incident without custom fields.
-pub fn incident() -> Arc<FactSchema> {
-    incident_with(Vec::new())
+fn of(practice: &dyn AnyPractice, custom: Vec<FieldSchema>) -> FactSchema {
+    let (kind, blank) = (practice.kind(), practice.blank());
+    let details = kind.fields.iter().filter_map(|field| detail(kind, field, &blank));
+    let uses = |field: &FieldSchema| kind.field(&field.column).is_some();
+    let fields = identity(kind).into_iter().chain(details).chain(work(kind)).chain(context(custom));
+    FactSchema::new(kind.name, fields.filter(uses).collect())
 }
 
-/// An incident with the custom fields that administrators defined, under `custom`.
-pub fn incident_with(custom: Vec<FieldSchema>) -> Arc<FactSchema> {
-    let fields = identity().into_iter().chain(work()).chain(context(custom)).collect();
-    Arc::new(FactSchema::new("incident", fields))
+/// A field of the kind's own table, with what a new record has there. What it refers to is told by name, if policies know it so.
+fn detail(kind: &Kind, field: &Field, blank: &Map<String, Json>) -> Option<FieldSchema> {
+    // `incident.type` says enough.
+    let is_type = field.name.strip_prefix(kind.name) == Some("_type");
+    let name = if is_type { "type" } else { field.short_name() };
+    let doc = field.doc.trim_end_matches('.');
+    let fact = match field.holds {
+        Holds::Line(_) | Holds::User | Holds::Team => text(name, doc),
+        Holds::Text(_) => text(name, &format!("{doc}; at most 4,000 bytes of it")),
+        Holds::Integer(..) => int(name, doc),
+        Holds::Time => time(name, doc),
+        Holds::Choice(choices) => text(name, doc).choices(choices),
+        Holds::Organisation | Holds::Record(_) | Holds::Tags | Holds::Custom => return None,
+    };
+    let made_up = blank.get(field.name).and_then(|value| Value::from_json(value, &fact.kind)).unwrap_or_default();
+    let fact = if field.nullable { fact } else { fact.always() };
+    Some(fact.column(field.name).default(made_up))
 }
 
-fn identity() -> Vec<FieldSchema> {
+fn identity(kind: &Kind) -> Vec<FieldSchema> {
+    let number = format!("{}0000001", kind.prefix);
     vec![
-        text("number", "The number, such as INC0000012").always().default("INC0000001"),
-        text("title", "One line that says what is wrong").always().default("Something does not work"),
-        text("description", "What the caller says, at most 4,000 bytes of it").always().default(""),
-        text("category", "The category"),
-        text("subcategory", "The subcategory"),
-        text("type", "What kind of incident")
-            .always()
-            .choices(&["application", "hardware", "service", "security"])
-            .default("application"),
-        text("channel", "How it came in: phone, mail, portal, chat, walk_in, alert").always().default("portal"),
+        text("number", &format!("The number, such as {}0000012", kind.prefix)).always().default(number.as_str()),
+        text("title", "One line that says what it is about").always().default("Something does not work"),
+        text("description", "The whole story, at most 4,000 bytes of it").always().default(""),
     ]
 }
 
-fn work() -> Vec<FieldSchema> {
+fn work(kind: &Kind) -> Vec<FieldSchema> {
+    let states: Vec<&str> = kind.lifecycle.states.iter().map(|state| state.name).collect();
+    let phase = kind.lifecycle.state(kind.lifecycle.initial).map_or("open", |state| state.phase.as_str());
     vec![
-        text("state", "The state in the incident's lifecycle")
+        text("state", &format!("The state in the lifecycle of {} {}", article(kind), kind.label.to_lowercase()))
             .always()
-            .choices(&["new", "in_progress", "on_hold", "resolved", "closed", "cancelled"])
-            .default("new"),
+            .choices(&states)
+            .default(kind.lifecycle.initial),
         text("phase", "The phase shared by all records")
             .always()
             .choices(&["open", "waiting", "done", "closed", "cancelled"])
-            .default("open"),
+            .default(phase),
         int("impact", "1 is the widest").always().default(3),
         int("urgency", "1 is the most pressing").always().default(3),
         int("priority", "1 comes first; absent until it is decided"),
-        text("team", "The name of the team that has it"),
-        text("assignee", "The user name of the person who has it"),
-        FieldSchema::new("opened_at", FieldType::Time, "When it was opened").always(),
-        int("reassignment_count", "How often it changed team").always().default(0),
-        int("reopen_count", "How often it was reopened").always().default(0),
+        text("team", "The name of the team that has it").column("team_id"),
+        text("assignee", "The user name of the person who has it").column("assignee_id"),
+        time("opened_at", "When it was opened").always(),
+        time("planned_start", "When it is to begin"),
+        time("planned_end", "When it is to end"),
         int("escalation_level", "How far up it was escalated; 0 while it was not").always().default(0),
-        FieldSchema::new("escalated_at", FieldType::Time, "Since when an escalation waits for an answer"),
-        text("major", "Where it stands as a major incident; absent where nobody proposed it")
-            .choices(&["proposed", "accepted", "rejected"]),
-        text("hold_reason", "Whom it waits for").choices(&["caller", "change", "problem", "supplier"]),
-        text("resolution_code", "How it was resolved"),
-        text("resolution_notes", "What was done, at most 4,000 bytes of it"),
-        text("resolution_kind", "Whether it is resolved for good").choices(&["workaround", "permanent"]),
+        time("escalated_at", "Since when an escalation waits for an answer"),
     ]
+}
+
+fn article(kind: &Kind) -> &'static str {
+    if kind.name.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
 }
 
 fn context(custom: Vec<FieldSchema>) -> Vec<FieldSchema> {
     let caller = Arc::new(caller());
     let made_up_caller = caller.made_up();
     vec![
-        FieldSchema::new("caller", FieldType::Nested(caller), "The person it is for").default(made_up_caller),
-        nested("service", service(), "The service it affects"),
-        nested("ci", ci(), "The configuration item it affects"),
+        FieldSchema::new("caller", FieldType::Nested(caller), "The person it is for")
+            .column("requester_id")
+            .default(made_up_caller),
+        nested("service", service(), "The service it affects").column("service_id"),
+        nested("ci", ci(), "The configuration item it affects").column("configuration_item_id"),
         FieldSchema::new("tags", FieldType::TextList, "Its tags").always().default(Value::List(Arc::default())),
         custom_field(custom),
     ]

@@ -19,7 +19,7 @@ use crate::clock::Moment;
 use self::reference::{tell, tell_field, tell_property};
 
 pub use effects::{ASSIGN, EFFECTS, again_after, assign_team};
-pub use testing::{IN_TESTS, moment, test_clock};
+pub use testing::{is_only_in_tests, moment, test_clock};
 
 /// The longest text that `replace` and `pad` may make, in bytes: it is worked out before anything is allocated.
 const MAX_MADE: usize = 4096;
@@ -47,7 +47,7 @@ fn field(call: &NativeCallContext, record: &Facts, places: &[usize], name: &str)
 /// A getter for each field that ships, which is fast, and an indexer for the fields that administrators add.
 fn register_fields(engine: &mut Engine) {
     let mut told: BTreeMap<String, (Vec<String>, Vec<usize>)> = BTreeMap::new();
-    for kind in std::iter::once(facts::incident()).chain(facts::all_beside()) {
+    for kind in facts::Schemas::shipped().all().cloned().chain(facts::all_beside()) {
         for schema in kind.all() {
             for (place, field) in schema.fields().iter().enumerate() {
                 let (docs, places) = told.entry(field.name.clone()).or_default();

@@ -1,8 +1,12 @@
 //! What each function is for: the table that scripts' authors read, and from which each registration takes its metadata.
 //!
-//! **Invariant:** every function that is registered here has a row in [`FUNCTIONS`], and the example of each row runs.
+//! **Invariant:** every function that is registered here has a row in [`functions`], and the example of each row runs.
+
+use std::sync::LazyLock;
 
 use rhai::{Engine, FuncRegistration, RhaiNativeFunc, Variant};
+
+use crate::policy::facts::Schemas;
 
 /// One function.
 #[derive(Debug)]
@@ -44,7 +48,27 @@ const TIME: Params = &[("time", "time")];
 const MADE_UP: Params = &[("fields", "map")];
 
 /// Every function that scripts have beyond Rhai's own.
-pub const FUNCTIONS: &[Row] = &[
+pub fn functions() -> impl Iterator<Item = &'static Row> {
+    static MADE_UP_RECORDS: LazyLock<Vec<Row>> =
+        LazyLock::new(|| Schemas::shipped().all().map(|schema| made_up(schema.name())).collect());
+    FUNCTIONS.iter().chain(&*MADE_UP_RECORDS)
+}
+
+/// The function that makes up a record of a kind, which bears its name.
+fn made_up(kind: &'static str) -> Row {
+    Row {
+        name: kind,
+        params: MADE_UP,
+        needs: 0,
+        gives: "record",
+        // Made once for each kind, and kept as long as the program runs.
+        doc: format!("A made-up {kind}: the defaults, and the fields that are given.").leak(),
+        example: format!("expect({kind}(#{{ title: \"Mail\" }}).title, \"Mail\")").leak(),
+    }
+}
+
+/// Those that are the same whatever kinds there are.
+const FUNCTIONS: &[Row] = &[
     row(
         "priority",
         &[("priority", "number")],
@@ -217,16 +241,6 @@ pub const FUNCTIONS: &[Row] = &[
     Row {
         needs: 0,
         ..row(
-            "incident",
-            MADE_UP,
-            "record",
-            "A made-up incident: the defaults, and the fields that are given.",
-            "expect(incident(#{ impact: 1 }).impact, 1)",
-        )
-    },
-    Row {
-        needs: 0,
-        ..row(
             "moment",
             MADE_UP,
             "record",
@@ -311,7 +325,7 @@ pub const FUNCTIONS: &[Row] = &[
 
 /// The row of a function.
 pub fn of(name: &str) -> Option<&'static Row> {
-    FUNCTIONS.iter().find(|row| row.name == name)
+    functions().find(|row| row.name == name)
 }
 
 /// A type as Rhai's own metadata and editors call it.

@@ -13,7 +13,7 @@ use crate::{
         decision::{DECISIONS, Decision, Effect, priority_of},
         diagnostic::EXPECTATION,
         evaluate::{Evaluation, Input, evaluate},
-        facts::{self, FactSchema, Facts, FieldType, KINDS, Value},
+        facts::{self, FactSchema, Facts, FieldType, Schemas, Value},
         host::Except,
         syntax::named,
     },
@@ -26,8 +26,13 @@ pub(super) struct Tested {
     evaluation: Arc<Evaluation>,
 }
 
-/// The functions that are only there in tests.
-pub const IN_TESTS: &[&str] = &["incident", "transition", "moment", "expect", "clock", "before", "without", "on_duty"];
+/// The functions that are only there in tests, beside those that make up a record.
+const IN_TESTS: &[&str] = &["expect", "clock", "before", "without", "on_duty"];
+
+/// Whether a function is only there in tests.
+pub fn is_only_in_tests(name: &str) -> bool {
+    IN_TESTS.contains(&name) || facts::made_up_of(name, Schemas::shipped().first()).is_some()
+}
 
 /// What can be made up of one word, and the field that it is for.
 pub(super) const BY_ONE_WORD: [(&str, &str); 2] = [("transition", "name"), ("moment", "cause")];
@@ -88,19 +93,17 @@ fn build(call: &NativeCallContext, given: &Map) -> Native<Facts> {
     let (kind, at) = (call.fn_name(), call.call_position());
     let context = Context::from_call(call)?;
     let schema = &context.testing(kind, at)?.schema;
-    if let Some(beside) = facts::beside(kind) {
-        return made_up(&beside, given, at);
-    }
-    if kind != schema.name() {
-        let sentence = format!("this policy is tested with {}(…), not {kind}(…)", schema.name());
-        return Err(mistake("wrong_type", sentence, at));
-    }
-    made_up(schema, given, at)
+    made_up(&facts::made_up_of(kind, schema).unwrap_or_else(|| Arc::clone(schema)), given, at)
 }
 
 /// Runs the decision as it runs live, on a made-up record.
 pub(super) fn decide(context: &Context, record: Facts, beside: Option<Facts>, at: Position) -> Native<Tested> {
     let program = Arc::clone(&context.testing("the decision", at)?.program);
+    let (kind, given) = (program.kind(), record.schema().name());
+    if kind != given {
+        let sentence = format!("this policy is tested with {kind}(…), not {given}(…)");
+        return Err(mistake("wrong_type", sentence, at));
+    }
     let (now, changed) = {
         let state = context.state();
         (state.now, Arc::clone(&state.changed))
@@ -219,7 +222,8 @@ pub(super) fn set_on_duty(context: &Context, team: &str, user: &str, at: Positio
 /// Gives an engine what tests need. Live runs refuse it.
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Tested>("outcome");
-    for kind in KINDS {
+    let beside = facts::all_beside();
+    for kind in Schemas::shipped().all().chain(&beside).map(|schema| schema.name()) {
         tell(engine, kind, |call: NativeCallContext, given: Map| build(&call, &given));
         tell(engine, kind, |call: NativeCallContext| build(&call, &Map::new()));
     }

@@ -18,6 +18,7 @@ use super::{
     decision::Decision,
     library::{Library, purpose},
     module::Module,
+    program::kind_of,
     table::{Table, check::Checked},
 };
 use crate::{
@@ -138,6 +139,11 @@ impl PolicyRow {
     /// All policies, in the order in which they are asked.
     pub fn all(connection: &mut AnyConnection) -> Result<Vec<PolicyRow>> {
         Ok(policy::table.order((policy::decision, policy::position, policy::name)).load(connection)?)
+    }
+
+    /// Whether it is asked together with another: about the same.
+    pub fn is_asked_with(&self, other: &PolicyRow) -> bool {
+        self.decision == other.decision && self.kind == other.kind
     }
 
     /// Whether it is asked before another policy of its decision.
@@ -411,7 +417,7 @@ const LAST: i32 = 1_000;
 
 /// Puts in what ships and is not there yet. What administrators changed is left alone. What isn't live by default is a draft
 /// that stands before what is, so that it is asked first once somebody publishes it.
-pub fn seed(connection: &mut AnyConnection, library: &Library, kind: &str, now: Moment) -> Result<()> {
+pub fn seed(connection: &mut AnyConnection, library: &Library, now: Moment) -> Result<()> {
     for table in &library.tables {
         if TableRow::find(connection, table.name())?.is_none() {
             TableRow::save(connection, &Checked::from_json(table.name(), &table.to_json())?, None, now)?;
@@ -436,7 +442,7 @@ pub fn seed(connection: &mut AnyConnection, library: &Library, kind: &str, now: 
             id: RowId::new(),
             name,
             decision: script.decision.spec().name.to_owned(),
-            kind: kind.to_owned(),
+            kind: kind_of(&script.source, script.decision).to_owned(),
             description: purpose(&script.source),
             position: if script.starts_live() { LAST } else { place * 10 },
             enabled: true,

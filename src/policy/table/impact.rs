@@ -11,7 +11,7 @@ use crate::policy::{
     build::Tables,
     chain::ActivePolicy,
     diagnostic::{Diagnostic, EXPECTATION, RunError, Severity},
-    facts::FactSchema,
+    facts::Schemas,
     host::{Host, WithTables},
     live::Live,
     testing::{TestResult, run_tests},
@@ -22,7 +22,7 @@ use crate::policy::{
 /// `policy::runner`). `host` answers what scripts look up at the moment.
 pub fn impact(live: &Live, host: &Arc<dyn Host>, table: &Arc<Table>) -> Vec<Finding> {
     let tables = Arc::new(HashMap::from([(table.name().to_owned(), Arc::clone(table))]));
-    let change = Change { schema: live.schema(), tables, live: host, offline: &live.offline() };
+    let change = Change { schemas: live.schemas(), tables, live: host, offline: &live.offline() };
     // A policy that doesn't name the table doesn't ask for it, and one that is pinned to a version of it goes on with that.
     let uses = |policy: &&Arc<ActivePolicy>| {
         let version = &policy.active;
@@ -32,7 +32,7 @@ pub fn impact(live: &Live, host: &Arc<dyn Host>, table: &Arc<Table>) -> Vec<Find
 }
 
 struct Change<'a> {
-    schema: &'a Arc<FactSchema>,
+    schemas: &'a Schemas,
     tables: Arc<Tables>,
     live: &'a Arc<dyn Host>,
     offline: &'a Arc<dyn Host>,
@@ -45,7 +45,8 @@ impl Change<'_> {
 
     fn of(&self, policy: &ActivePolicy) -> Vec<Finding> {
         let errors = |host: &Arc<dyn Host>| {
-            let found = check(&policy.active.program, self.schema, &**host);
+            let program = &policy.active.program;
+            let found = check(program, self.schemas.of(program.kind()), &**host);
             found.into_iter().filter(|d| d.severity == Severity::Error).collect::<Vec<_>>()
         };
         let mut new: Vec<Diagnostic> = errors(&self.with_table(self.live));
@@ -61,7 +62,8 @@ impl Change<'_> {
 
     /// The tests that pass now and wouldn't with the table, with why.
     fn newly_red(&self, policy: &ActivePolicy) -> Vec<(TestResult, RunError)> {
-        let run = |host: &Arc<dyn Host>| run_tests(&policy.active.program, self.schema, host);
+        let program = &policy.active.program;
+        let run = |host: &Arc<dyn Host>| run_tests(program, self.schemas.of(program.kind()), host);
         let failed = |test: TestResult| test.error.clone().map(|error| (test, error));
         let red: Vec<_> = run(&self.with_table(self.offline)).into_iter().filter_map(failed).collect();
         if red.is_empty() {

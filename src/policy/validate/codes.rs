@@ -6,7 +6,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::policy::diagnostic::Severity;
+use crate::policy::diagnostic::{Severity, WRONG_KIND};
 
 /// A kind of problem that the check of a policy finds.
 #[derive(Debug, Serialize, ToSchema)]
@@ -51,6 +51,11 @@ pub const CODES: &[DiagnosticCode] = &[
         "outside_function",
         "Code outside a function is never run.",
         "let desk = \"service-desk\";\nfn route(incident) { assign(\"service-desk\") }",
+    ),
+    error(
+        WRONG_KIND,
+        "Nothing asks for the decision about this kind of records, or the policy is about another kind.",
+        "fn route(service) { leave() }",
     ),
     error(
         "no_decision_function",

@@ -6,19 +6,17 @@ use rhai::{Expr, FnCallExpr, Ident};
 
 use super::{comparisons::not_a_choice, walk::Walk};
 use crate::policy::{
-    facts::{self, FactSchema, FieldSchema, FieldType, KINDS, Value},
+    facts::{self, FactSchema, FieldSchema, FieldType, Value},
     syntax::named,
 };
 
 /// Checks what a function that makes up a record, or its past, is given.
 pub fn check(walk: &mut Walk, call: &FnCallExpr) {
     let schema = match call.name.as_str() {
-        name if KINDS.contains(&name) || name == "before" => {
-            facts::beside(name).unwrap_or_else(|| Arc::clone(walk.script.schema))
-        }
-        _ => return,
+        "before" => Some(Arc::clone(walk.script.schema)),
+        name => facts::made_up_of(name, walk.script.schema),
     };
-    if let [Expr::Map(map, _)] = &*call.args {
+    if let (Some(schema), [Expr::Map(map, _)]) = (schema, &*call.args) {
         fields(walk, &schema, &map.0);
     }
 }

@@ -40,10 +40,10 @@ use self::{
 use super::{
     decision::Decision,
     diagnostic::{Diagnostic, Severity},
-    facts::FactSchema,
+    facts::{FactSchema, Schemas},
     host::Host,
     module::Linked,
-    program::{Program, compile},
+    program::{Program, compile, other_kind},
     tokens::{Range, Tokens},
 };
 
@@ -51,16 +51,25 @@ use super::{
 pub const MOST: usize = 100;
 
 /// Every problem of a script, in the order of the source; none of level error means that it may go live. Call it on a
-/// thread with an ample stack (see `policy::runner`).
+/// thread with an ample stack (see `policy::runner`). Where `kind` is given, it has to be about that.
 pub fn validate(
     source: impl Into<Linked>,
     decision: Decision,
-    schema: &Arc<FactSchema>,
+    kind: Option<&str>,
+    schemas: &Schemas,
     host: &dyn Host,
 ) -> Vec<Diagnostic> {
     match compile(source, decision) {
-        Ok(program) => check(&program, schema, host),
+        Ok(program) => check_policy(&program, kind, schemas, host),
         Err(problems) => problems,
+    }
+}
+
+/// Every problem of a policy that compiles. Where `kind` is given, it has to be about that.
+pub fn check_policy(program: &Program, kind: Option<&str>, schemas: &Schemas, host: &dyn Host) -> Vec<Diagnostic> {
+    match kind.and_then(|kind| other_kind(program, kind)) {
+        Some(problem) => vec![problem],
+        None => check(program, schemas.of(program.kind()), host),
     }
 }
 

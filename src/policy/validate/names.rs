@@ -13,8 +13,8 @@ use super::{
 use crate::{
     policy::{
         context::wrong_effect,
-        facts::{self, KINDS, suggest},
-        functions::{EFFECTS, IN_TESTS, again_after},
+        facts::{self, suggest},
+        functions::{EFFECTS, again_after, is_only_in_tests},
         table::ColumnType,
         tokens::Range,
     },
@@ -79,7 +79,7 @@ pub fn call(walk: &mut Walk, call: &FnCallExpr, range: Option<Range>) {
     if is_effect && !decision.spec().effects.contains(&name) && !walk.in_test() {
         walk.report("wrong_effect", range, || wrong_effect(name, decision));
     }
-    if IN_TESTS.contains(&name) && walk.function.role == Role::Decision {
+    if is_only_in_tests(name) && walk.function.role == Role::Decision {
         walk.report("only_in_tests", range, || format!("`{name}` is only there in test_* functions"));
     }
     if let ("escalate_to", Some(Expr::IntegerConstant(level, at))) = (name, call.args.first())
@@ -197,12 +197,14 @@ fn matrix(walk: &mut Walk, name: &str, place: Option<Range>) {
 /// What a function that is called by its name gives.
 pub fn gives(walk: &Walk, call: &FnCallExpr) -> Known {
     match call.name.as_str() {
-        name if KINDS.contains(&name) => Known::record(facts::beside(name).as_ref().unwrap_or(walk.script.schema)),
         "table" => {
             let table = call.args.first().and_then(text_literal).and_then(|name| walk.script.host.table(name));
             table.map_or(Known::ANY, |table| Known::of(Sort::Table(Arc::clone(&table))))
         }
-        name => result(walk, name, call.args.len()),
+        name => match facts::made_up_of(name, walk.script.schema) {
+            Some(schema) => Known::record(&schema),
+            None => result(walk, name, call.args.len()),
+        },
     }
 }
 

@@ -60,7 +60,7 @@ impl Host for Known {
 
 fn problems(decision: Decision, source: &str, host: &dyn Host) -> Vec<Diagnostic> {
     let modules = Modules::new(Library::shipped().unwrap().modules, Vec::new());
-    on_ample_stack(|| validate(Linked::new(source, &modules), decision, &facts::incident(), host)).unwrap()
+    on_ample_stack(|| validate(Linked::new(source, &modules), decision, None, facts::Schemas::shipped(), host)).unwrap()
 }
 
 fn folder(name: &str) -> Vec<(String, String)> {

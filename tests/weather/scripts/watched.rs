@@ -13,7 +13,7 @@ use cpu_time::ThreadTime;
 use pointsman::policy::{
     decision::Decision,
     evaluate::{Input, Outcome, evaluate},
-    facts::{self, Facts},
+    facts::{self, Facts, Schemas},
     host::{Host, Offline},
     program::compile,
     runner::on_ample_stack,
@@ -172,7 +172,7 @@ impl Bench {
             ),
         ];
         let tables = tables.map(|(name, json)| Table::from_json(name, &json).unwrap());
-        let mut record = Facts::builder(&facts::incident());
+        let mut record = Facts::builder(Schemas::shipped().first());
         let long = "The mail server does not answer, and phishing came before. ".repeat(60);
         let tags: Vec<String> = (0..200).map(|n| format!("tag-{n}")).collect();
         record.set("title", "Mail does not arrive").unwrap().set("description", long.as_str()).unwrap();
@@ -188,7 +188,7 @@ impl Bench {
             () if source.contains("fn escalate(") => Decision::Escalation,
             () => Decision::Routing,
         };
-        let schema = facts::incident();
+        let schema = Schemas::shipped().first();
         let mut watch = Watch::start();
         let program = compile(source, decision).map(Arc::new);
         let input = Input::new(self.record.clone(), "2026-03-03T10:00:00Z".parse().unwrap());
@@ -196,9 +196,9 @@ impl Bench {
         let input = Input { beside, ..input };
         let evaluation = program.as_ref().map(|program| evaluate(program, &input, &self.host));
         let ran = watch.lap();
-        let problems = validate(source, decision, &schema, &*self.host);
+        let problems = validate(source, decision, None, Schemas::shipped(), &*self.host);
         let checked = watch.lap();
-        let tests = program.as_ref().map_or(Vec::new(), |program| run_tests(program, &schema, &self.host));
+        let tests = program.as_ref().map_or(Vec::new(), |program| run_tests(program, schema, &self.host));
         let tested = watch.lap() / u32::try_from(tests.len().max(1)).unwrap();
         let mut ended = match evaluation {
             Err(problems) => format!("refused: {}", problems[0].code),

@@ -1,0 +1,112 @@
+//! From what policies said to what the kernel does: names become ids, and what a failure means is said.
+
+use chrono::TimeDelta;
+use diesel::prelude::*;
+
+use super::{
+    chain::{Run, Verdict},
+    decision::{Decision, Effect as Said, Fallback},
+    facts::Facts,
+    live::Live,
+    outcome,
+};
+use crate::{
+    db::AnyConnection,
+    error::Result,
+    id::UserId,
+    record::decide::{ADMINISTRATORS, Effect},
+    schema::user_account,
+};
+
+/// What a verdict on a record means for the write path.
+pub fn of(
+    connection: &mut AnyConnection,
+    live: &Live,
+    decision: Decision,
+    verdict: &Verdict,
+    record: &Facts,
+) -> Result<Vec<Effect>> {
+    Ok(match decision {
+        Decision::Priority => {
+            i32::try_from(outcome::priority(verdict, record)).map(Effect::Priority).into_iter().collect()
+        }
+        Decision::Routing => routing(connection, live, verdict)?,
+        Decision::Guard => refusals(verdict),
+        Decision::Escalation => escalation(connection, live, verdict, record)?,
+    })
+}
+
+fn routing(connection: &mut AnyConnection, live: &Live, verdict: &Verdict) -> Result<Vec<Effect>> {
+    let mut effects = Vec::new();
+    for said in verdict.said() {
+        match said {
+            Said::AssignTeam { team } => effects.extend(live.team(team).map(Effect::Team)),
+            Said::AssignUser { user } => effects.extend(user_id(connection, user)?.map(Effect::Assignee)),
+            Said::Notify { who } => effects.push(Effect::Notify(who.clone())),
+            Said::Priority { .. }
+            | Said::AtLeast { .. }
+            | Said::Raise { .. }
+            | Said::Page { .. }
+            | Said::EscalateTo { .. }
+            | Said::ProposeMajor
+            | Said::AgainIn { .. }
+            | Said::Leave
+            | Said::Refuse { .. }
+            | Said::Allow => (),
+        }
+    }
+    if verdict.fallback == Some(Fallback::DefaultQueue) {
+        effects.extend(live.team(outcome::DEFAULT_TEAM).map(Effect::Team));
+        effects.push(Effect::Notify(ADMINISTRATORS.to_owned()));
+    }
+    Ok(effects)
+}
+
+fn escalation(connection: &mut AnyConnection, live: &Live, verdict: &Verdict, record: &Facts) -> Result<Vec<Effect>> {
+    let mut effects = Vec::new();
+    let raised = outcome::raised(verdict, record).and_then(|priority| i32::try_from(priority).ok());
+    effects.extend(raised.map(Effect::Priority));
+    for said in verdict.said() {
+        let effect = match said {
+            Said::AssignTeam { team } => live.team(team).map(Effect::Team),
+            Said::Notify { who } => Some(Effect::Notify(who.clone())),
+            Said::Page { who } => Some(Effect::Page { who: who.clone(), user: user_id(connection, who)? }),
+            Said::EscalateTo { level, who } => {
+                let level = i32::try_from(*level).unwrap_or(i32::MAX);
+                Some(Effect::Escalate { level, who: who.clone(), user: user_id(connection, who)? })
+            }
+            Said::ProposeMajor => Some(Effect::ProposeMajor),
+            Said::AgainIn { seconds } => Some(Effect::Again(TimeDelta::seconds(*seconds))),
+            Said::Priority { .. }
+            | Said::AtLeast { .. }
+            | Said::Raise { .. }
+            | Said::AssignUser { .. }
+            | Said::Leave
+            | Said::Refuse { .. }
+            | Said::Allow => None,
+        };
+        effects.extend(effect);
+    }
+    if verdict.fallback == Some(Fallback::AskAgain) {
+        let failed = verdict.unanswered().filter_map(|policy| policy.parse().ok()).collect();
+        effects.push(Effect::Unanswered(failed));
+    }
+    Ok(effects)
+}
+
+pub(super) fn user_id(connection: &mut AnyConnection, name: &str) -> Result<Option<UserId>> {
+    let user = user_account::table.filter(user_account::user_name.eq(name)).filter(user_account::active.eq(true));
+    Ok(user.select(user_account::id).first(connection).optional()?)
+}
+
+fn refusals(verdict: &Verdict) -> Vec<Effect> {
+    let refuses = |r: &&Run| r.evaluation.failed() || r.evaluation.said().any(|s| matches!(s, Said::Refuse { .. }));
+    let policies: Vec<&str> = verdict.runs.iter().filter(refuses).map(|r| r.policy.name.as_str()).collect();
+    let policy = format!("policy {}", policies.join(", "));
+    let refusals = verdict.refusals().map(|(field, text)| Effect::Refuse {
+        field: field.to_owned(),
+        text: text.to_owned(),
+        policy: policy.clone(),
+    });
+    refusals.collect()
+}
