@@ -29,6 +29,7 @@ pub fn kinds() -> Vec<KindActions> {
         kind("incident", &["start", "hold", "resume", "resolve", "close", "cancel", "reopen"]),
         kind("interaction", &["link", "resolve", "close"]),
         kind("service", &["launch", "retire"]),
+        kind("problem", &["fix", "resolve"]),
         kind("configuration_item", &["go_live", "retire"]),
     ]
 }

@@ -46,6 +46,7 @@ pub mod service_level;
 pub mod shelf;
 pub mod step;
 pub mod store;
+pub mod story;
 pub mod tally;
 pub mod timer;
 pub mod visibility;

@@ -41,6 +41,7 @@ mod retry;
 mod review;
 mod service_level;
 mod standing;
+mod story;
 mod stream;
 mod support;
 mod tidy;

@@ -17,6 +17,7 @@ mod raising;
 mod read;
 pub mod shape;
 pub(super) mod store_file;
+mod story;
 #[cfg(test)]
 mod tests;
 mod watchers;
@@ -56,6 +57,7 @@ pub fn mount(api: &mut Api, practices: &'static [&'static dyn AnyPractice]) {
     api.tag("Record", "What all kinds of records have in common.");
     read::mount_all_kinds(api);
     decisions::mount_one(api);
+    story::mount(api);
     forms::mount(api, practices);
     custom_field_api::mount(api);
     interaction_api::mount(api);
