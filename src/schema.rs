@@ -590,6 +590,73 @@ diesel::table! {
         criticality -> Text,
         owner_id -> Nullable<Text>,
         support_team_id -> Nullable<Text>,
+        attributes -> Text,
+    }
+}
+
+diesel::table! {
+    record_class (id) {
+        id -> Text,
+        kind -> Text,
+        name -> Text,
+        label -> Text,
+        description -> Text,
+        parent -> Nullable<Text>,
+        is_abstract -> Bool,
+        attributes -> Text,
+        identification -> Text,
+        active -> Bool,
+        version -> Integer,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    record_class_line (kind, above, class) {
+        kind -> Text,
+        class -> Text,
+        above -> Text,
+    }
+}
+
+diesel::table! {
+    relation_type (id) {
+        id -> Text,
+        name -> Text,
+        label -> Text,
+        inverse -> Text,
+        inverse_label -> Text,
+        description -> Text,
+        impact -> Text,
+        active -> Bool,
+        version -> Integer,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    redundancy_group (id) {
+        id -> Text,
+        record_id -> Text,
+        name -> Text,
+        min_up -> Integer,
+    }
+}
+
+diesel::table! {
+    relation (id) {
+        id -> Text,
+        relation_type -> Text,
+        from_kind -> Text,
+        from_id -> Text,
+        to_kind -> Text,
+        to_id -> Text,
+        group_id -> Nullable<Text>,
+        source -> Text,
+        created_by_id -> Text,
+        created_at -> Timestamp,
     }
 }
 
@@ -1002,6 +1069,11 @@ diesel::allow_tables_to_appear_in_same_query!(
     interaction,
     service,
     configuration_item,
+    record_class,
+    record_class_line,
+    relation_type,
+    redundancy_group,
+    relation,
     approval,
     approval_stage,
     approval_voter,

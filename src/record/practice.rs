@@ -42,6 +42,8 @@ pub trait Practice: Send + Sync + Sized + 'static {
     type Details: Details;
     /// Its kind.
     const KIND: Kind;
+    /// The states in which its records serve others that depend on them. Only kinds that have any stand in the graph.
+    const IN_USE: &'static [&'static str] = &[];
 
     /// Rules that span fields, and derived fields: after input, before policies.
     fn settle(_draft: &mut Draft<Self::Details>, _desk: &mut Desk<'_, '_>) -> Result<()> {
@@ -79,6 +81,8 @@ pub trait Practice: Send + Sync + Sized + 'static {
 pub trait AnyPractice: Send + Sync {
     /// Its kind.
     fn kind(&self) -> &'static Kind;
+    /// The states in which its records serve others.
+    fn in_use(&self) -> &'static [&'static str];
     /// Makes a record.
     fn create(&self, desk: &mut Desk<'_, '_>, input: Map<String, Value>) -> Result<Outcome>;
     /// Changes fields of a record.
@@ -151,6 +155,9 @@ impl<P> Default for Mounted<P> {
 impl<P: Practice> AnyPractice for Mounted<P> {
     fn kind(&self) -> &'static Kind {
         &const { P::KIND }
+    }
+    fn in_use(&self) -> &'static [&'static str] {
+        P::IN_USE
     }
     fn create(&self, desk: &mut Desk<'_, '_>, input: Map<String, Value>) -> Result<Outcome> {
         store::create::<P>(desk, input)
