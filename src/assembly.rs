@@ -141,6 +141,7 @@ fn prepare(connection: &mut AnyConnection, now: Moment) -> Result<(Caller, Optio
     store::seed(connection, &Library::shipped()?, "incident", now)?;
     class::shipped::seed(connection, "configuration_item", practice::configuration_item::classes::SHIPPED, now)?;
     graph::types::seed(connection, now)?;
+    practice::configuration_item::import::row::seed(connection, now)?;
     Ok((server, first_password))
 }
 

@@ -29,6 +29,21 @@ pub struct Place {
     pub as_text: bool,
 }
 
+/// Something beside a record by which lists find it: a column of a table whose rows name the record.
+#[derive(Debug)]
+pub struct Findable {
+    /// What filters call it.
+    pub name: &'static str,
+    /// The table.
+    pub table: &'static str,
+    /// The column that names the record.
+    pub record: &'static str,
+    /// The column that is compared.
+    pub column: &'static str,
+    /// What it holds: a moment or text.
+    pub holds: Holds,
+}
+
 /// The fields of one list.
 pub struct Catalogue {
     places: BTreeMap<String, Place>,
@@ -47,6 +62,7 @@ impl Catalogue {
         kinds: &[&'static Kind],
         custom: &[CustomField],
         attributes: &[CustomField],
+        findable: &[&Findable],
     ) -> Self {
         let mut catalogue = Catalogue { places: BTreeMap::new() };
         for field in HEADER.iter().filter(|f| kind.is_none_or(|k| !k.without.contains(&f.name))) {
@@ -63,6 +79,11 @@ impl Catalogue {
         }
         for field in attributes {
             catalogue.add_given(class::PLACE, field);
+        }
+        for Findable { name, table, record, column, holds } in findable {
+            let open = format!("record.id IN (SELECT {table}.{record} FROM {table} WHERE ");
+            let holds = if *holds == Holds::Time { FieldType::Time } else { FieldType::Text };
+            catalogue.places.insert((*name).to_owned(), Place::new(&open, &format!("{table}.{column}"), ")", holds));
         }
         if let Some(kind) = kind.filter(|kind| kind.has_classes()) {
             catalogue.add_line(kind);

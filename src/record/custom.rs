@@ -167,11 +167,7 @@ fn error(place: &str, name: &str, code: &str, detail: String) -> FieldError {
 }
 
 /// The value in the form in which it is stored and found, or what is wrong with it.
-pub fn fitting(
-    place: &str,
-    field: &CustomField,
-    value: Value,
-) -> Result<std::result::Result<Value, FieldError>> {
+pub fn fitting(place: &str, field: &CustomField, value: Value) -> Result<std::result::Result<Value, FieldError>> {
     let name = &field.name;
     let choices: Vec<String> = field.choices.read()?;
     let fits = match (field.field_type.as_str(), value) {

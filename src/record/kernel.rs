@@ -8,12 +8,12 @@ use std::{
 use arc_swap::ArcSwapOption;
 
 use super::{
-    catalogue::Catalogue,
+    catalogue::{Catalogue, Findable},
     class::Classes,
     custom::{self, CustomField},
     decide::Decide,
     face::Faces,
-    graph::{Graph, load::Graphs},
+    graph::{self, Graph, load::Graphs},
     held::Held,
     kind::{Field, Holds, Kind},
     practice::AnyPractice,
@@ -116,6 +116,11 @@ impl Kernel {
         self.levels_epoch.expire();
     }
 
+    /// Looks at the graph anew: something of it has changed here.
+    pub fn forget_graph(&self) {
+        self.graphs.expire();
+    }
+
     /// The service levels that are active.
     pub fn levels(&self, connection: &mut AnyConnection) -> Result<Arc<Levels>> {
         let epoch = self.levels_epoch.current(connection)?;
@@ -168,11 +173,22 @@ impl Kernel {
             return Ok(held);
         }
         let custom = kind.map(|k| self.custom_fields(connection, k)).transpose()?.unwrap_or_default();
-        let attributes = kind.map(|k| self.classes(connection, k)).transpose()?.map(|classes| classes.fields().to_vec());
+        let attributes =
+            kind.map(|k| self.classes(connection, k)).transpose()?.map(|classes| classes.fields().to_vec());
         let attributes = attributes.unwrap_or_default();
-        let catalogue = Arc::new(Catalogue::new(kind, readable, &custom, &attributes));
+        let catalogue = Arc::new(Catalogue::new(kind, readable, &custom, &attributes, &self.findable(kind)));
         self.catalogues.put([(key, catalogue.clone())]);
         Ok(catalogue)
+    }
+
+    /// What lists of a kind are found by beside fields.
+    fn findable(&self, kind: Option<&Kind>) -> Vec<&'static Findable> {
+        let mine = self.practices.iter().filter(|practice| kind.is_some_and(|kind| kind.name == practice.kind().name));
+        let beside = |practice: &&'static dyn AnyPractice| {
+            let of_graph = if practice.in_use().is_empty() { &[][..] } else { graph::FINDABLE };
+            practice.findable().iter().chain(of_graph)
+        };
+        mine.flat_map(beside).collect()
     }
 
     /// The next number of a kind. On SQLite it is taken in the write's own transaction; on PostgreSQL in blocks, on a

@@ -234,7 +234,12 @@ pub fn delete(
 }
 
 /// The record at the other end that a request names, if the caller sees it.
-pub(super) fn other_end(kernel: &Kernel, connection: &mut AnyConnection, caller: &Caller, text: &str) -> Result<Header> {
+pub(super) fn other_end(
+    kernel: &Kernel,
+    connection: &mut AnyConnection,
+    caller: &Caller,
+    text: &str,
+) -> Result<Header> {
     let found = match Header::id_of(connection, text)? {
         Some(id) => visibility::among(kernel, connection, caller, vec![id])?.remove(&id),
         None => None,

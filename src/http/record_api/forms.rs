@@ -240,7 +240,10 @@ async fn get_form(
     let (custom, classes) = call
         .read(|reading| {
             let classes = reading.kernel.classes(reading.connection, kind)?;
-            Ok((custom::fields_of(reading.connection, kind.name)?, classes.names().map(str::to_owned).collect::<Vec<_>>()))
+            Ok((
+                custom::fields_of(reading.connection, kind.name)?,
+                classes.names().map(str::to_owned).collect::<Vec<_>>(),
+            ))
         })
         .await?;
     let mut fields: Vec<FormField> = kind.all_fields().map(|f| field(kind, f)).chain(notes(kind, &call)).collect();

@@ -42,7 +42,11 @@ pub const SHIPPED: &[Shipped] = &[
     group(
         "software",
         "Software",
-        &[("product", "Product", "text", false), ("release", "Release", "text", true), ("url", "Address", "text", false)],
+        &[
+            ("product", "Product", "text", false),
+            ("release", "Release", "text", true),
+            ("url", "Address", "text", false),
+        ],
         &[&["title"]],
     ),
     class(
@@ -83,7 +87,13 @@ pub const SHIPPED: &[Shipped] = &[
     class("workstation", "Workstation", Some("hardware"), &[("assigned_to", "Used by", "text", false)], &[]),
     class("printer", "Printer", Some("hardware"), &[], &[]),
     class("phone", "Phone", Some("hardware"), &[("phone_number", "Number", "text", false)], &[]),
-    class("power_supply", "Power supply", Some("hardware"), &[("power_watts", "Power in watts", "integer", false)], &[]),
+    class(
+        "power_supply",
+        "Power supply",
+        Some("hardware"),
+        &[("power_watts", "Power in watts", "integer", false)],
+        &[],
+    ),
     class(
         "virtual_machine",
         "Virtual machine",
@@ -111,13 +121,7 @@ pub const SHIPPED: &[Shipped] = &[
         ],
         &[&["namespace", "title"], &["title"]],
     ),
-    class(
-        "cluster",
-        "Cluster",
-        None,
-        &[("cluster_type", "Type", "text", false)],
-        &[&["title"]],
-    ),
+    class("cluster", "Cluster", None, &[("cluster_type", "Type", "text", false)], &[&["title"]]),
     class("application", "Application", Some("software"), &[("language", "Programming language", "text", false)], &[]),
     class(
         "database",
@@ -162,7 +166,13 @@ pub const SHIPPED: &[Shipped] = &[
         &[&["title"]],
     ),
     class("rack", "Rack", Some("location"), &[("height_units", "Height units", "integer", false)], &[]),
-    class("business_service", "Business service", None, &[("business_owner", "Answers for it", "text", false)], &[&["title"]]),
+    class(
+        "business_service",
+        "Business service",
+        None,
+        &[("business_owner", "Answers for it", "text", false)],
+        &[&["title"]],
+    ),
     class("technical_service", "Technical service", None, &[], &[&["title"]]),
     class("other", "Other", None, &[], &[&["title"]]),
 ];

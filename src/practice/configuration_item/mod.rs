@@ -1,8 +1,13 @@
 //! Configuration item: what has to be managed to deliver a service: of which class it is, what it has, what it depends on.
 //!
-//! - [`classes`]: those that ship.
+//! - [`classes`]: those that ship; [`import`]: what sources tell of; [`baseline`]: what was there at a moment;
+//! - [`health`]: how complete, correct and compliant they are; [`certification`]: who says that what is known of them is right.
 
+pub mod baseline;
+pub mod certification;
 pub mod classes;
+pub mod health;
+pub mod import;
 
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -10,10 +15,14 @@ use serde::{Deserialize, Serialize};
 use crate::{
     db::JsonText,
     details_table,
+    error::Result,
     id::{RecordId, TeamId, UserId},
     record::{
+        catalogue::Findable,
+        job,
         kind::{CRITICALITY, Field, Holds, Kind, Lifecycle, Phase, State, Step},
         practice::Practice,
+        store::Desk,
     },
     schema::configuration_item,
 };
@@ -84,6 +93,23 @@ const STATES: &[State] = &[
 impl Practice for ConfigurationItemPractice {
     type Details = ConfigurationItem;
     const IN_USE: &'static [&'static str] = &["live"];
+    const FINDABLE: &'static [Findable] = &[
+        Findable {
+            name: "seen_at",
+            table: "configuration_seen",
+            record: "record_id",
+            column: "seen_at",
+            holds: Holds::Time,
+        },
+        Findable {
+            name: "source",
+            table: "configuration_seen",
+            record: "record_id",
+            column: "source",
+            holds: Holds::Line(60),
+        },
+    ];
+    const JOBS: &'static [(&'static str, job::Do)] = &[(import::KIND, import::run::run)];
     const KIND: Kind = Kind {
         name: "configuration_item",
         plural: "configuration_items",
@@ -151,4 +177,8 @@ impl Practice for ConfigurationItemPractice {
         decisions: &[],
         public: true,
     };
+
+    fn timer(name: &str, record: RecordId, desk: &mut Desk<'_, '_>) -> Result<()> {
+        certification::remind(desk, name, record)
+    }
 }

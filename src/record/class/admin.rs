@@ -99,7 +99,8 @@ pub fn check(others: &[ClassRow], row: &ClassRow, before: Option<&ClassRow>) -> 
     let mut errors = Vec::new();
     let mut wrong = |pointer: &str, code: &str, detail: String| errors.push(FieldError::new(pointer, code, detail));
     if before.is_none() && !is_name(&row.name) {
-        let detail = "`name` is lower case letters, digits and `_`, begins with a letter and has at most 60 characters.";
+        let detail =
+            "`name` is lower case letters, digits and `_`, begins with a letter and has at most 60 characters.";
         wrong("/name", "bad_name", detail.to_owned());
     }
     let length = row.label.chars().count();
@@ -170,7 +171,8 @@ fn check_attributes(
         match attributes.iter().find(|attribute| attribute.name == old.name) {
             Some(same) if same.field_type == old.field_type => (),
             Some(_) => {
-                let detail = format!("`{}` stays of type {}, because records hold values of it.", old.name, old.field_type);
+                let detail =
+                    format!("`{}` stays of type {}, because records hold values of it.", old.name, old.field_type);
                 errors.push(FieldError::new("/attributes", "fixed", detail));
             }
             None => {
@@ -193,7 +195,8 @@ fn check_identification(rows: &BTreeMap<String, ClassRow>, row: &ClassRow) -> Re
     }
     let mut errors = Vec::new();
     if rules.len() > RULES || rules.iter().any(|rule| rule.is_empty() || rule.len() > RULES) {
-        let detail = format!("There are at most {RULES} ways of recognising a record, each by 1 to {RULES} attributes.");
+        let detail =
+            format!("There are at most {RULES} ways of recognising a record, each by 1 to {RULES} attributes.");
         errors.push(FieldError::new("/identification", "wrong_length", detail));
     }
     for (n, rule) in rules.iter().enumerate() {
@@ -208,8 +211,7 @@ fn check_identification(rows: &BTreeMap<String, ClassRow>, row: &ClassRow) -> Re
 
 /// Adds a class, with its place in the tree.
 pub fn insert(connection: &mut AnyConnection, rows: &[ClassRow], row: &ClassRow) -> Result<()> {
-    let all: BTreeMap<String, ClassRow> =
-        rows.iter().chain([row]).map(|row| (row.name.clone(), row.clone())).collect();
+    let all: BTreeMap<String, ClassRow> = rows.iter().chain([row]).map(|row| (row.name.clone(), row.clone())).collect();
     let lines: Vec<_> = line(&all, row)
         .into_iter()
         .map(|above| {
@@ -249,8 +251,10 @@ mod tests {
 
     #[test]
     fn classes_go_together_or_are_refused_with_the_place() {
-        let others =
-            [class("hardware", None, &[attribute("serial", "text")], &[]), class("other", None, &[attribute("size", "integer")], &[])];
+        let others = [
+            class("hardware", None, &[attribute("serial", "text")], &[]),
+            class("other", None, &[attribute("size", "integer")], &[]),
+        ];
         let cases: &[(ClassRow, Option<&str>)] = &[
             (class("server", Some("hardware"), &[attribute("cores", "integer")], &[&["serial"], &["title"]]), None),
             (class("server", Some("hardwear"), &[], &[]), Some("/parent")),

@@ -164,10 +164,10 @@ impl Classes {
             for above in line.iter().rev() {
                 attributes.extend(above.attributes.read::<Vec<Attribute>>()?);
             }
-            let fields = attributes.iter().map(|a| a.as_field(&row.kind, row.created_at)).collect::<Result<Vec<_>>>()?;
+            let fields =
+                attributes.iter().map(|a| a.as_field(&row.kind, row.created_at)).collect::<Result<Vec<_>>>()?;
             let known: Vec<&str> = classes.fields.iter().map(|f| f.name.as_str()).collect();
-            let new: Vec<CustomField> =
-                fields.iter().filter(|f| !known.contains(&f.name.as_str())).cloned().collect();
+            let new: Vec<CustomField> = fields.iter().filter(|f| !known.contains(&f.name.as_str())).cloned().collect();
             classes.fields.extend(new);
             let mut identification = Vec::new();
             for above in &line {

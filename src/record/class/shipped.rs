@@ -53,7 +53,11 @@ impl Shipped {
             parent: self.parent.map(str::to_owned),
             is_abstract: self.is_abstract,
             attributes: self.attributes.iter().map(attribute).collect(),
-            identification: self.identification.iter().map(|rule| rule.iter().map(|n| (*n).to_owned()).collect()).collect(),
+            identification: self
+                .identification
+                .iter()
+                .map(|rule| rule.iter().map(|n| (*n).to_owned()).collect())
+                .collect(),
         }
     }
 }

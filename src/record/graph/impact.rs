@@ -131,7 +131,7 @@ pub fn impact(kernel: &Kernel, connection: &mut AnyConnection, caller: &Caller, 
             chosen.push(*reached);
         }
     }
-    chosen.sort_by_key(|reached| reached.depth);
+    chosen.sort_by_key(|reached| (reached.depth, graph.nodes[reached.node as usize]));
     let spared: Vec<_> = walk.spared.iter().filter(|spared| is_told(spared.node)).take(asked.limit).collect();
     let ways: Vec<Vec<Reached>> = chosen.iter().map(|reached| walk.way(reached)).collect();
     let mentioned: HashSet<u32> =

@@ -6,7 +6,7 @@ use arc_swap::ArcSwapOption;
 use diesel::prelude::*;
 
 use super::{
-    Given, Graph, GivenGroup, Names,
+    Given, GivenGroup, Graph, Names,
     types::{Impacts, RelationTypeRow},
 };
 use crate::{

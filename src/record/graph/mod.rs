@@ -13,6 +13,8 @@
 pub mod impact;
 pub mod load;
 pub mod relate;
+#[cfg(test)]
+mod tests;
 pub mod types;
 pub mod walk;
 
@@ -20,7 +22,27 @@ use std::{collections::HashMap, sync::Arc};
 
 use foldhash::fast::RandomState;
 
+use super::{catalogue::Findable, kind::Holds};
 use crate::id::{RecordId, RowId};
+
+/// What lists of records that stand in the graph are found by: the types of relations that they have, and by which others are related
+/// to them.
+pub const FINDABLE: &[Findable] = &[
+    Findable {
+        name: "relations",
+        table: "relation",
+        record: "from_id",
+        column: "relation_type",
+        holds: Holds::Line(60),
+    },
+    Findable {
+        name: "related_by",
+        table: "relation",
+        record: "to_id",
+        column: "relation_type",
+        holds: Holds::Line(60),
+    },
+];
 
 /// No group.
 const ALONE: u32 = u32::MAX;

@@ -156,8 +156,7 @@ fn group_names(connection: &mut AnyConnection, ids: impl Iterator<Item = RowId>)
         return Ok(HashMap::new());
     }
     let named = redundancy_group::table.filter(redundancy_group::id.eq_any(ids));
-    let rows: Vec<(RowId, String)> =
-        named.select((redundancy_group::id, redundancy_group::name)).load(connection)?;
+    let rows: Vec<(RowId, String)> = named.select((redundancy_group::id, redundancy_group::name)).load(connection)?;
     Ok(rows.into_iter().collect())
 }
 
@@ -167,7 +166,7 @@ pub fn create(
     kind: &'static Kind,
     of: RecordId,
     expected: Option<i32>,
-    new: &NewRelation,
+    (new, source): (&NewRelation, &str),
 ) -> Result<(Outcome, Relation)> {
     let connection = desk.unit.settled(of)?;
     let types = RelationTypeRow::all(connection)?;
@@ -192,7 +191,7 @@ pub fn create(
         to_kind: to.1.to_owned(),
         to_id: to.0,
         group_id: group.as_ref().map(|group| group.id),
-        source: BY_HAND.to_owned(),
+        source: source.to_owned(),
         created_by_id: desk.cause.caller.user,
         created_at: desk.cause.at,
     };
@@ -329,6 +328,15 @@ pub fn group_of(connection: &mut AnyConnection, of: RecordId, name: &str) -> Res
     })
 }
 
+/// Whether two records are related like that already.
+pub fn is_there(connection: &mut AnyConnection, from: RecordId, of: &str, to: RecordId) -> Result<bool> {
+    let same = relation::table
+        .filter(relation::from_id.eq(from))
+        .filter(relation::relation_type.eq(of))
+        .filter(relation::to_id.eq(to));
+    Ok(diesel::select(diesel::dsl::exists(same)).get_result(connection)?)
+}
+
 /// Refuses another end that can't be one.
 fn check_other(kernel: &Kernel, of: RecordId, other: &Header) -> Result<()> {
     if of == other.id {
@@ -342,7 +350,7 @@ fn check_other(kernel: &Kernel, of: RecordId, other: &Header) -> Result<()> {
 }
 
 /// Whether the record that has the relation, or by the name of the other end the one that it names, is hit by the other.
-fn depends(impacts: Impacts, is_inverse: bool) -> bool {
+pub fn depends(impacts: Impacts, is_inverse: bool) -> bool {
     match impacts {
         Impacts::Both => true,
         Impacts::None => false,
@@ -353,12 +361,8 @@ fn depends(impacts: Impacts, is_inverse: bool) -> bool {
 
 impl RelationRow {
     /// Whether there is one like it.
-    pub fn is_there(&self, connection: &mut AnyConnection) -> Result<bool> {
-        let same = relation::table
-            .filter(relation::from_id.eq(self.from_id))
-            .filter(relation::relation_type.eq(&self.relation_type))
-            .filter(relation::to_id.eq(self.to_id));
-        Ok(diesel::select(diesel::dsl::exists(same)).get_result(connection)?)
+    fn is_there(&self, connection: &mut AnyConnection) -> Result<bool> {
+        is_there(connection, self.from_id, &self.relation_type, self.to_id)
     }
 
     /// Adds it.

@@ -67,19 +67,82 @@ pub struct RelationTypeRow {
 
 /// Those that ship: name, label, what the other end calls it, its label, and which end is hit.
 const SHIPPED: &[(&str, &str, &str, &str, Impacts, &str)] = &[
-    ("depends_on", "Depends on", "needed_by", "Needed by", Impacts::TargetToSource, "It does not work without the other."),
+    (
+        "depends_on",
+        "Depends on",
+        "needed_by",
+        "Needed by",
+        Impacts::TargetToSource,
+        "It does not work without the other.",
+    ),
     ("runs_on", "Runs on", "runs", "Runs", Impacts::TargetToSource, "The other executes it."),
-    ("hosted_on", "Hosted on", "hosts", "Hosts", Impacts::TargetToSource, "The other is the machine or cluster that it lives on."),
+    (
+        "hosted_on",
+        "Hosted on",
+        "hosts",
+        "Hosts",
+        Impacts::TargetToSource,
+        "The other is the machine or cluster that it lives on.",
+    ),
     ("uses", "Uses", "used_by", "Used by", Impacts::TargetToSource, "It calls the other."),
-    ("stores_on", "Stores on", "stores_data_of", "Stores data of", Impacts::TargetToSource, "Its data lie on the other."),
-    ("uplinks_to", "Reaches the network through", "downlinks_to", "Connects", Impacts::TargetToSource, "Without the other it is cut off."),
+    (
+        "stores_on",
+        "Stores on",
+        "stores_data_of",
+        "Stores data of",
+        Impacts::TargetToSource,
+        "Its data lie on the other.",
+    ),
+    (
+        "uplinks_to",
+        "Reaches the network through",
+        "downlinks_to",
+        "Connects",
+        Impacts::TargetToSource,
+        "Without the other it is cut off.",
+    ),
     ("powered_by", "Powered by", "powers", "Powers", Impacts::TargetToSource, "The other gives it power."),
     ("located_in", "Located in", "houses", "Houses", Impacts::TargetToSource, "It stands there."),
-    ("part_of", "Part of", "consists_of", "Consists of", Impacts::SourceToTarget, "The whole is hit when the part fails."),
-    ("contains", "Contains", "contained_in", "Contained in", Impacts::SourceToTarget, "What is inside is hit when it fails."),
-    ("provides", "Provides", "provided_by", "Provided by", Impacts::SourceToTarget, "The service is hit when it fails."),
-    ("shares_fate_with", "Shares fate with", "shares_its_fate_with", "Shares fate with", Impacts::Both, "When one fails, the other does."),
-    ("connects_to", "Connects to", "connected_to", "Connected to", Impacts::None, "They are wired together; neither needs the other."),
+    (
+        "part_of",
+        "Part of",
+        "consists_of",
+        "Consists of",
+        Impacts::SourceToTarget,
+        "The whole is hit when the part fails.",
+    ),
+    (
+        "contains",
+        "Contains",
+        "contained_in",
+        "Contained in",
+        Impacts::SourceToTarget,
+        "What is inside is hit when it fails.",
+    ),
+    (
+        "provides",
+        "Provides",
+        "provided_by",
+        "Provided by",
+        Impacts::SourceToTarget,
+        "The service is hit when it fails.",
+    ),
+    (
+        "shares_fate_with",
+        "Shares fate with",
+        "shares_its_fate_with",
+        "Shares fate with",
+        Impacts::Both,
+        "When one fails, the other does.",
+    ),
+    (
+        "connects_to",
+        "Connects to",
+        "connected_to",
+        "Connected to",
+        Impacts::None,
+        "They are wired together; neither needs the other.",
+    ),
     ("backs_up", "Backs up", "backed_up_by", "Backed up by", Impacts::None, "It keeps copies of the other's data."),
     ("fails_over_to", "Fails over to", "stands_in_for", "Stands in for", Impacts::None, "The other takes over."),
     ("monitors", "Monitors", "monitored_by", "Monitored by", Impacts::None, "It watches the other."),
@@ -122,7 +185,8 @@ impl RelationTypeRow {
         match found.filter(|(row, _)| row.active) {
             Some(found) => Ok(found),
             None => {
-                let names = all.iter().filter(|row| row.active).flat_map(|row| [row.name.as_str(), row.inverse.as_str()]);
+                let names =
+                    all.iter().filter(|row| row.active).flat_map(|row| [row.name.as_str(), row.inverse.as_str()]);
                 let detail = format!("There is no type of relation `{name}`{}.", did_you_mean(name, names));
                 Err(Error::invalid(pointer, "not_a_choice", detail))
             }
@@ -135,10 +199,16 @@ impl RelationTypeRow {
         for (field, name) in [("name", &self.name), ("inverse", &self.inverse)] {
             let is_taken = |other: &&Self| other.id != self.id && (other.name == *name || other.inverse == *name);
             if !is_name(name) {
-                let detail = format!("`{field}` is lower case letters, digits and `_`, begins with a letter and has at most 60 characters.");
+                let detail = format!(
+                    "`{field}` is lower case letters, digits and `_`, begins with a letter and has at most 60 characters."
+                );
                 errors.push(FieldError::new(format!("/{field}"), "bad_name", detail));
             } else if others.iter().any(|other| is_taken(&other)) {
-                errors.push(FieldError::new(format!("/{field}"), "taken", format!("`{name}` means another relation already.")));
+                errors.push(FieldError::new(
+                    format!("/{field}"),
+                    "taken",
+                    format!("`{name}` means another relation already."),
+                ));
             }
         }
         if self.name == self.inverse {
@@ -147,7 +217,11 @@ impl RelationTypeRow {
         for (field, label) in [("label", &self.label), ("inverse_label", &self.inverse_label)] {
             let length = label.trim().chars().count();
             if length == 0 || length > 100 {
-                errors.push(FieldError::new(format!("/{field}"), "wrong_length", format!("`{field}` has 1 to 100 characters.")));
+                errors.push(FieldError::new(
+                    format!("/{field}"),
+                    "wrong_length",
+                    format!("`{field}` has 1 to 100 characters."),
+                ));
             }
         }
         if self.description.chars().count() > 2_000 {

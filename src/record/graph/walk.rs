@@ -70,7 +70,8 @@ struct Groups<'a, 'u> {
 impl Groups<'_, '_> {
     /// Looks at the groups of these edges that were not looked at before.
     fn look<'e>(&mut self, edges: impl Iterator<Item = &'e Edge>) -> Result<()> {
-        let mut new: Vec<u32> = edges.map(|edge| edge.group).filter(|g| *g != ALONE && !self.left.contains_key(g)).collect();
+        let mut new: Vec<u32> =
+            edges.map(|edge| edge.group).filter(|g| *g != ALONE && !self.left.contains_key(g)).collect();
         new.sort_unstable();
         new.dedup();
         let members = |group: &u32| self.graph.groups[*group as usize].members.iter().copied();
@@ -139,8 +140,7 @@ impl Graph {
     /// What is hit when these fail.
     pub(super) fn failure(&self, starts: &[u32], depth: u8, up: &mut Up<'_>) -> Result<Walk> {
         let mut walk = Walk::begin(self, starts);
-        let mut groups =
-            Groups { graph: self, ask: up, up: HashMap::default(), left: HashMap::default() };
+        let mut groups = Groups { graph: self, ask: up, up: HashMap::default(), left: HashMap::default() };
         let mut counted: HashSet<(u32, u32), RandomState> = HashSet::default();
         let mut touched: Vec<(u32, u32, Edge)> = Vec::new();
         let mut from = 0;
@@ -177,7 +177,11 @@ impl Graph {
         }
         let mut spared: Vec<Spared> = counted
             .iter()
-            .map(|(group, _)| Spared { node: self.groups[*group as usize].of, group: *group, left: groups.left(*group) })
+            .map(|(group, _)| Spared {
+                node: self.groups[*group as usize].of,
+                group: *group,
+                left: groups.left(*group),
+            })
             .filter(|spared| walk.of(spared.node).is_none())
             .collect();
         spared.sort_unstable_by_key(|spared| (spared.node, spared.group));
@@ -188,8 +192,7 @@ impl Graph {
 
     /// What this rests on: whose failure could hit it.
     pub(super) fn foundation(&self, start: u32, depth: u8, up: &mut Up<'_>) -> Result<Walk> {
-        let mut groups =
-            Groups { graph: self, ask: up, up: HashMap::default(), left: HashMap::default() };
+        let mut groups = Groups { graph: self, ask: up, up: HashMap::default(), left: HashMap::default() };
         // What alone would hit it comes by a way without redundancy, wherever there is one.
         let critical = self.descend(start, depth, &mut groups, true)?;
         let mut walk = self.descend(start, depth, &mut groups, false)?;
