@@ -590,6 +590,181 @@ diesel::table! {
         criticality -> Text,
         owner_id -> Nullable<Text>,
         support_team_id -> Nullable<Text>,
+        attributes -> Text,
+    }
+}
+
+diesel::table! {
+    record_class (id) {
+        id -> Text,
+        kind -> Text,
+        name -> Text,
+        label -> Text,
+        description -> Text,
+        parent -> Nullable<Text>,
+        is_abstract -> Bool,
+        attributes -> Text,
+        identification -> Text,
+        active -> Bool,
+        version -> Integer,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    record_class_line (kind, above, class) {
+        kind -> Text,
+        class -> Text,
+        above -> Text,
+    }
+}
+
+diesel::table! {
+    relation_type (id) {
+        id -> Text,
+        name -> Text,
+        label -> Text,
+        inverse -> Text,
+        inverse_label -> Text,
+        description -> Text,
+        impact -> Text,
+        active -> Bool,
+        version -> Integer,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    redundancy_group (id) {
+        id -> Text,
+        record_id -> Text,
+        name -> Text,
+        min_up -> Integer,
+    }
+}
+
+diesel::table! {
+    relation (id) {
+        id -> Text,
+        relation_type -> Text,
+        from_kind -> Text,
+        from_id -> Text,
+        to_kind -> Text,
+        to_id -> Text,
+        group_id -> Nullable<Text>,
+        source -> Text,
+        created_by_id -> Text,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    data_source (id) {
+        id -> Text,
+        name -> Text,
+        description -> Text,
+        priority -> Integer,
+        priorities -> Text,
+        stale_days -> Nullable<Integer>,
+        active -> Bool,
+        version -> Integer,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    configuration_seen (record_id, source) {
+        record_id -> Text,
+        source -> Text,
+        external_key -> Nullable<Text>,
+        seen_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    configuration_origin (record_id, field) {
+        record_id -> Text,
+        field -> Text,
+        source -> Text,
+        value -> Text,
+        seen_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    configuration_import_row (job_id, seq) {
+        job_id -> Text,
+        seq -> BigInt,
+        outcome -> Text,
+        pointer -> Text,
+        record_id -> Nullable<Text>,
+        title -> Text,
+        detail -> Text,
+    }
+}
+
+diesel::table! {
+    configuration_baseline (id) {
+        id -> Text,
+        name -> Text,
+        description -> Text,
+        filter -> Text,
+        items -> Integer,
+        created_by_id -> Text,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    configuration_baseline_item (baseline_id, record_id) {
+        baseline_id -> Text,
+        record_id -> Text,
+        content -> Text,
+    }
+}
+
+diesel::table! {
+    compliance_rule (id) {
+        id -> Text,
+        name -> Text,
+        description -> Text,
+        scope -> Text,
+        condition -> Text,
+        active -> Bool,
+        version -> Integer,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    certification_campaign (id) {
+        id -> Text,
+        name -> Text,
+        description -> Text,
+        filter -> Text,
+        due_at -> Timestamp,
+        remind_at -> Nullable<Timestamp>,
+        items -> Integer,
+        created_by_id -> Text,
+        created_at -> Timestamp,
+        ended_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    certification (campaign_id, record_id) {
+        campaign_id -> Text,
+        record_id -> Text,
+        owner_id -> Nullable<Text>,
+        team_id -> Nullable<Text>,
+        outcome -> Nullable<Text>,
+        comment -> Text,
+        decided_by_id -> Nullable<Text>,
+        decided_at -> Nullable<Timestamp>,
     }
 }
 
@@ -1034,6 +1209,20 @@ diesel::allow_tables_to_appear_in_same_query!(
     configuration_item,
     problem,
     problem_analysis,
+    record_class,
+    record_class_line,
+    relation_type,
+    redundancy_group,
+    relation,
+    data_source,
+    configuration_seen,
+    configuration_origin,
+    configuration_import_row,
+    configuration_baseline,
+    configuration_baseline_item,
+    compliance_rule,
+    certification_campaign,
+    certification,
     approval,
     approval_stage,
     approval_voter,

@@ -27,11 +27,8 @@ use pointsman::{
     },
     practice,
     record::{
-        catalogue::Catalogue,
         cause::{Cause, Policies, Via},
-        compile,
-        custom::CustomField,
-        custom_admin,
+        compile, custom_admin,
         kind::{Field, Holds, Kind, Write},
         query::filter::{Filter, parse},
         store::{Desk, Outcome},
@@ -52,7 +49,6 @@ const HEADER: &[u8] =
 pub struct House {
     assembly: Assembly,
     connection: AnyConnection,
-    custom: Vec<CustomField>,
     records: Vec<(&'static Kind, RecordId)>,
 }
 
@@ -63,7 +59,7 @@ impl House {
         config.database.url = DatabaseUrl::new(url);
         let assembly = Assembly::open(config, Clock::set_to(now())).unwrap();
         let connection = AnyConnection::open(url).unwrap();
-        let mut house = House { assembly, connection, custom: Vec::new(), records: Vec::new() };
+        let mut house = House { assembly, connection, records: Vec::new() };
         house.settle();
         house
     }
@@ -80,7 +76,7 @@ impl House {
                 required: false,
                 pattern: (of == "text").then(|| "[a-z ]*".to_owned()),
             };
-            self.custom.push(self.write(true, move |desk| custom_admin::create(desk, new.clone())).unwrap());
+            self.write(true, move |desk| custom_admin::create(desk, new.clone())).unwrap();
         }
         for kind in kinds() {
             let needed = kind.all_fields().filter(|field| field.write == Write::Required);
@@ -125,11 +121,10 @@ impl House {
         let Some((first, text)) = split(data) else { return };
         let kinds = kinds();
         let kind = kinds.get(first % (kinds.len() + 1)).copied();
-        let custom = self.custom.iter().filter(|field| kind.is_some_and(|kind| kind.name == field.kind));
-        let catalogue = Catalogue::new(kind, &kinds, &custom.cloned().collect::<Vec<_>>());
-        let Ok(filter) = parse(text, &catalogue, now()) else { return };
+        let catalogue = self.assembly.kernel.catalogue(&mut self.connection, kind, &kinds).unwrap();
+        let Ok(filter) = parse(text, &*catalogue, now()) else { return };
         let printed = filter.to_string();
-        if let Ok(again) = parse(&printed, &catalogue, now()) {
+        if let Ok(again) = parse(&printed, &*catalogue, now()) {
             assert_eq!(again, filter, "{printed}");
         }
         for filter in [filter.clone(), Filter::Not(Box::new(filter))] {

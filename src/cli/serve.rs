@@ -20,7 +20,7 @@ use crate::{
         app::Parts,
         approval_api, auth_api,
         authenticate::{Bearer, Identity},
-        calendar_api,
+        calendar_api, configuration_api,
         desk::Service,
         directory_api, docs, job_api,
         limit::Limiter,
@@ -52,6 +52,7 @@ pub fn api() -> Result<Arc<Mounted>> {
 pub fn endpoints() -> Api {
     let mut api = Api::new();
     record_api::mount(&mut api, practice::ALL);
+    configuration_api::mount(&mut api, practice::ALL);
     policy_api::mount(&mut api);
     job_api::mount(&mut api);
     auth_api::mount(&mut api);

@@ -49,6 +49,11 @@ impl Epoch {
         Epoch::named("service_level_epoch")
     }
 
+    /// Of what depends on what: relations, their types and groups.
+    pub fn of_graph() -> Self {
+        Epoch::named("graph_epoch")
+    }
+
     fn named(name: &'static str) -> Self {
         Epoch { name, fresh: FRESH, seen: Mutex::new(Seen { value: "".into(), looked: None, expired: 0 }) }
     }

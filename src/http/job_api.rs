@@ -18,6 +18,7 @@ use crate::{
     error::{Code, Error, Result, did_you_mean},
     id::{RowId, UserId},
     policy::back_test,
+    practice,
     record::{
         job::{JobRow, State},
         store::Desk,
@@ -25,14 +26,16 @@ use crate::{
 };
 
 /// The kinds of jobs that there are.
-const KINDS: &[&str] = &[back_test::KIND];
+fn kinds() -> impl Iterator<Item = &'static str> {
+    std::iter::once(back_test::KIND).chain(practice::ALL.iter().flat_map(|p| p.jobs()).map(|(kind, _)| *kind))
+}
 
 /// Work that takes longer than a request.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Job {
     /// Its id; later jobs have greater ones.
     id: RowId,
-    /// What is done: `back_test`.
+    /// What is done: `back_test`, `configuration_import`.
     #[schema(examples("back_test"))]
     kind: String,
     /// How far it is.
@@ -145,8 +148,8 @@ fn list() -> Endpoint {
 async fn list_jobs(call: Call, request: HttpRequest) -> Result<HttpResponse> {
     let query = desk::query(&request)?;
     let kind = query.iter().find(|(name, _)| name == "kind").map(|(_, kind)| kind.clone());
-    if let Some(unknown) = kind.as_deref().filter(|kind| !KINDS.contains(kind)) {
-        let near = did_you_mean(unknown, KINDS.iter().copied());
+    if let Some(unknown) = kind.as_deref().filter(|kind| !kinds().any(|known| known == *kind)) {
+        let near = did_you_mean(unknown, kinds());
         return Err(Error::new(Code::BadQuery, format!("There is no kind of job `{unknown}`{near}.")));
     }
     let sheet = Sheet::read(request.path(), query, 0)?;

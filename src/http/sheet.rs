@@ -47,6 +47,13 @@ pub(super) struct Cut<T> {
     next: Option<String>,
 }
 
+impl<T> Cut<T> {
+    /// The same page of other things.
+    pub fn map<U>(self, change: impl FnMut(T) -> U) -> Cut<U> {
+        Cut { items: self.items.into_iter().map(change).collect(), next: self.next }
+    }
+}
+
 impl Sheet {
     /// Reads `limit` and `cursor`; the other parameters and the path bind the cursor. `keys` tells how many keys it holds
     /// beside the id.

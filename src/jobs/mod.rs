@@ -27,6 +27,7 @@ use crate::{
     policy,
     record::{
         cause::{Cause, Policies, Via},
+        job::Bench,
         kernel::Kernel,
         pending::Pending,
         store::Desk,
@@ -164,6 +165,15 @@ impl Jobs {
             writer: self.writer.clone(),
             clock: self.clock.clone(),
             pace: Default::default(),
+        }
+    }
+
+    fn bench(&self) -> Bench {
+        Bench {
+            kernel: self.kernel.clone(),
+            database: self.database.clone(),
+            writer: self.writer.clone(),
+            clock: self.clock.clone(),
         }
     }
 

@@ -19,7 +19,7 @@ use crate::{
         back_test::{self, run::Stage},
         runner,
     },
-    record::job::{JobRow, State, Told},
+    record::job::{Bench, JobRow, State, Told},
 };
 
 /// Tells the work that this node ends, when whoever waits for it is dropped.
@@ -51,9 +51,9 @@ pub(super) async fn work_off(jobs: &Jobs) -> Result<usize> {
 }
 
 async fn on_a_thread(jobs: &Jobs, job: JobRow, ending: Arc<AtomicBool>) -> Result<Told> {
-    let (stage, node) = (jobs.stage(), jobs.node);
+    let (stage, bench, node) = (jobs.stage(), jobs.bench(), jobs.node);
     apart("job", move || {
-        let outcome = catch_unwind(AssertUnwindSafe(|| do_it(&stage, job, node, &ending)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| do_it(&stage, &bench, job, node, &ending)));
         if ending.load(Ordering::Relaxed) {
             // Nobody waits any more: the next node need not wait for this one's silence.
             let given_back = stage.writer.run_blocking(move |unit| JobRow::release(unit.connection()?, node));
@@ -77,10 +77,14 @@ pub(super) async fn apart<T: Send + 'static>(
 }
 
 /// What there is to be done for each kind of job.
-fn do_it(stage: &Stage, job: JobRow, node: RowId, ending: &AtomicBool) -> Result<Told> {
+fn do_it(stage: &Stage, bench: &Bench, job: JobRow, node: RowId, ending: &AtomicBool) -> Result<Told> {
+    let of_practices = || bench.kernel.practices().iter().flat_map(|practice| practice.jobs());
     match job.kind.as_str() {
         back_test::KIND => back_test::run::run(stage, job, node, ending),
-        other => Err(Error::internal(format!("nobody knows how to do the job `{other}`"))),
+        other => match of_practices().find(|(kind, _)| *kind == other) {
+            Some((_, work)) => work(bench, job, node, ending),
+            None => Err(Error::internal(format!("nobody knows how to do the job `{other}`"))),
+        },
     }
 }
 

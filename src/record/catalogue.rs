@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    custom::CustomField,
+    class,
+    custom::{self, CustomField},
     kind::{Field, HEADER, Holds, Kind, Lifecycle},
     query::filter::{FieldType, Fields},
 };
@@ -28,6 +29,21 @@ pub struct Place {
     pub as_text: bool,
 }
 
+/// Something beside a record by which lists find it: a column of a table whose rows name the record.
+#[derive(Debug)]
+pub struct Findable {
+    /// What filters call it.
+    pub name: &'static str,
+    /// The table.
+    pub table: &'static str,
+    /// The column that names the record.
+    pub record: &'static str,
+    /// The column that is compared.
+    pub column: &'static str,
+    /// What it holds: a moment or text.
+    pub holds: Holds,
+}
+
 /// The fields of one list.
 pub struct Catalogue {
     places: BTreeMap<String, Place>,
@@ -41,7 +57,13 @@ const OF_NAMED: &[(&str, FieldType)] = &[("name", FieldType::Text)];
 
 impl Catalogue {
     /// The fields of a list of one kind; or, without a kind, those that all kinds share.
-    pub fn new(kind: Option<&Kind>, kinds: &[&'static Kind], custom: &[CustomField]) -> Self {
+    pub fn new(
+        kind: Option<&Kind>,
+        kinds: &[&'static Kind],
+        custom: &[CustomField],
+        attributes: &[CustomField],
+        findable: &[&Findable],
+    ) -> Self {
         let mut catalogue = Catalogue { places: BTreeMap::new() };
         for field in HEADER.iter().filter(|f| kind.is_none_or(|k| !k.without.contains(&f.name))) {
             catalogue.add(field, kind.map(|k| &k.lifecycle), "record", ("", ""), kinds);
@@ -53,7 +75,18 @@ impl Catalogue {
             }
         }
         for field in custom {
-            catalogue.add_custom(field);
+            catalogue.add_given(custom::PLACE, field);
+        }
+        for field in attributes {
+            catalogue.add_given(class::PLACE, field);
+        }
+        for Findable { name, table, record, column, holds } in findable {
+            let open = format!("record.id IN (SELECT {table}.{record} FROM {table} WHERE ");
+            let holds = if *holds == Holds::Time { FieldType::Time } else { FieldType::Text };
+            catalogue.places.insert((*name).to_owned(), Place::new(&open, &format!("{table}.{column}"), ")", holds));
+        }
+        if let Some(kind) = kind.filter(|kind| kind.has_classes()) {
+            catalogue.add_line(kind);
         }
         let tag = Place::new("record.id IN (SELECT record_id FROM record_tag WHERE ", "tag", ")", FieldType::Tags);
         catalogue.places.insert("tags".to_owned(), tag);
@@ -110,11 +143,24 @@ impl Catalogue {
         self.places.insert(field.name.to_owned(), place);
     }
 
-    fn add_custom(&mut self, field: &CustomField) {
+    /// What a record is: its class, and those above it.
+    fn add_line(&mut self, kind: &Kind) {
+        let open = format!(
+            "record.id IN (SELECT {0}.record_id FROM {0} JOIN record_class_line AS line \
+             ON line.kind = '{0}' AND line.class = {0}.class WHERE ",
+            kind.name
+        );
+        let place = Place::new(&open, "line.above", ")", FieldType::Text);
+        self.places.insert(class::IS_A.to_owned(), place);
+    }
+
+    /// A field that administrators defined, whose values stand as rows.
+    fn add_given(&mut self, of: &str, field: &CustomField) {
         if !is_name(&field.name) {
             return;
         }
-        let open = format!("record.id IN (SELECT record_id FROM custom_value WHERE name = '{}' AND ", field.name);
+        let stored = if of == custom::PLACE { field.name.clone() } else { format!("{of}.{}", field.name) };
+        let open = format!("record.id IN (SELECT record_id FROM custom_value WHERE name = '{stored}' AND ");
         let holds = match field.field_type.as_str() {
             "integer" => FieldType::Integer,
             "decimal" => FieldType::Decimal,
@@ -127,7 +173,7 @@ impl Catalogue {
         let as_text = !matches!(holds, FieldType::Integer | FieldType::Decimal);
         let column = if as_text { "text_value" } else { "number_value" };
         let place = Place { as_text, ..Place::new(&open, column, ")", holds) };
-        self.places.insert(format!("custom.{}", field.name), place);
+        self.places.insert(format!("{of}.{}", field.name), place);
     }
 }
 
@@ -160,7 +206,7 @@ fn field_type(field: &Field, lifecycle: Option<&Lifecycle>) -> Option<FieldType>
             let states = lifecycle.map_or(&[][..], |l| l.states);
             FieldType::Choice(states.iter().map(|s| s.name.to_owned()).collect())
         }
-        Holds::Line(_) | Holds::Text(_) => FieldType::Text,
+        Holds::Line(_) | Holds::Text(_) | Holds::Class => FieldType::Text,
         Holds::Integer(..) => FieldType::Integer,
         Holds::Time => FieldType::Time,
         Holds::Choice(choices) => FieldType::Choice(choices.iter().map(|c| (*c).to_owned()).collect()),
@@ -168,6 +214,6 @@ fn field_type(field: &Field, lifecycle: Option<&Lifecycle>) -> Option<FieldType>
         Holds::Team => FieldType::Team,
         Holds::Organisation => FieldType::Organisation,
         Holds::Record(_) => FieldType::Record,
-        Holds::Tags | Holds::Custom => return None,
+        Holds::Tags | Holds::Custom | Holds::Attributes => return None,
     })
 }

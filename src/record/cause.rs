@@ -44,6 +44,8 @@ pub enum Via {
     Batch,
     /// An import: what happened elsewhere, at the moment at which it did ([`Cause::is_replay`]).
     Import,
+    /// What a source told of, by the name of the source.
+    Source(String),
     /// A link that was given to whoever used it.
     Link,
     /// A message that somebody sent by mail.
@@ -77,6 +79,7 @@ impl Via {
             Via::Import => "import".to_owned(),
             Via::Link => "link".to_owned(),
             Via::Mail => "mail".to_owned(),
+            Via::Source(name) => format!("source:{name}"),
             Via::Timer(name) => format!("timer:{name}"),
             Via::Consequence(of) => format!("{CONSEQUENCE}{of}"),
             Via::Server => "server".to_owned(),

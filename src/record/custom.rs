@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use regex::{Regex, RegexBuilder};
 use serde_json::{Map, Value};
 
-use super::{draft::Draft, pending::CustomValue, practice::Details, store::Desk};
+use super::{class, draft::Draft, pending::CustomValue, practice::Details, store::Desk};
 use crate::{
     clock::{Moment, day},
     db::{AnyConnection, JsonText},
@@ -75,10 +75,30 @@ pub fn take_in<D: Details>(
         return Ok(Vec::new());
     }
     let is_whole = is_new || !matches!(patch, Some(Value::Object(_)));
-    let (mut values, changes): (Map<String, Value>, _) = match patch {
-        Some(Value::Object(changes)) => (draft.header.custom.read()?, changes),
-        Some(_) => Default::default(),
-        None => (draft.header.custom.read()?, Map::new()),
+    let (values, errors) = merge(PLACE, &fields, draft.header.custom.read()?, patch, is_whole)?;
+    draft.header.custom = JsonText::of(&values)?;
+    Ok(errors)
+}
+
+/// What a record calls its custom fields.
+pub const PLACE: &str = "custom";
+
+/// Values of `fields`, which stand in `place`, after a patch: an object, or null for none. Gives every wrong place, too. What must be
+/// given is asked for where the patch `is_whole`, or empties it.
+pub fn merge(
+    place: &str,
+    fields: &[CustomField],
+    mut values: Map<String, Value>,
+    patch: Option<Value>,
+    is_whole: bool,
+) -> Result<(Map<String, Value>, Vec<FieldError>)> {
+    let changes = match patch {
+        Some(Value::Object(changes)) => changes,
+        Some(_) => {
+            values.clear();
+            Map::new()
+        }
+        None => Map::new(),
     };
     let mut errors = Vec::new();
     let emptied: Vec<String> = changes.iter().filter(|(_, v)| v.is_null()).map(|(name, _)| name.clone()).collect();
@@ -92,12 +112,13 @@ pub fn take_in<D: Details>(
             }
             None => {
                 let near = did_you_mean(&name, fields.iter().map(|f| f.name.as_str()));
-                errors.push(error(&name, "unknown_field", format!("There is no custom field `{name}`{near}.")));
+                let what = if place == PLACE { "custom field" } else { "attribute" };
+                errors.push(error(place, &name, "unknown_field", format!("There is no {what} `{name}`{near}.")));
             }
             Some(_) if value.is_null() => {
                 values.shift_remove(&name);
             }
-            Some(field) => match fitting(field, value)? {
+            Some(field) => match fitting(place, field, value)? {
                 Ok(value) => {
                     values.insert(name, value);
                 }
@@ -106,26 +127,30 @@ pub fn take_in<D: Details>(
         }
     }
     for field in fields.iter().filter(is_asked).filter(|f| super::input::is_empty(values.get(&f.name))) {
-        errors.push(error(&field.name, "required", format!("`custom.{}` is required.", field.name)));
+        errors.push(error(place, &field.name, "required", format!("`{place}.{}` is required.", field.name)));
     }
     values.sort_keys();
-    draft.header.custom = JsonText::of(&values)?;
-    Ok(errors)
+    Ok((values, errors))
 }
 
-/// Writes the rows that filters find the values by.
+/// Writes the rows that filters find the values by: those of custom fields, and of what the record's class says that it has.
 pub fn write<D: Details>(desk: &mut Desk<'_, '_>, draft: &Draft<D>) -> Result<()> {
-    let old = draft.old().map(|(h, _)| &h.custom);
-    let empty = JsonText::empty_object();
-    if *old.unwrap_or(&empty) == draft.header.custom {
+    let has_changed = match draft.old() {
+        Some((header, details)) => {
+            header.custom != draft.header.custom || (draft.kind.has_classes() && *details != draft.details)
+        }
+        None => draft.kind.has_classes() || draft.header.custom != JsonText::empty_object(),
+    };
+    if !has_changed {
         return Ok(());
     }
     let record_id = draft.header.id;
-    if old.is_some() {
+    if draft.old().is_some() {
         desk.unit.deferred.recustomised.push(record_id);
     }
     let values: Map<String, Value> = draft.header.custom.read()?;
-    let rows = values.into_iter().map(|(name, value)| {
+    let values = values.into_iter().chain(class::findable(draft)?);
+    let rows = values.map(|(name, value)| {
         let text_value = match &value {
             Value::String(s) => Some(s.clone()),
             Value::Bool(b) => Some(b.to_string()),
@@ -137,12 +162,12 @@ pub fn write<D: Details>(desk: &mut Desk<'_, '_>, draft: &Draft<D>) -> Result<()
     Ok(())
 }
 
-fn error(name: &str, code: &str, detail: String) -> FieldError {
-    FieldError::new(format!("/custom{}", super::input::pointer(name)), code, detail)
+fn error(place: &str, name: &str, code: &str, detail: String) -> FieldError {
+    FieldError::new(format!("/{place}{}", super::input::pointer(name)), code, detail)
 }
 
 /// The value in the form in which it is stored and found, or what is wrong with it.
-fn fitting(field: &CustomField, value: Value) -> Result<std::result::Result<Value, FieldError>> {
+pub fn fitting(place: &str, field: &CustomField, value: Value) -> Result<std::result::Result<Value, FieldError>> {
     let name = &field.name;
     let choices: Vec<String> = field.choices.read()?;
     let fits = match (field.field_type.as_str(), value) {
@@ -165,11 +190,11 @@ fn fitting(field: &CustomField, value: Value) -> Result<std::result::Result<Valu
             "time" => "an RFC 3339 time".to_owned(),
             other => format!("of type {other}"),
         };
-        return Ok(Err(error(name, "wrong_type", format!("`custom.{name}` must be {wanted}."))));
+        return Ok(Err(error(place, name, "wrong_type", format!("`{place}.{name}` must be {wanted}."))));
     };
     Ok(match (&field.pattern, &value) {
         (Some(pattern), Value::String(text)) if !whole(pattern).map_err(Error::internal)?.is_match(text) => {
-            Err(error(name, "no_match", format!("`custom.{name}` does not match the pattern `{pattern}`.")))
+            Err(error(place, name, "no_match", format!("`{place}.{name}` does not match the pattern `{pattern}`.")))
         }
         _ => Ok(value),
     })

@@ -158,7 +158,7 @@ pub fn change(desk: &mut Desk<'_, '_>, id: RowId, expected: Option<i32>, change:
 }
 
 /// What is wrong with the parts that can change.
-fn check(field: &CustomField, choices: &[String]) -> Vec<FieldError> {
+pub(super) fn check(field: &CustomField, choices: &[String]) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let mut refuse = |pointer: &str, code: &str, detail: String| errors.push(FieldError::new(pointer, code, detail));
     if field.label.trim().is_empty() || field.label.chars().count() > LABEL {

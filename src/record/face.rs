@@ -76,7 +76,9 @@ fn load(connection: &mut AnyConnection, holds: Holds, ids: &[&str]) -> Result<Ha
         | Holds::Time
         | Holds::Choice(_)
         | Holds::Tags
-        | Holds::Custom => Ok(HashMap::new()),
+        | Holds::Custom
+        | Holds::Class
+        | Holds::Attributes => Ok(HashMap::new()),
     }
 }
 

@@ -37,7 +37,7 @@ pub struct HistoryEntry {
     /// What was done, in the past tense.
     #[schema(examples("incident.resolved"))]
     pub action: String,
-    /// Through what: `api`, `batch`, `import`, `link`, `timer:auto_close`, `consequence:INC0000001`, or `consequence` alone when you
+    /// Through what: `api`, `batch`, `import`, `source:discovery`, `link`, `timer:auto_close`, `consequence:INC0000001`, or `consequence` alone when you
     /// may not see of what.
     #[schema(examples("api"))]
     pub via: String,
@@ -100,6 +100,60 @@ pub fn of_record(
         entry.changes.retain(|change| change.from != change.to);
     }
     Ok(entries)
+}
+
+/// What became of one field.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct FieldHistoryEntry {
+    /// The record's version afterwards.
+    pub version: i32,
+    /// When.
+    pub at: Moment,
+    /// By whom; null when nobody stands behind it.
+    pub by: Option<Person>,
+    /// Through what: `api`, `source:discovery`, `batch` and so on.
+    #[schema(examples("source:discovery"))]
+    pub via: String,
+    /// Why; may be empty.
+    pub reason: String,
+    /// What it held before.
+    pub from: Value,
+    /// What it holds from then on.
+    pub to: Value,
+}
+
+/// How many rows of the trail are looked through in one go.
+const AT_ONCE: i64 = 200;
+
+/// What became of one field of a record, or of one value in it (`attributes.hostname`), before version `below`, the newest first.
+pub fn of_field(
+    reading: &mut Reading<'_>,
+    kind: &Kind,
+    record: RecordId,
+    field: &str,
+    (mut below, limit): (Option<i32>, usize),
+) -> Result<Vec<FieldHistoryEntry>> {
+    let (outer, inner) = field.split_once('.').map_or((field, None), |(outer, inner)| (outer, Some(inner)));
+    let part = |value: &Value| match inner {
+        None => value.clone(),
+        Some(inner) => value.get(inner).cloned().unwrap_or_default(),
+    };
+    let mut found = Vec::new();
+    while found.len() < limit {
+        let entries = of_record(reading, kind, record, below, AT_ONCE)?;
+        let Some(last) = entries.last().map(|entry| entry.version) else { break };
+        below = Some(last);
+        for entry in entries {
+            let HistoryEntry { version, at, by, via, reason, changes, .. } = entry;
+            let change = changes.iter().find(|change| change.field == outer);
+            let Some((from, to)) = change.map(|change| (part(&change.from), part(&change.to))) else { continue };
+            if from != to {
+                found.push(FieldHistoryEntry { version, at, by, via, reason, from, to });
+            }
+        }
+    }
+    found.truncate(limit);
+    Ok(found)
 }
 
 /// What the fields of a record, or of something else that the trail tells of, held at a moment, of those that have changed

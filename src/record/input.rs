@@ -40,6 +40,8 @@ pub struct Accepted {
     pub fields: Map<String, Value>,
     /// Custom fields: a merge patch, an object or null.
     pub custom: Option<Value>,
+    /// What the record's class says that it has: a merge patch, an object or null.
+    pub attributes: Option<Value>,
     /// The tags.
     pub tags: Option<BTreeSet<String>>,
     /// What is added to the journal.
@@ -51,6 +53,9 @@ pub const NOTES: &[(&str, &str)] = &[
     (journal::COMMENT, "A comment that everybody who sees the record can read."),
     (journal::WORK_NOTE, "A note for those who work on it."),
 ];
+
+/// The longest name of a class, in characters.
+pub const CLASS_NAME: usize = 60;
 
 /// Tags of a record at most.
 pub const MOST_TAGS: usize = 50;
@@ -106,7 +111,7 @@ fn accept_one(
         return Err(FieldError::new(pointer(name), "unknown_field", format!("There is no field `{name}`{near}.")));
     };
     check_writable(field, occasion)?;
-    if value.is_null() && !matches!(field.holds, Holds::Custom | Holds::Tags) {
+    if value.is_null() && !matches!(field.holds, Holds::Custom | Holds::Tags | Holds::Attributes) {
         if !field.nullable {
             return Err(FieldError::new(pointer(name), "required", format!("`{name}` can't be empty.")));
         }
@@ -115,11 +120,12 @@ fn accept_one(
     }
     if field.holds == Holds::Tags {
         accepted.tags = Some(if value.is_null() { BTreeSet::new() } else { checked_tags(name, &value)? });
-    } else if field.holds == Holds::Custom {
+    } else if matches!(field.holds, Holds::Custom | Holds::Attributes) {
         if !value.is_object() && !value.is_null() {
             return Err(wrong_type(name, "an object"));
         }
-        accepted.custom = Some(value);
+        let place = if field.holds == Holds::Custom { &mut accepted.custom } else { &mut accepted.attributes };
+        *place = Some(value);
     } else {
         accepted.fields.insert(name.to_owned(), checked(field, value)?);
     }
@@ -155,6 +161,8 @@ fn checked(field: &Field, value: Value) -> std::result::Result<Value, FieldError
                 false => Ok(Value::String(s)),
             })
         }
+        // Which classes there are is known to the store.
+        (Holds::Class, Value::String(s)) => checked_text(name, s, CLASS_NAME, true).map(Value::String),
         (Holds::Text(most), Value::String(s)) => checked_text(name, s, most, false).map(Value::String),
         (Holds::Integer(from, to), Value::Number(n)) => match n.as_i64() {
             Some(i) if (i64::from(from)..=i64::from(to)).contains(&i) => Ok(Value::from(i)),

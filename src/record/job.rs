@@ -3,14 +3,17 @@
 //! **Invariant:** one node at a time works on a job: the one that its row names and that has told of itself within [`SILENCE`].
 //! What it keeps of its progress is stored together with that sign of life, so another node goes on where it left off.
 
+use std::sync::{Arc, atomic::AtomicBool};
+
 use chrono::TimeDelta;
 use diesel::prelude::*;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::{kernel::Kernel, pending::Pending};
 use crate::{
-    clock::Moment,
-    db::{AnyConnection, Backend, JsonText},
+    clock::{Clock, Moment},
+    db::{AnyConnection, Backend, Database, JsonText, writer::Writer},
     error::{Code, Error, Result},
     id::{RowId, UserId},
     schema::job,
@@ -43,6 +46,22 @@ pub struct JobRow {
     pub started_at: Option<Moment>,
     pub ended_at: Option<Moment>,
 }
+
+/// What the job of a practice works with.
+#[derive(Clone)]
+pub struct Bench {
+    /// The practices and policies.
+    pub kernel: Arc<Kernel>,
+    /// For reading.
+    pub database: Database,
+    /// For writing.
+    pub writer: Writer<Pending>,
+    /// What time it is.
+    pub clock: Clock,
+}
+
+/// How a job of a practice is done: from where it was left off, as this node, until it is done or the flag says that the node ends.
+pub type Do = fn(&Bench, JobRow, RowId, &AtomicBool) -> Result<Told>;
 
 /// How far a job is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]

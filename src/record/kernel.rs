@@ -8,10 +8,12 @@ use std::{
 use arc_swap::ArcSwapOption;
 
 use super::{
-    catalogue::Catalogue,
+    catalogue::{Catalogue, Findable},
+    class::Classes,
     custom::{self, CustomField},
     decide::Decide,
     face::Faces,
+    graph::{self, Graph, load::Graphs},
     held::Held,
     kind::{Field, Holds, Kind},
     practice::AnyPractice,
@@ -33,6 +35,8 @@ pub struct Kernel {
     faces: Faces,
     catalogues: Held<Vec<&'static str>, Arc<Catalogue>>,
     custom_fields: Held<&'static str, Arc<[CustomField]>>,
+    classes: Held<&'static str, Arc<Classes>>,
+    graphs: Graphs,
     shelf: Shelf,
     levels: ArcSwapOption<Levels>,
     levels_epoch: Epoch,
@@ -60,6 +64,8 @@ impl Kernel {
             faces: Faces::default(),
             catalogues: Held::default(),
             custom_fields: Held::default(),
+            classes: Held::default(),
+            graphs: Graphs::new(),
             shelf: Shelf::default(),
             levels: ArcSwapOption::empty(),
             levels_epoch: Epoch::of_service_levels(),
@@ -105,7 +111,14 @@ impl Kernel {
         self.faces.forget();
         self.catalogues.forget();
         self.custom_fields.forget();
+        self.classes.forget();
+        self.graphs.expire();
         self.levels_epoch.expire();
+    }
+
+    /// Looks at the graph anew: something of it has changed here.
+    pub fn forget_graph(&self) {
+        self.graphs.expire();
     }
 
     /// The service levels that are active.
@@ -129,6 +142,24 @@ impl Kernel {
         Ok(fields)
     }
 
+    /// The classes that records of a kind may be of.
+    pub fn classes(&self, connection: &mut AnyConnection, kind: &'static Kind) -> Result<Arc<Classes>> {
+        if !kind.has_classes() {
+            return Ok(Arc::default());
+        }
+        if let Some(held) = self.classes.get([&kind.name]).pop().flatten() {
+            return Ok(held);
+        }
+        let classes = Arc::new(Classes::read(connection, kind.name)?);
+        self.classes.put([(kind.name, classes.clone())]);
+        Ok(classes)
+    }
+
+    /// What depends on what, as it is now.
+    pub fn graph(&self, connection: &mut AnyConnection) -> Result<Arc<Graph>> {
+        self.graphs.current(connection)
+    }
+
     /// What lists of a kind, or of all, can be filtered by, for who may read these kinds.
     pub fn catalogue(
         &self,
@@ -142,9 +173,22 @@ impl Kernel {
             return Ok(held);
         }
         let custom = kind.map(|k| self.custom_fields(connection, k)).transpose()?.unwrap_or_default();
-        let catalogue = Arc::new(Catalogue::new(kind, readable, &custom));
+        let attributes =
+            kind.map(|k| self.classes(connection, k)).transpose()?.map(|classes| classes.fields().to_vec());
+        let attributes = attributes.unwrap_or_default();
+        let catalogue = Arc::new(Catalogue::new(kind, readable, &custom, &attributes, &self.findable(kind)));
         self.catalogues.put([(key, catalogue.clone())]);
         Ok(catalogue)
+    }
+
+    /// What lists of a kind are found by beside fields.
+    fn findable(&self, kind: Option<&Kind>) -> Vec<&'static Findable> {
+        let mine = self.practices.iter().filter(|practice| kind.is_some_and(|kind| kind.name == practice.kind().name));
+        let beside = |practice: &&'static dyn AnyPractice| {
+            let of_graph = if practice.in_use().is_empty() { &[][..] } else { graph::FINDABLE };
+            practice.findable().iter().chain(of_graph)
+        };
+        mine.flat_map(beside).collect()
     }
 
     /// The next number of a kind. On SQLite it is taken in the write's own transaction; on PostgreSQL in blocks, on a

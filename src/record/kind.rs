@@ -72,6 +72,10 @@ pub enum Holds {
     Tags,
     /// Fields that administrators define.
     Custom,
+    /// The name of a class that administrators keep for the kind.
+    Class,
+    /// What the class says that its records have.
+    Attributes,
 }
 
 /// Who writes a field.
@@ -225,6 +229,10 @@ impl Kind {
     pub fn is_detail(&self, name: &str) -> bool {
         self.fields.iter().any(|f| f.name == name)
     }
+    /// Whether its records are of classes that administrators keep.
+    pub fn has_classes(&self) -> bool {
+        self.fields.iter().any(|f| f.holds == Holds::Class)
+    }
     /// The permission for an action on this kind: `incident.resolve`.
     pub fn permission(&self, action: &str) -> String {
         format!("{}.{action}", self.name)
@@ -256,7 +264,7 @@ impl Field {
     }
     /// Whether a caller may write null: what holds several is then without any (RFC 7396).
     pub const fn can_be_emptied(&self) -> bool {
-        self.nullable || matches!(self.holds, Holds::Tags | Holds::Custom)
+        self.nullable || matches!(self.holds, Holds::Tags | Holds::Custom | Holds::Attributes)
     }
     /// The same field, never null.
     #[must_use]

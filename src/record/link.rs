@@ -246,7 +246,13 @@ pub fn delete(
     Ok(outcome)
 }
 
-fn other_end(kernel: &Kernel, connection: &mut AnyConnection, caller: &Caller, text: &str) -> Result<Header> {
+/// The record at the other end that a request names, if the caller sees it.
+pub(super) fn other_end(
+    kernel: &Kernel,
+    connection: &mut AnyConnection,
+    caller: &Caller,
+    text: &str,
+) -> Result<Header> {
     let found = match Header::id_of(connection, text)? {
         Some(id) => visibility::among(kernel, connection, caller, vec![id])?.remove(&id),
         None => None,

@@ -148,7 +148,7 @@ impl<'a> List<'a> {
             Some(text) => Some(Cursor::decode(text, &self.binding, if self.ranked { 0 } else { self.sort.len() })?),
             None => None,
         };
-        let total = if asked.count { Some(self.query(connection)?.count().get_result(connection)?) } else { None };
+        let total = if asked.count { Some(self.count(connection)?) } else { None };
         let page = match self.ranked {
             true => self.ranked_page(connection, cursor, limit)?,
             false => self.sorted_page(connection, cursor, limit)?,
@@ -164,6 +164,11 @@ impl<'a> List<'a> {
             query = query.filter(compile::after(&self.sort, &self.keys_of(&shown)?, last.id.as_str(), false)?);
         }
         Ok(query.order(compile::order_by(&self.sort, false)).limit(limit).load(connection)?)
+    }
+
+    /// How many there are on all pages.
+    pub fn count(&self, connection: &mut AnyConnection) -> Result<i64> {
+        Ok(self.query(connection)?.count().get_result(connection)?)
     }
 
     /// Those of these records that are in the list.

@@ -6,10 +6,12 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use super::{
+    catalogue::Findable,
     document::{Document, Text},
     draft::{Aside, Draft},
     escalation::{self, act::Act},
     header::Header,
+    job,
     journal::Note,
     kind::{Kind, Step},
     render,
@@ -42,6 +44,12 @@ pub trait Practice: Send + Sync + Sized + 'static {
     type Details: Details;
     /// Its kind.
     const KIND: Kind;
+    /// The states in which its records serve others that depend on them. Only kinds that have any stand in the graph.
+    const IN_USE: &'static [&'static str] = &[];
+    /// What lists of its records are found by beside their fields.
+    const FINDABLE: &'static [Findable] = &[];
+    /// The kinds of its jobs, and how each is done.
+    const JOBS: &'static [(&'static str, job::Do)] = &[];
 
     /// Rules that span fields, and derived fields: after input, before policies.
     fn settle(_draft: &mut Draft<Self::Details>, _desk: &mut Desk<'_, '_>) -> Result<()> {
@@ -81,6 +89,12 @@ pub trait AnyPractice: Send + Sync {
     fn kind(&self) -> &'static Kind;
     /// The details of a new record, before anything is given.
     fn blank(&self) -> Map<String, Value>;
+    /// The states in which its records serve others.
+    fn in_use(&self) -> &'static [&'static str];
+    /// What lists of its records are found by beside their fields.
+    fn findable(&self) -> &'static [Findable];
+    /// The kinds of its jobs, and how each is done.
+    fn jobs(&self) -> &'static [(&'static str, job::Do)];
     /// Makes a record.
     fn create(&self, desk: &mut Desk<'_, '_>, input: Map<String, Value>) -> Result<Outcome>;
     /// Changes fields of a record.
@@ -157,6 +171,15 @@ impl<P: Practice> AnyPractice for Mounted<P> {
     fn blank(&self) -> Map<String, Value> {
         // A row of a table is always an object.
         render::object(&P::Details::blank(RecordId::new())).unwrap_or_default()
+    }
+    fn in_use(&self) -> &'static [&'static str] {
+        P::IN_USE
+    }
+    fn findable(&self) -> &'static [Findable] {
+        P::FINDABLE
+    }
+    fn jobs(&self) -> &'static [(&'static str, job::Do)] {
+        P::JOBS
     }
     fn create(&self, desk: &mut Desk<'_, '_>, input: Map<String, Value>) -> Result<Outcome> {
         store::create::<P>(desk, input)

@@ -67,7 +67,9 @@ fn missing(
         | Holds::Time
         | Holds::Choice(_)
         | Holds::Tags
-        | Holds::Custom => (true, ""),
+        | Holds::Custom
+        | Holds::Class
+        | Holds::Attributes => (true, ""),
     };
     Ok((!there).then_some(what))
 }

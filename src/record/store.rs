@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::{
     audit::AuditEntry,
     cause::Cause,
-    custom,
+    class, custom,
     draft::{Aside, Draft},
     escalation::{self, occasion},
     finish,
@@ -318,7 +318,7 @@ pub(super) fn take_in<D: Details>(desk: &mut Desk<'_, '_>, draft: &mut Draft<D>,
     for note in &accepted.notes {
         caller.require(&draft.kind.permission(note.kind))?;
     }
-    let Accepted { fields, custom, tags, notes } = accepted;
+    let Accepted { fields, custom, attributes, tags, notes } = accepted;
     for id in fields.values().filter_map(|v| v.as_str()?.parse().ok()) {
         desk.unit.settled(id)?;
     }
@@ -338,6 +338,7 @@ pub(super) fn take_in<D: Details>(desk: &mut Desk<'_, '_>, draft: &mut Draft<D>,
     }
     draft.notes.extend(notes);
     errors.extend(custom::take_in(desk, draft, custom)?);
+    errors.extend(class::take_in(desk, draft, attributes)?);
     errors.extend(check_assignment(desk, draft)?);
     if errors.is_empty() { Ok(()) } else { Err(Error::invalid_all(errors)) }
 }
@@ -374,7 +375,7 @@ fn check_assignment<D: Details>(desk: &mut Desk<'_, '_>, draft: &mut Draft<D>) -
 }
 
 /// Puts fields into header and details.
-fn set<D: Details>(draft: &mut Draft<D>, fields: Map<String, Value>) -> Result<()> {
+pub(super) fn set<D: Details>(draft: &mut Draft<D>, fields: Map<String, Value>) -> Result<()> {
     let (details, header): (Map<_, _>, Map<_, _>) =
         fields.into_iter().partition(|(name, _)| draft.kind.is_detail(name));
     if !header.is_empty() {

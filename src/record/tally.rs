@@ -78,7 +78,7 @@ fn expressions(kind: &Kind, field: &Field) -> Option<(String, String)> {
         |table: &str, name: &str| format!("(SELECT named.{name} FROM {table} AS named WHERE named.id = {column})");
     match field.holds {
         Holds::Line(_) if matches!(field.name, "kind" | "number" | "title") => None,
-        Holds::Line(_) | Holds::Choice(_) => Some((column.clone(), column)),
+        Holds::Line(_) | Holds::Choice(_) | Holds::Class => Some((column.clone(), column)),
         Holds::Integer(..) if field.name == "version" => None,
         Holds::Integer(..) => Some((text.clone(), text)),
         Holds::Team => Some((column.clone(), named("team", "name"))),
@@ -86,7 +86,7 @@ fn expressions(kind: &Kind, field: &Field) -> Option<(String, String)> {
         Holds::User => Some((column.clone(), named("user_account", "display_name"))),
         // What everybody may see alone: a count must not tell of hidden records.
         Holds::Record("service" | "configuration_item") => Some((column.clone(), named("record", "title"))),
-        Holds::Record(_) | Holds::Text(_) | Holds::Time | Holds::Tags | Holds::Custom => None,
+        Holds::Record(_) | Holds::Text(_) | Holds::Time | Holds::Tags | Holds::Custom | Holds::Attributes => None,
     }
 }
 

@@ -71,7 +71,7 @@ fn it_is_decided_by_the_policies(filled: &Filled) {
     let counts = &filled.summary.counts;
     assert_eq!((counts.organisations, counts.teams, counts.users), (6, 10, 44));
     let expected =
-        [("service", 8..=8), ("configuration_item", 31..=31), ("incident", 240..=260), ("interaction", 75..=85)];
+        [("service", 8..=8), ("configuration_item", 56..=56), ("incident", 240..=260), ("interaction", 75..=85)];
     for (kind, range) in expected {
         assert!(range.contains(&counts.records[kind]), "{kind}: {}", counts.records[kind]);
     }

@@ -9,6 +9,7 @@ mod attacks;
 mod back_test;
 mod calendar;
 mod commands;
+mod configuration;
 mod conformance;
 mod custom_field;
 mod demo;

@@ -79,6 +79,46 @@ async fn approval(server: &Server, incident: &str) -> String {
     server.post(&format!("/api/v1/incidents/{incident}/approvals"), body).by(Admin).expect(201).await.field("id")
 }
 
+/// What stands beside services and configuration items, and what is asked of them; by collection and parameter.
+async fn configuration(
+    server: &Server,
+    records: &BTreeMap<&'static str, String>,
+) -> Vec<((&'static str, &'static str), String)> {
+    let mut others = Vec::new();
+    let first = async |collection: &'static str, query: &str| {
+        let found = server.get(&format!("/api/v1/{collection}?q={query}")).by(Admin).expect(200).await.json();
+        ((collection, "{id}"), found["items"][0]["id"].as_str().unwrap().to_owned())
+    };
+    others.push(first("classes", "server").await);
+    others.push(first("relation-types", "runs_on").await);
+    others.push(first("data-sources", "inventory").await);
+    let needed = server.post("/api/v1/configuration_items", json!({"title": "esx-3", "class": "server"})).by(Admin);
+    let needed = needed.expect(201).await.field("id");
+    for plural in ["services", "configuration_items"] {
+        let path = format!("/api/v1/{plural}/{}", records[plural]);
+        let group = server.ask(Method::PUT, &format!("{path}/redundancy-groups/hosts")).json(json!({"min_up": 1}));
+        group.by(Admin).header("if-match", "*").expect(204).await;
+        let related = json!({"relation": "runs_on", "record_id": needed, "group": "hosts"});
+        let related = server.post(&format!("{path}/relations"), related).by(Admin).expect(201).await;
+        others.push(((plural, "{relation_id}"), related.field("id")));
+        others.push(((plural, "{group}"), "hosts".to_owned()));
+    }
+    let made = [
+        ("configuration-baselines", json!({"name": "Before"})),
+        ("compliance-rules", json!({"name": "An owner", "condition": "owner != null"})),
+        ("certification-campaigns", json!({"name": "x", "filter": "is_a = server", "due_at": "2036-06-01T00:00:00Z"})),
+        ("configuration-imports?source=inventory", json!({"items": [{"class": "server", "title": "x"}]})),
+    ];
+    for (collection, body) in made {
+        let made = server.post(&format!("/api/v1/{collection}"), body).by(Admin).send().await;
+        assert!(made.status.is_success(), "{}", made.text());
+        let collection = collection.split('?').next().unwrap_or_default();
+        others.push(((collection, "{id}"), made.field("id")));
+    }
+    others.push((("certification-campaigns", "{record_id}"), needed));
+    others
+}
+
 impl Scene {
     async fn set() -> Scene {
         let server = Server::start().await;
@@ -106,6 +146,7 @@ impl Scene {
         let field = json!({"kind": "incident", "name": "wing", "label": "Wing", "field_type": "text"});
         let field = server.post("/api/v1/custom-fields", field).by(Admin).expect(201).await;
         others.insert(("custom-fields", "{id}"), field.field("id"));
+        others.extend(configuration(&server, &records).await);
         let back_tests = "/api/v1/policies/routing_incidents/versions/1/back-tests";
         let job = server.post(back_tests, json!({})).by(Admin).expect(202).await.field("id");
         let calendar = server.get("/api/v1/calendars?q=business").by(Admin).expect(200).await.json();

@@ -262,7 +262,8 @@ fn sought(kind: &Kind, field: &Field) -> String {
         Holds::Record(of) => format!("{}0000001", kinds().iter().find(|kind| kind.name == of).unwrap().prefix),
         Holds::Integer(..) => "2".to_owned(),
         Holds::Time => "2026-03-03T11:00:00Z".to_owned(),
-        Holds::Line(_) | Holds::Text(_) | Holds::Tags | Holds::Custom => "network".to_owned(),
+        Holds::Class => "server".to_owned(),
+        Holds::Line(_) | Holds::Text(_) | Holds::Tags | Holds::Custom | Holds::Attributes => "network".to_owned(),
     }
 }
 

@@ -3,10 +3,12 @@
 //! Everything goes through the one write path, at its own moment, in the name of whoever does it, and the policies decide
 //! as they would have decided then.
 //!
-//! **Invariant:** it is one transaction: the database holds the whole demonstration or none of it.
+//! **Invariant:** the month is one transaction: the database holds all of it or none. The inventory of what the company runs comes after
+//! it, by an import as any other.
 
 mod calendar;
 mod company;
+mod inventory;
 mod month;
 mod plan;
 mod settle;
@@ -65,15 +67,17 @@ impl Task {
         let (kernel, server) = (assembly.kernel.clone(), assembly.server.clone());
         let administrator = password.administrator;
         let progress = bar.clone();
-        let counts = assembly.writer.run_blocking(move |unit| {
+        assembly.writer.run_blocking(move |unit| {
             progress.set_position(0);
             let mut company = Company::settle(unit.connection()?, server.clone(), &password, from)?;
             // Teams and custom fields are new to the policies too.
             kernel.expire();
             company.equip(&kernel, unit, from)?;
             month::Month::new(&kernel, unit, &company).happen(&acts, until, || progress.inc(1))?;
-            summary::count(unit.connection()?)
+            Ok(())
         })?;
+        inventory::load(assembly)?;
+        let counts = assembly.writer.run_blocking(|unit| summary::count(unit.connection()?))?;
         let base = assembly.config.server.base_url();
         Ok(Summary::new(&base, (from, until), counts, &secret, (self.password.is_none(), administrator)))
     }

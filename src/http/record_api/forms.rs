@@ -85,11 +85,11 @@ struct FormField {
     /// What it holds, for people.
     help: String,
     /// What it holds: `line`, `text`, `integer`, `decimal`, `boolean`, `date`, `time`, `choice`, `user`, `team`,
-    /// `organisation`, `record`, `tags` or `custom`.
+    /// `organisation`, `record`, `tags`, `custom`, `class` or `attributes`.
     #[serde(rename = "type")]
     #[schema(examples("integer"))]
     field_type: String,
-    /// The words to choose from, for `choice`.
+    /// The words to choose from, for `choice` and `class`.
     choices: Vec<String>,
     /// The longest text, in characters.
     max_length: Option<usize>,
@@ -237,8 +237,19 @@ async fn get_form(
     let kind = practices.iter().map(|p| p.kind()).find(|k| k.name == *name || k.plural == *name);
     let kind = kind.filter(|kind| call.cause.caller.can(&kind.permission("read")));
     let kind = kind.ok_or_else(|| Error::not_found("kind of record"))?;
-    let custom = call.read(|reading| custom::fields_of(reading.connection, kind.name)).await?;
-    let fields = kind.all_fields().map(|f| field(kind, f)).chain(notes(kind, &call)).collect();
+    let (custom, classes) = call
+        .read(|reading| {
+            let classes = reading.kernel.classes(reading.connection, kind)?;
+            Ok((
+                custom::fields_of(reading.connection, kind.name)?,
+                classes.names().map(str::to_owned).collect::<Vec<_>>(),
+            ))
+        })
+        .await?;
+    let mut fields: Vec<FormField> = kind.all_fields().map(|f| field(kind, f)).chain(notes(kind, &call)).collect();
+    for field in fields.iter_mut().filter(|field| field.field_type == "class") {
+        field.choices.clone_from(&classes);
+    }
     let custom_fields = custom.iter().map(custom_field).collect::<Result<Vec<_>>>()?;
     let caller = &call.cause.caller;
     let steps = kind.lifecycle.steps.iter().filter(|s| !s.automatic);
@@ -326,6 +337,8 @@ fn field(kind: &Kind, field: &Field) -> FormField {
         Holds::Record(_) => ("record", None),
         Holds::Tags => ("tags", None),
         Holds::Custom => ("custom", None),
+        Holds::Class => ("class", None),
+        Holds::Attributes => ("attributes", None),
     };
     let mut shown = blank(field.name.into(), field.label.into(), field.doc.into(), field_type.into());
     shown.max_length = max_length;
@@ -340,7 +353,9 @@ fn field(kind: &Kind, field: &Field) -> FormField {
         | Holds::Team
         | Holds::Organisation
         | Holds::Tags
-        | Holds::Custom => (),
+        | Holds::Custom
+        | Holds::Class
+        | Holds::Attributes => (),
     }
     if field.name == "state" {
         shown.field_type = "choice".to_owned();
@@ -356,7 +371,7 @@ fn field(kind: &Kind, field: &Field) -> FormField {
         Write::Caller | Write::Required => "always",
     };
     shown.sortable = field.sortable && !kind.fields.iter().any(|f| f.name == field.name);
-    shown.filterable = field.holds != Holds::Custom;
+    shown.filterable = !matches!(field.holds, Holds::Custom | Holds::Attributes);
     shown
 }
 

@@ -10,12 +10,13 @@ use super::shape::camel;
 use crate::{
     http::schema::{Shape, named},
     record::{
-        input::{MOST_TAGS, TAG_LENGTH},
+        input::{CLASS_NAME, MOST_TAGS, TAG_LENGTH},
         kind::{Field, HEADER, Holds, Kind},
     },
 };
 
 const CUSTOM: &str = "CustomValues";
+const ATTRIBUTES: &str = "AttributeValues";
 
 /// The schema of a field; what it refers to is in [`components`].
 pub fn property(kind: &Kind, field: &Field, nullable: bool) -> RefOr<Schema> {
@@ -44,6 +45,8 @@ pub fn property(kind: &Kind, field: &Field, nullable: bool) -> RefOr<Schema> {
             .description(Some(field.doc))
             .into(),
         Holds::Custom => referred(CUSTOM),
+        Holds::Class => typed(Type::String).max_length(Some(CLASS_NAME)).into(),
+        Holds::Attributes => referred(ATTRIBUTES),
     }
 }
 
@@ -72,9 +75,11 @@ pub fn components(kind: &Kind) -> Vec<Shape> {
         | Holds::Organisation
         | Holds::Record(_)
         | Holds::Tags
-        | Holds::Custom => None,
+        | Holds::Custom
+        | Holds::Class
+        | Holds::Attributes => None,
     });
-    choices.chain(summaries()).chain([custom_values()]).collect()
+    choices.chain(summaries()).chain(given_values()).collect()
 }
 
 /// `IncidentState`.
@@ -107,7 +112,9 @@ fn embedded(field: &Field) -> Option<String> {
         | Holds::Time
         | Holds::Choice(_)
         | Holds::Tags
-        | Holds::Custom => None,
+        | Holds::Custom
+        | Holds::Class
+        | Holds::Attributes => None,
     }
 }
 
@@ -133,11 +140,16 @@ fn summaries() -> [Shape; 3] {
     ]
 }
 
-fn custom_values() -> Shape {
-    let object = ObjectBuilder::new()
-        .description(Some("Values of the fields that administrators defined, by name."))
-        .additional_properties(Some(AdditionalProperties::FreeForm(true)));
-    named(CUSTOM, object.build())
+/// Values of what administrators defined.
+fn given_values() -> [Shape; 2] {
+    let object = |name: &str, doc: &str| {
+        let object = ObjectBuilder::new().description(Some(doc));
+        named(name, object.additional_properties(Some(AdditionalProperties::FreeForm(true))).build())
+    };
+    [
+        object(CUSTOM, "Values of the fields that administrators defined, by name."),
+        object(ATTRIBUTES, "Values of the attributes that the class has, by name."),
+    ]
 }
 
 /// A reference with a description of its own.

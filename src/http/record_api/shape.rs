@@ -174,7 +174,8 @@ fn example_of(kind: &Kind, field: &Field) -> Value {
         Holds::User | Holds::Team | Holds::Organisation | Holds::Record(_) if field.nullable => Value::Null,
         Holds::User | Holds::Team | Holds::Organisation | Holds::Record(_) => id.into(),
         Holds::Tags => json!([]),
-        Holds::Custom => json!({}),
+        Holds::Custom | Holds::Attributes => json!({}),
+        Holds::Class => "other".into(),
         Holds::Line(_) | Holds::Text(_) => match field.name {
             "id" => id.into(),
             "kind" => kind.name.into(),

@@ -104,12 +104,12 @@ fn detail(kind: &Kind, field: &Field, blank: &Map<String, Json>) -> Option<Field
     let name = if is_type { "type" } else { field.short_name() };
     let doc = field.doc.trim_end_matches('.');
     let fact = match field.holds {
-        Holds::Line(_) | Holds::User | Holds::Team => text(name, doc),
+        Holds::Line(_) | Holds::Class | Holds::User | Holds::Team => text(name, doc),
         Holds::Text(_) => text(name, &format!("{doc}; at most 4,000 bytes of it")),
         Holds::Integer(..) => int(name, doc),
         Holds::Time => time(name, doc),
         Holds::Choice(choices) => text(name, doc).choices(choices),
-        Holds::Organisation | Holds::Record(_) | Holds::Tags | Holds::Custom => return None,
+        Holds::Organisation | Holds::Record(_) | Holds::Tags | Holds::Custom | Holds::Attributes => return None,
     };
     let made_up = blank.get(field.name).and_then(|value| Value::from_json(value, &fact.kind)).unwrap_or_default();
     let fact = if field.nullable { fact } else { fact.always() };

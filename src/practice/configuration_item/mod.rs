@@ -1,14 +1,28 @@
-//! Configuration item: what has to be managed to deliver a service. Here as a plain record that others refer to.
+//! Configuration item: what has to be managed to deliver a service: of which class it is, what it has, what it depends on.
+//!
+//! - [`classes`]: those that ship; [`import`]: what sources tell of; [`baseline`]: what was there at a moment;
+//! - [`health`]: how complete, correct and compliant they are; [`certification`]: who says that what is known of them is right.
+
+pub mod baseline;
+pub mod certification;
+pub mod classes;
+pub mod health;
+pub mod import;
 
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    db::JsonText,
     details_table,
+    error::Result,
     id::{RecordId, TeamId, UserId},
     record::{
+        catalogue::Findable,
+        job,
         kind::{CRITICALITY, Field, Holds, Kind, Lifecycle, Phase, State, Step},
         practice::Practice,
+        store::Desk,
     },
     schema::configuration_item,
 };
@@ -27,6 +41,7 @@ pub struct ConfigurationItem {
     pub criticality: String,
     pub owner_id: Option<UserId>,
     pub support_team_id: Option<TeamId>,
+    pub attributes: JsonText,
 }
 
 details_table!(configuration_item, ConfigurationItem, id => ConfigurationItem {
@@ -36,26 +51,17 @@ details_table!(configuration_item, ConfigurationItem, id => ConfigurationItem {
     criticality: "bronze".to_owned(),
     owner_id: None,
     support_team_id: None,
+    attributes: JsonText::empty_object(),
 });
 
-const CLASSES: &[&str] = &[
-    "business_service",
-    "application",
-    "database",
-    "server",
-    "virtual_machine",
-    "container",
-    "network_device",
-    "storage",
-    "workstation",
-    "printer",
-    "phone",
-    "location",
-    "other",
-];
-
 const FIELDS: &[Field] = &[
-    Field::optional("class", "Class", "What kind of thing it is.", Holds::Choice(CLASSES)).required(),
+    Field::optional(
+        "class",
+        "Class",
+        "What kind of thing it is: the name of a class (`GET /api/v1/classes`), which says which attributes it has.",
+        Holds::Class,
+    )
+    .required(),
     Field::optional(
         "environment",
         "Environment",
@@ -66,6 +72,13 @@ const FIELDS: &[Field] = &[
     CRITICALITY,
     Field::optional("owner_id", "Owner", "Who answers for it.", Holds::User),
     Field::optional("support_team_id", "Support team", "The team that looks after it.", Holds::Team),
+    Field::optional(
+        "attributes",
+        "Attributes",
+        "What its class says that it has, by name. A change is merged: what is left out stays.",
+        Holds::Attributes,
+    )
+    .never_null(),
 ];
 
 const STATES: &[State] = &[
@@ -79,6 +92,24 @@ const STATES: &[State] = &[
 
 impl Practice for ConfigurationItemPractice {
     type Details = ConfigurationItem;
+    const IN_USE: &'static [&'static str] = &["live"];
+    const FINDABLE: &'static [Findable] = &[
+        Findable {
+            name: "seen_at",
+            table: "configuration_seen",
+            record: "record_id",
+            column: "seen_at",
+            holds: Holds::Time,
+        },
+        Findable {
+            name: "source",
+            table: "configuration_seen",
+            record: "record_id",
+            column: "source",
+            holds: Holds::Line(60),
+        },
+    ];
+    const JOBS: &'static [(&'static str, job::Do)] = &[(import::KIND, import::run::run)];
     const KIND: Kind = Kind {
         name: "configuration_item",
         plural: "configuration_items",
@@ -146,4 +177,8 @@ impl Practice for ConfigurationItemPractice {
         decisions: &[],
         public: true,
     };
+
+    fn timer(name: &str, record: RecordId, desk: &mut Desk<'_, '_>) -> Result<()> {
+        certification::remind(desk, name, record)
+    }
 }

@@ -48,6 +48,7 @@ const STATES: &[State] = &[
 
 impl Practice for ServicePractice {
     type Details = Service;
+    const IN_USE: &'static [&'static str] = &["operational"];
     const KIND: Kind = Kind {
         name: "service",
         plural: "services",

@@ -66,7 +66,7 @@ async fn each_field_is_set_and_emptied_by_itself() {
             assert_eq!(set.json()[field.name], value, "{}.{}", kind.name, field.name);
             let nothing = match field.holds {
                 Holds::Tags => json!([]),
-                Holds::Custom => json!({}),
+                Holds::Custom | Holds::Attributes => json!({}),
                 _ if field.nullable => Value::Null,
                 _ => continue,
             };

@@ -144,7 +144,9 @@ async fn values_of_the_wrong_type_are_refused_at_their_field() {
                     json!(made.field("opened_by_id") + " "),
                 ],
                 Holds::Tags => vec![json!("vip"), json!([1]), json!([""]), json!({"vip": true})],
-                Holds::Custom => vec![json!([]), json!("x"), json!({"no_such_field": 1})],
+                Holds::Custom | Holds::Attributes => vec![json!([]), json!("x"), json!({"no_such_field": 1})],
+                // One that there is not, and one that only groups others.
+                Holds::Class => vec![json!(1), json!("no_such_class"), json!("hardware")],
             };
             let empty = (!field.can_be_emptied()).then_some(Value::Null);
             for value in wrong.into_iter().chain(empty) {

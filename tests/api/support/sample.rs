@@ -69,7 +69,8 @@ pub async fn value(server: &Server, field: &Field) -> Value {
             json!(Box::pin(create(server, of)).await.field("id"))
         }
         Holds::Tags => json!(["printer", "vip"]),
-        Holds::Custom => json!({}),
+        Holds::Custom | Holds::Attributes => json!({}),
+        Holds::Class => json!("server"),
     }
 }
 

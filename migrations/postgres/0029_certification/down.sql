@@ -1,0 +1,3 @@
+DELETE FROM timer WHERE name LIKE 'certification:%';
+DROP TABLE certification;
+DROP TABLE certification_campaign;

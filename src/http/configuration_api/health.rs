@@ -1,0 +1,129 @@
+//! How healthy configuration items are, and what became of one field of one of them.
+
+use actix_web::{HttpRequest, HttpResponse, http::Method, web};
+use serde_json::json;
+
+use crate::{
+    error::{Code, Error, Result},
+    http::{
+        desk::{self, Call},
+        endpoint::{Answer, Endpoint, in_query, needed, patterned, whole_number},
+        mount::Api,
+        record_api::{a, beside},
+        schema::schema,
+        sheet::{self, under},
+    },
+    practice::configuration_item::health::{ConfigurationHealth, health},
+    record::{
+        history::{self, FieldHistoryEntry},
+        kind::Kind,
+        query::cursor::Key,
+    },
+};
+
+const TAG: &str = "Configuration health";
+/// After how many days something is stale where nothing is said, and at most.
+const STALE: i32 = 30;
+const LONGEST: i32 = 3_650;
+
+/// Mounts the health.
+pub(super) fn mount(api: &mut Api) {
+    api.tag(TAG, "How complete, correct and compliant configuration items are.");
+    api.mount(reading(), read);
+}
+
+/// Mounts what stands under the records of a kind that has classes.
+pub(super) fn mount_under(api: &mut Api, kind: &'static Kind) {
+    api.mount(telling(kind), move |call, id, request| tell(kind, call, id, request));
+}
+
+fn reading() -> Endpoint {
+    let check = |name: &str, description: &str, failing: i64, filter: &str| json!({"check": name, "description": description, "items": 40, "failing": failing, "filter": filter});
+    let missing = "phase != closed AND class = server AND (attributes.hostname = null)";
+    let orphans = "phase != closed AND relations = null AND related_by = null";
+    let example = json!({
+        "items": 120, "complete_percent": 97.5,
+        "complete": [check("server", "An attribute is missing that the class requires or recommends.", 3, missing)],
+        "correct": [check("orphan", "It has no relation to anything.", 2, orphans)],
+        "duplicates": [{"attribute": "serial_number", "value": "S-17", "records": [
+            {"id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e6f", "number": "CI0000007", "title": "esx-3"},
+        ]}],
+        "compliant": [],
+    });
+    Endpoint {
+        summary: "Tell how healthy configuration items are".into(),
+        description: "Of those that you may see: which lack attributes that their class requires or recommends, which have no relations, were not \
+                      seen for long, are retired and still related to, may be there twice, and which don't comply with the rules. Each check comes \
+                      with the filter that lists what fails it."
+            .into(),
+        parameters: vec![in_query(
+            "stale_days",
+            "After how many days without a word of any source something is stale; 30 if nothing is said.",
+            whole_number(),
+            30,
+        )],
+        responses: vec![Answer::json(200, "How healthy they are.", schema::<ConfigurationHealth>(), example)],
+        problems: vec![Code::BadQuery],
+        ..Endpoint::new(
+            Method::GET,
+            "/api/v1/configuration-health".into(),
+            "get_configuration_health",
+            TAG,
+            "configuration_health.read",
+        )
+    }
+}
+
+async fn read(call: Call, request: HttpRequest) -> Result<HttpResponse> {
+    let days: i32 = desk::number(&request, "stale_days")?.unwrap_or(STALE);
+    if !(1..=LONGEST).contains(&days) {
+        return Err(Error::new(Code::BadQuery, format!("`stale_days` is a whole number from 1 to {LONGEST}.")));
+    }
+    let told = call
+        .read(move |reading| {
+            reading.cause.caller.require("configuration_item.read")?;
+            health(reading, days)
+        })
+        .await?;
+    Ok(HttpResponse::Ok().json(told))
+}
+
+fn telling(kind: &'static Kind) -> Endpoint {
+    let mut endpoint = under(kind, Method::GET, "field-history", format!("list_{}_field_history", kind.name));
+    endpoint.summary = format!("List what became of one field of {}", a(kind)).into();
+    endpoint.description =
+        "Of a field or of one attribute, the newest first: who or what changed it, from what to what.".into();
+    let field = patterned(130, "^[a-z][a-z0-9_]*([.][a-z][a-z0-9_]*)?$");
+    endpoint.parameters.push(needed(in_query(
+        "field",
+        "The field, or `attributes.name`.",
+        field,
+        "attributes.hostname",
+    )));
+    let example = json!({
+        "version": 4, "at": "2026-03-02T08:15:00Z",
+        "by": {"id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e70", "user_name": "ada", "display_name": "Ada Lovelace"},
+        "via": "source:discovery", "reason": "", "from": "esx-3", "to": "esx-03",
+    });
+    sheet::of_pages(&mut endpoint, "A page of changes.", "FieldHistoryEntry", schema::<FieldHistoryEntry>(), example);
+    endpoint.problems.push(Code::BadQuery);
+    endpoint
+}
+
+async fn tell(kind: &'static Kind, call: Call, id: web::Path<String>, request: HttpRequest) -> Result<HttpResponse> {
+    let field = desk::query(&request)?.into_iter().find(|(name, _)| name == "field").map(|(_, field)| field);
+    let field = field.ok_or_else(|| Error::new(Code::BadQuery, "`field` says which one."))?;
+    let place = |entry: &FieldHistoryEntry| (vec![Key::Integer(entry.version.into())], entry.version.to_string());
+    let page = beside::page(
+        call,
+        (kind, id),
+        request,
+        1,
+        move |reading, record, asked| {
+            let rows = usize::try_from(asked.rows()).unwrap_or(0);
+            history::of_field(reading, kind, record.id, &field, (asked.after_number()?, rows))
+        },
+        place,
+    );
+    page.await
+}

@@ -1,0 +1,128 @@
+//! Configuration items as CSV: the first line names the fields.
+
+use serde_json::{Map, Value};
+
+use crate::{
+    error::{Code, Error, FieldError, Result, did_you_mean},
+    practice::configuration_item::import::{Content, Item},
+    record::class::Classes,
+};
+
+/// What a column may be beside an attribute.
+const COLUMNS: &[&str] = &[
+    "key",
+    "class",
+    "title",
+    "description",
+    "environment",
+    "criticality",
+    "state",
+    "owner",
+    "support_team",
+    "organisation",
+];
+/// So many wrong places are told.
+const TOLD: usize = 20;
+
+/// The items of a CSV text. An empty cell says nothing.
+pub(super) fn from_csv(text: &str, classes: &Classes) -> Result<Content> {
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
+    let header = reader.headers().map_err(malformed)?.clone();
+    let mut errors: Vec<FieldError> =
+        header.iter().enumerate().filter_map(|(n, name)| check(n, name, classes)).collect();
+    if !errors.is_empty() {
+        return Err(Error::invalid_all(errors));
+    }
+    let mut items = Vec::new();
+    for (at, record) in reader.records().enumerate() {
+        let record = record.map_err(malformed)?;
+        let line = record.position().map_or(0, csv::Position::line);
+        let mut item = Map::new();
+        let mut attributes = Map::new();
+        for (name, cell) in header.iter().zip(record.iter()).filter(|(_, cell)| !cell.is_empty()) {
+            match name.strip_prefix("attributes.") {
+                None => drop(item.insert(name.to_owned(), cell.into())),
+                Some(attribute) => match value(classes, attribute, cell) {
+                    Some(value) => drop(attributes.insert(attribute.to_owned(), value)),
+                    None => {
+                        let detail = format!("line {line}: `{name}` is of another type than `{cell}`.");
+                        errors.push(FieldError::new(
+                            format!("/items/{at}/{}", name.replace('.', "/")),
+                            "wrong_type",
+                            detail,
+                        ));
+                    }
+                },
+            }
+        }
+        item.insert("attributes".to_owned(), attributes.into());
+        items.push(serde_json::from_value::<Item>(item.into()).map_err(Error::internal)?);
+    }
+    if !errors.is_empty() {
+        errors.truncate(TOLD);
+        return Err(Error::invalid_all(errors));
+    }
+    Ok(Content { items, relations: Vec::new() })
+}
+
+fn malformed(error: csv::Error) -> Error {
+    Error::new(Code::Malformed, format!("The body is not CSV as it should be: {error}."))
+}
+
+fn check(n: usize, name: &str, classes: &Classes) -> Option<FieldError> {
+    let known: Vec<String> = classes.fields().iter().map(|field| format!("attributes.{}", field.name)).collect();
+    let names = || COLUMNS.iter().copied().chain(known.iter().map(String::as_str));
+    if names().any(|known| known == name) {
+        return None;
+    }
+    let detail = format!("There is no field `{name}`{}.", did_you_mean(name, names()));
+    Some(FieldError::new(format!("/columns/{n}"), "unknown_field", detail))
+}
+
+/// The cell as a value of the attribute's type.
+fn value(classes: &Classes, attribute: &str, cell: &str) -> Option<Value> {
+    let field = classes.fields().iter().find(|field| field.name == attribute)?;
+    match field.field_type.as_str() {
+        "integer" => cell.parse::<i64>().ok().map(Value::from),
+        "decimal" => serde_json::from_str::<serde_json::Number>(cell).ok().map(Value::Number),
+        "boolean" => cell.parse::<bool>().ok().map(Value::from),
+        _ => Some(cell.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{practice::configuration_item::classes::SHIPPED, record::class::ClassRow};
+
+    fn classes() -> Classes {
+        let at = "2026-03-03T11:00:00Z".parse().unwrap();
+        let rows: Vec<ClassRow> =
+            SHIPPED.iter().map(|class| class.new("configuration_item").row(at).unwrap()).collect();
+        Classes::of(rows).unwrap()
+    }
+
+    #[test]
+    fn cells_are_read_as_what_their_attribute_is() {
+        let text =
+            "key,class,title,attributes.cpu_count,attributes.hostname\nd:1,server, esx ,8,\nd:2,server,web,,w1\n";
+        let items = from_csv(text, &classes()).unwrap().items;
+        assert_eq!(
+            (items[0].title.as_deref(), items[0].attributes["cpu_count"].clone()),
+            (Some("esx"), Value::from(8))
+        );
+        assert_eq!(items[1].attributes.keys().collect::<Vec<_>>(), ["hostname"]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_place() {
+        let cases = [
+            ("titel\nx\n", "/columns/0"),
+            ("title,attributes.cpu\nx,1\n", "/columns/1"),
+            ("title,attributes.cpu_count\nx,1\ny,many\n", "/items/1/attributes/cpu_count"),
+        ];
+        for (text, place) in cases {
+            assert_eq!(from_csv(text, &classes()).unwrap_err().errors[0].pointer, place);
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! Health: how complete, correct and compliant configuration items are. Each check is a filter, so that what fails is a list that can be
+//! opened.
+
+#[cfg(test)]
+use std::collections::BTreeMap;
+
+use diesel::{dsl::count_star, prelude::*};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::ConfigurationItemPractice;
+use crate::{
+    clock::Moment,
+    db::AnyConnection,
+    error::{Error, FieldError, Result},
+    id::{RecordId, RowId},
+    record::{
+        class::{Classes, PLACE},
+        header::Header,
+        kind::Kind,
+        list::{Asked, List},
+        practice::Practice,
+        store::Reading,
+    },
+    schema::{compliance_rule, custom_value},
+};
+
+const KIND: &Kind = &ConfigurationItemPractice::KIND;
+/// What is used: what was retired has nothing to comply with.
+pub const IN_USE: &str = "phase != closed";
+/// Groups of duplicates that are told, and records of one.
+const GROUPS: i64 = 100;
+const ALIKE: usize = 20;
+
+/// What configuration items have to comply with.
+#[derive(Clone, Debug, PartialEq, Queryable, Insertable, AsChangeset)]
+#[diesel(table_name = compliance_rule)]
+#[expect(missing_docs, reason = "documented where the API shows it")]
+pub struct RuleRow {
+    pub id: RowId,
+    pub name: String,
+    pub description: String,
+    pub scope: String,
+    pub condition: String,
+    pub active: bool,
+    pub version: i32,
+    pub created_at: Moment,
+    pub updated_at: Moment,
+}
+
+/// How healthy configuration items are.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ConfigurationHealth {
+    /// How many are looked at: all that are not retired.
+    pub items: i64,
+    /// The share that is complete, from 0 to 100; null where there are none.
+    pub complete_percent: Option<f64>,
+    /// Whether each has the attributes that its class requires or recommends: a check for each class.
+    pub complete: Vec<HealthCheck>,
+    /// Whether each is related to something, was seen, and is there once.
+    pub correct: Vec<HealthCheck>,
+    /// What may be there twice: records with the same value where it should be one's own.
+    pub duplicates: Vec<DuplicateGroup>,
+    /// Whether each complies with the rules: a check for each rule.
+    pub compliant: Vec<HealthCheck>,
+}
+
+/// A check, and what fails it.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct HealthCheck {
+    /// What is checked: a class, `orphan`, `stale`, `retired_but_related`, or the name of a rule.
+    #[schema(examples("orphan"))]
+    pub check: String,
+    /// What fails it.
+    pub description: String,
+    /// How many it is about.
+    pub items: i64,
+    /// How many of them fail.
+    pub failing: i64,
+    /// The filter that finds those that fail: `GET /api/v1/configuration_items?filter=`.
+    pub filter: String,
+}
+
+/// Records that may be the same thing.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct DuplicateGroup {
+    /// The attribute.
+    #[schema(examples("serial_number"))]
+    pub attribute: String,
+    /// What all of them hold.
+    pub value: String,
+    /// The records, the first twenty of them.
+    pub records: Vec<DuplicateRecord>,
+}
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct DuplicateRecord {
+    /// Its id.
+    pub id: RecordId,
+    /// Its number.
+    pub number: String,
+    /// Its title.
+    pub title: String,
+}
+
+impl RuleRow {
+    /// Those that are active, by name.
+    pub fn active(connection: &mut AnyConnection) -> Result<Vec<Self>> {
+        let active = compliance_rule::table.filter(compliance_rule::active.eq(true));
+        Ok(active.order(compliance_rule::name).load(connection)?)
+    }
+
+    /// What it is about, as a filter.
+    pub fn about(&self) -> String {
+        if self.scope.trim().is_empty() { IN_USE.to_owned() } else { format!("{IN_USE} AND ({})", self.scope) }
+    }
+
+    /// What fails it, as a filter.
+    pub fn failing(&self) -> String {
+        format!("{} AND NOT ({})", self.about(), self.condition)
+    }
+
+    /// Refuses one that can't be asked.
+    pub fn check(&self, reading: &mut Reading<'_>) -> Result<()> {
+        let mut errors = Vec::new();
+        if self.condition.trim().is_empty() {
+            errors.push(FieldError::new("/condition", "required", "`condition` is a filter that all must fit."));
+        }
+        let both =
+            [("/scope", self.scope.clone()), ("/condition", self.condition.clone()), ("/condition", self.failing())];
+        for (pointer, filter) in both.into_iter().filter(|(_, filter)| !filter.trim().is_empty()) {
+            if let Err(wrong) = list(reading, &filter) {
+                if wrong.source.is_some() {
+                    return Err(wrong);
+                }
+                let detail = wrong.errors.first().map_or(wrong.detail.clone(), |error| error.detail.clone());
+                errors.push(FieldError::new(pointer, "bad_filter", detail));
+                break;
+            }
+        }
+        if errors.is_empty() { Ok(()) } else { Err(Error::invalid_all(errors)) }
+    }
+}
+
+/// How healthy what the caller sees is. What no source has told of for so many days is stale.
+pub fn health(reading: &mut Reading<'_>, stale_days: i32) -> Result<ConfigurationHealth> {
+    let items = count(reading, IN_USE)?;
+    let classes = reading.kernel.classes(reading.connection, KIND)?;
+    let mut complete = Vec::new();
+    for (class, filter) in incomplete(&classes) {
+        let about = format!("{IN_USE} AND class = {class}");
+        let check =
+            check(reading, &class, "An attribute is missing that the class requires or recommends.", &about, filter)?;
+        complete.extend((check.items > 0).then_some(check));
+    }
+    let lacking: i64 = complete.iter().map(|check| check.failing).sum();
+    let seen = format!("{IN_USE} AND seen_at != null");
+    let correct = [
+        (
+            "orphan",
+            "It has no relation to anything.",
+            IN_USE,
+            format!("{IN_USE} AND relations = null AND related_by = null"),
+        ),
+        (
+            "stale",
+            "A source has told of it, but none for longer than `stale_days`.",
+            seen.as_str(),
+            format!("{IN_USE} AND seen_at != null AND NOT seen_at > now() - {stale_days}d"),
+        ),
+        (
+            "retired_but_related",
+            "It is retired, and something is still related to it.",
+            "phase = closed",
+            "phase = closed AND (relations != null OR related_by != null)".to_owned(),
+        ),
+    ];
+    let mut checks = Vec::new();
+    for (name, description, about, filter) in correct {
+        checks.push(check(reading, name, description, about, filter)?);
+    }
+    let mut compliant = Vec::new();
+    for rule in RuleRow::active(reading.connection)? {
+        // A rule may name an attribute that is gone; it is told by its own endpoint.
+        let described = if rule.description.is_empty() { &rule.condition } else { &rule.description };
+        match check(reading, &rule.name, described, &rule.about(), rule.failing()) {
+            Err(wrong) if wrong.source.is_none() => tracing::warn!(rule = rule.name, %wrong, "a rule can't be asked"),
+            checked => compliant.push(checked?),
+        }
+    }
+    Ok(ConfigurationHealth {
+        items,
+        complete_percent: (items > 0).then(|| percent(items - lacking, items)),
+        complete,
+        correct: checks,
+        duplicates: duplicates(reading, &classes)?,
+        compliant,
+    })
+}
+
+/// A share in percent, to one decimal.
+fn percent(part: i64, whole: i64) -> f64 {
+    let thousandths = part.saturating_mul(1_000) / whole.max(1);
+    f64::from(i32::try_from(thousandths).unwrap_or(0)) / 10.0
+}
+
+/// For each class with attributes that its records should have, the filter of those that lack one.
+fn incomplete(classes: &Classes) -> Vec<(String, String)> {
+    let of_class = classes.names().filter_map(|name| {
+        let wanted = classes.get(name)?.attributes.iter().filter(|a| a.required || a.recommended);
+        let lacking: Vec<String> = wanted.map(|a| format!("{PLACE}.{} = null", a.name)).collect();
+        let filter = format!("{IN_USE} AND class = {name} AND ({})", lacking.join(" OR "));
+        (!lacking.is_empty()).then(|| (name.to_owned(), filter))
+    });
+    of_class.collect()
+}
+
+fn list<'a>(reading: &mut Reading<'a>, filter: &str) -> Result<List<'a>> {
+    let asked = Asked { filter: Some(filter.to_owned()), ..Asked::default() };
+    List::new(reading.kernel, reading.connection, &reading.cause.caller, Some(KIND), &asked, reading.cause.at)
+}
+
+fn count(reading: &mut Reading<'_>, filter: &str) -> Result<i64> {
+    list(reading, filter)?.count(reading.connection)
+}
+
+fn check(reading: &mut Reading<'_>, name: &str, description: &str, about: &str, filter: String) -> Result<HealthCheck> {
+    let items = count(reading, about)?;
+    let failing = if items == 0 { 0 } else { count(reading, &filter)? };
+    Ok(HealthCheck { check: name.to_owned(), description: description.to_owned(), items, failing, filter })
+}
+
+/// Records that hold the same value of an attribute by which things are recognised.
+fn duplicates(reading: &mut Reading<'_>, classes: &Classes) -> Result<Vec<DuplicateGroup>> {
+    let ways = classes.names().filter_map(|name| classes.get(name)).flat_map(|class| &class.identification);
+    let single = ways.filter_map(|way| if let [one] = way.as_slice() { Some(one) } else { None });
+    let mut names: Vec<String> = single.filter(|name| *name != "title" && *name != "number").cloned().collect();
+    names.sort_unstable();
+    names.dedup();
+    let mut groups = Vec::new();
+    for attribute in names {
+        let stored = format!("{PLACE}.{attribute}");
+        let twice: Vec<Option<String>> = custom_value::table
+            .filter(custom_value::name.eq(&stored))
+            .filter(custom_value::text_value.is_not_null())
+            .group_by(custom_value::text_value)
+            .having(count_star().gt(1))
+            .select(custom_value::text_value)
+            .order(custom_value::text_value)
+            .limit(GROUPS)
+            .load(reading.connection)?;
+        for value in twice.into_iter().flatten().filter(|value| !value.trim().is_empty()) {
+            let quoted = value.replace('\\', "\\\\").replace('"', "\\\"");
+            let Ok(list) = list(reading, &format!("{IN_USE} AND {stored} = \"{quoted}\"")) else { continue };
+            let alike = list.following(reading.connection, None, i64::try_from(ALIKE).unwrap_or(0))?;
+            if alike.len() > 1 {
+                let record =
+                    |header: Header| DuplicateRecord { id: header.id, number: header.number, title: header.title };
+                let records = alike.into_iter().map(record).collect();
+                groups.push(DuplicateGroup { attribute: attribute.clone(), value, records });
+            }
+        }
+    }
+    Ok(groups)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{practice::configuration_item::classes::SHIPPED, record::class::ClassRow};
+
+    #[test]
+    fn what_is_incomplete_is_a_filter_of_each_class() {
+        let at = "2026-03-03T11:00:00Z".parse().unwrap();
+        let rows: Vec<ClassRow> =
+            SHIPPED.iter().map(|class| class.new("configuration_item").row(at).unwrap()).collect();
+        let found: BTreeMap<String, String> = incomplete(&Classes::of(rows).unwrap()).into_iter().collect();
+        assert_eq!(
+            found["certificate"],
+            "phase != closed AND class = certificate AND (attributes.subject = null OR attributes.expires_on = null)"
+        );
+        assert!(!found.contains_key("other") && !found.contains_key("hardware"));
+    }
+
+    #[test]
+    fn shares_are_told_to_one_decimal() {
+        for (part, whole, expected) in [(1, 3, 33.3), (3, 3, 100.0), (0, 3, 0.0), (2, 3, 66.6)] {
+            assert!((percent(part, whole) - expected).abs() < 1e-9);
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Which record a row of an import is: by the key that its source has for it, then by what its class says, the best way first.
+
+use serde_json::{Map, Value};
+
+use super::row::SeenRow;
+use crate::{
+    error::Result,
+    id::RecordId,
+    practice::configuration_item::{ConfigurationItem, ConfigurationItemPractice},
+    record::{
+        class::{Class, PLACE},
+        input::is_empty,
+        kind::Kind,
+        list::{Asked, List},
+        practice::{Details, Practice},
+        store::Desk,
+    },
+};
+
+const KIND: &Kind = &ConfigurationItemPractice::KIND;
+/// So many that fit are looked at.
+const CANDIDATES: i64 = 20;
+
+/// Which record a row is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// This one.
+    Known(RecordId),
+    /// None that is there.
+    New,
+    /// One of these.
+    Ambiguous(Vec<RecordId>),
+}
+
+/// What a row says of itself: `title`, `number` and attributes, by the names that ways of recognising use.
+pub struct Said<'a> {
+    /// What the source calls it.
+    pub key: Option<&'a str>,
+    /// Its title.
+    pub title: Option<&'a str>,
+    /// Its attributes.
+    pub attributes: &'a Map<String, Value>,
+}
+
+impl Said<'_> {
+    /// What it says of one name.
+    fn of(&self, name: &str) -> Option<Value> {
+        let value = match name {
+            "title" => Value::from(self.title?),
+            "number" => return None,
+            name => self.attributes.get(name)?.clone(),
+        };
+        (!is_empty(Some(&value))).then_some(value)
+    }
+
+    /// What it says of all the names of a way, if it does.
+    fn all<'n>(&self, way: &'n [String]) -> Option<Vec<(&'n str, Value)>> {
+        way.iter().map(|name| Some((name.as_str(), self.of(name)?))).collect()
+    }
+
+    /// The first way by which it can be recognised, as one text: two rows with the same one are the same thing.
+    pub fn signature(&self, class: &Class) -> Option<String> {
+        let words = class.identification.iter().find_map(|way| self.all(way))?;
+        let top = class.line.last().map_or("", String::as_str);
+        let words = words.into_iter().map(|(name, value)| format!("{name}={value}"));
+        Some(std::iter::once(top.to_owned()).chain(words).collect::<Vec<_>>().join("\n"))
+    }
+}
+
+/// Which record a row of this class is.
+pub fn identify(desk: &mut Desk<'_, '_>, source: &str, class: &Class, said: &Said<'_>) -> Result<Identity> {
+    if let Some(key) = said.key
+        && let Some(known) = SeenRow::named(desk.unit.connection()?, source, key)?
+    {
+        return Ok(Identity::Known(known));
+    }
+    let mut better: Vec<&[String]> = Vec::new();
+    for way in &class.identification {
+        let Some(words) = said.all(way) else { continue };
+        let mut found = Vec::new();
+        for candidate in candidates(desk, &words)? {
+            let fits = is_of_line(desk, class, &candidate.class)?;
+            if fits && !contradicts(&better, said, &candidate)? {
+                found.push(candidate.record_id);
+            }
+        }
+        match found.as_slice() {
+            [] => better.push(way),
+            [one] => return Ok(Identity::Known(*one)),
+            _ => return Ok(Identity::Ambiguous(found)),
+        }
+    }
+    Ok(Identity::New)
+}
+
+/// The records of which all these words are true.
+fn candidates(desk: &mut Desk<'_, '_>, words: &[(&str, Value)]) -> Result<Vec<ConfigurationItem>> {
+    let conditions = words.iter().map(|(name, value)| {
+        let field = if matches!(*name, "title" | "number") { (*name).to_owned() } else { format!("{PLACE}.{name}") };
+        match value {
+            Value::String(text) => format!("{field} = \"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")),
+            other => format!("{field} = {other}"),
+        }
+    });
+    let filter = conditions.collect::<Vec<_>>().join(" AND ");
+    let (kernel, cause) = (desk.kernel, desk.cause);
+    let connection = desk.unit.connection()?;
+    let asked = Asked { filter: Some(filter), sort: Some("opened_at".to_owned()), ..Asked::default() };
+    // A value that a field never holds fits nothing.
+    let Ok(list) = List::new(kernel, connection, &cause.caller, Some(KIND), &asked, cause.at) else {
+        return Ok(Vec::new());
+    };
+    let ids: Vec<RecordId> =
+        list.following(connection, None, CANDIDATES)?.into_iter().map(|header| header.id).collect();
+    ConfigurationItem::load(connection, &ids)
+}
+
+/// Whether one of the two classes is above the other, or both are one.
+fn is_of_line(desk: &mut Desk<'_, '_>, class: &Class, other: &str) -> Result<bool> {
+    let classes = desk.kernel.classes(desk.unit.reference(), KIND)?;
+    let theirs = classes.get(other).map(|class| class.line.as_slice()).unwrap_or_default();
+    Ok(class.line.iter().any(|name| name == other) || theirs.contains(&class.name))
+}
+
+/// Whether a record that fits by a weaker way is another one by a better: both say something there, and not the same.
+fn contradicts(better: &[&[String]], said: &Said<'_>, candidate: &ConfigurationItem) -> Result<bool> {
+    let attributes: Map<String, Value> = candidate.attributes.read()?;
+    let theirs = Said { key: None, title: None, attributes: &attributes };
+    let differs = |way: &&[String]| match (said.all(way), theirs.all(way)) {
+        (Some(mine), Some(theirs)) => mine != theirs,
+        _ => false,
+    };
+    Ok(better.iter().any(differs))
+}

@@ -1,0 +1,175 @@
+//! Import of configuration items and their relations, and the audit of what is there against a list of what was discovered.
+//!
+//! Each row is recognised ([`identify`]): by the key that its source has for it, then by what its class says. What it says is reconciled
+//! field by field ([`reconcile`]): a source of lower priority does not overwrite what one of higher priority has said, unless that is
+//! stale. A rehearsal does the same in transactions that are taken back ([`run`]), so that it tells what the import would come to.
+//!
+//! - [`row`]: the tables; [`apply`]: one row.
+
+pub mod apply;
+pub mod identify;
+pub mod reconcile;
+pub mod row;
+pub mod run;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+/// The kind of its jobs.
+pub const KIND: &str = "configuration_import";
+/// Rows of one import at most.
+pub const MOST: usize = 100_000;
+
+/// What is imported.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ConfigurationImportContent)]
+pub struct Content {
+    /// Configuration items.
+    #[serde(default)]
+    #[schema(required = false, max_items = 100000)]
+    pub items: Vec<Item>,
+    /// Relations between them, or with what is there.
+    #[serde(default)]
+    #[schema(required = false, max_items = 100000)]
+    pub relations: Vec<RelationItem>,
+}
+
+/// A configuration item as a source tells of it. What is left out or null is not said, and stays.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ConfigurationImportItem)]
+pub struct Item {
+    /// What the source calls it: it is recognised by that for ever after.
+    #[serde(default)]
+    #[schema(required = false, max_length = 200, examples("device:17"))]
+    pub key: Option<String>,
+    /// Its class; that of the import where nothing is said.
+    #[serde(default)]
+    #[schema(required = false, max_length = 60, examples("server"))]
+    pub class: Option<String>,
+    /// Its title.
+    #[serde(default)]
+    #[schema(required = false, max_length = 255)]
+    pub title: Option<String>,
+    /// The whole story.
+    #[serde(default)]
+    #[schema(required = false, max_length = 32000)]
+    pub description: Option<String>,
+    /// What it is used for.
+    #[serde(default)]
+    #[schema(required = false, max_length = 40, examples("production"))]
+    pub environment: Option<String>,
+    /// How much depends on it.
+    #[serde(default)]
+    #[schema(required = false, max_length = 40, examples("gold"))]
+    pub criticality: Option<String>,
+    /// The state that it is in: it is taken there by the step of the lifecycle that leads there.
+    #[serde(default)]
+    #[schema(required = false, max_length = 40, examples("live"))]
+    pub state: Option<String>,
+    /// The user name of who answers for it.
+    #[serde(default)]
+    #[schema(required = false, max_length = 200)]
+    pub owner: Option<String>,
+    /// The name of the team that looks after it.
+    #[serde(default)]
+    #[schema(required = false, max_length = 200)]
+    pub support_team: Option<String>,
+    /// The name of the organisation whose it is.
+    #[serde(default)]
+    #[schema(required = false, max_length = 200)]
+    pub organisation: Option<String>,
+    /// Its attributes, by name.
+    #[serde(default)]
+    #[schema(required = false)]
+    pub attributes: Map<String, Value>,
+}
+
+/// A relation as a source tells of it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ConfigurationImportRelation)]
+pub struct RelationItem {
+    /// The record that has it: the source's key of a configuration item, or the id or number of any record.
+    #[schema(max_length = 200, examples("device:17"))]
+    pub from: String,
+    /// Its type, by the name of either end.
+    #[schema(max_length = 60, examples("runs_on"))]
+    pub relation: String,
+    /// The record at the other end.
+    #[schema(max_length = 200, examples("CI0000007"))]
+    pub to: String,
+    /// The redundancy group that it is in, of the one that depends. It is made where it is not there.
+    #[serde(default)]
+    #[schema(required = false, max_length = 100)]
+    pub group: Option<String>,
+    /// How many of the group must be up; 1 where nothing is said and the group is made.
+    #[serde(default)]
+    #[schema(required = false, minimum = 1, maximum = 1000)]
+    pub min_up: Option<i32>,
+}
+
+/// What is to be done; stored with the job.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Asked {
+    /// Who says it.
+    pub source: String,
+    /// Whether it is only rehearsed.
+    pub rehearse: bool,
+    /// The class of items that name none.
+    pub class: Option<String>,
+    /// A filter: what it finds and no row names is missing.
+    pub scope: Option<String>,
+    /// What it says.
+    pub content: Content,
+}
+
+/// What became of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = ConfigurationImportOutcome)]
+pub enum Outcome {
+    /// It was not there; of an audit: unknown.
+    Created,
+    /// It was changed; of an audit: different.
+    Updated,
+    /// It is there as the source says.
+    Unchanged,
+    /// It can't be told which record it is.
+    Ambiguous,
+    /// It can't be stored.
+    Refused,
+    /// It is within the scope, and no row names it.
+    Missing,
+}
+
+impl Outcome {
+    /// As it is stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Created => "created",
+            Outcome::Updated => "updated",
+            Outcome::Unchanged => "unchanged",
+            Outcome::Ambiguous => "ambiguous",
+            Outcome::Refused => "refused",
+            Outcome::Missing => "missing",
+        }
+    }
+
+    /// All of them.
+    pub const ALL: [Outcome; 6] = [
+        Outcome::Created,
+        Outcome::Updated,
+        Outcome::Unchanged,
+        Outcome::Ambiguous,
+        Outcome::Refused,
+        Outcome::Missing,
+    ];
+
+    /// The one that is stored so.
+    pub fn of(text: &str) -> Option<Outcome> {
+        Outcome::ALL.into_iter().find(|outcome| outcome.as_str() == text)
+    }
+}

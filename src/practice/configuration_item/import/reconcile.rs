@@ -1,0 +1,122 @@
+//! Whose word counts: a source of lower priority does not overwrite what one of higher priority has said, unless that is stale.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::TimeDelta;
+
+use super::row::{OriginRow, SourceRow};
+use crate::{clock::Moment, db::AnyConnection, error::Result};
+
+/// Who has said what nobody imported.
+pub const MANUAL: &str = "manual";
+
+/// How much the word of a source counts.
+#[derive(Clone, Debug, Default)]
+pub struct Weight {
+    /// Of all that it says.
+    pub priority: i32,
+    /// Of single fields.
+    pub of_fields: BTreeMap<String, i32>,
+    /// After how many days what it said counts no more against others; never where nothing is said.
+    pub stale_days: Option<i32>,
+}
+
+/// All sources.
+#[derive(Clone, Debug, Default)]
+pub struct Weights(HashMap<String, Weight>);
+
+impl Weights {
+    /// Reads them.
+    pub fn read(connection: &mut AnyConnection) -> Result<Self> {
+        let weights = SourceRow::all(connection)?.into_iter().map(|row| {
+            let of_fields = row.priorities.read()?;
+            Ok((row.name, Weight { priority: row.priority, of_fields, stale_days: row.stale_days }))
+        });
+        Ok(Weights(weights.collect::<Result<_>>()?))
+    }
+
+    /// Of these.
+    pub fn of(weights: impl IntoIterator<Item = (String, Weight)>) -> Self {
+        Weights(weights.into_iter().collect())
+    }
+
+    fn priority(&self, source: &str, field: &str) -> i32 {
+        let weight = self.0.get(source);
+        weight.map_or(0, |weight| weight.of_fields.get(field).copied().unwrap_or(weight.priority))
+    }
+
+    /// Whether `source` may say what `field` holds, which `holder` has said and last confirmed at a moment; by hand there is none.
+    pub fn may_write(&self, source: &str, field: &str, holder: Option<(&str, Option<Moment>)>, now: Moment) -> bool {
+        let Some((holder, seen_at)) = holder else { return true };
+        if holder == source || self.priority(source, field) >= self.priority(holder, field) {
+            return true;
+        }
+        let stale_days = self.0.get(holder).and_then(|weight| weight.stale_days);
+        match (stale_days, seen_at) {
+            (Some(days), Some(seen)) => now.since(seen) > TimeDelta::days(days.into()),
+            _ => false,
+        }
+    }
+}
+
+/// Who has said what a field holds now, and when they last did. What differs from what was imported was changed by hand since.
+pub fn holder<'a>(origin: Option<&'a OriginRow>, now_holds: &str, is_blank: bool) -> Option<(&'a str, Option<Moment>)> {
+    match origin {
+        Some(origin) if origin.value == now_holds => Some((&origin.source, Some(origin.seen_at))),
+        _ if is_blank => None,
+        _ => Some((MANUAL, None)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn weights() -> Weights {
+        let weight = |priority, stale_days| Weight { priority, stale_days, ..Weight::default() };
+        let scan =
+            Weight { of_fields: BTreeMap::from([("attributes.ip_address".to_owned(), 90)]), ..weight(30, Some(10)) };
+        Weights::of([
+            ("manual".to_owned(), weight(80, None)),
+            ("netbox".to_owned(), weight(50, Some(30))),
+            ("scan".to_owned(), scan),
+        ])
+    }
+
+    #[test]
+    fn the_word_of_the_higher_stands_until_it_is_stale() {
+        let now: Moment = "2026-03-31T00:00:00Z".parse().unwrap();
+        let ago = |days| Some(now.minus(TimeDelta::days(days)));
+        let cases = [
+            ("scan", "title", None, true),
+            ("scan", "title", Some(("scan", ago(1))), true),
+            ("netbox", "title", Some(("scan", ago(1))), true),
+            ("scan", "title", Some(("netbox", ago(1))), false),
+            ("scan", "title", Some(("netbox", ago(30))), false),
+            ("scan", "title", Some(("netbox", ago(31))), true),
+            ("scan", "title", Some(("manual", None)), false),
+            ("scan", "attributes.ip_address", Some(("manual", None)), true),
+            ("netbox", "attributes.ip_address", Some(("scan", ago(9))), false),
+            ("netbox", "attributes.ip_address", Some(("scan", ago(11))), true),
+            ("unknown", "title", Some(("scan", ago(1))), false),
+        ];
+        for (source, field, holder, may) in cases {
+            assert_eq!(weights().may_write(source, field, holder, now), may, "{source} {field} {holder:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_changed_since_was_changed_by_hand() {
+        let origin = OriginRow {
+            record_id: crate::id::RecordId::new(),
+            field: "title".into(),
+            source: "netbox".into(),
+            value: "\"a\"".into(),
+            seen_at: "2026-03-31T00:00:00Z".parse().unwrap(),
+        };
+        assert_eq!(holder(Some(&origin), "\"a\"", false).map(|h| h.0), Some("netbox"));
+        assert_eq!(holder(Some(&origin), "\"b\"", false).map(|h| h.0), Some("manual"));
+        assert_eq!(holder(None, "\"b\"", false).map(|h| h.0), Some("manual"));
+        assert_eq!(holder(None, "null", true), None);
+    }
+}

@@ -1,0 +1,175 @@
+//! The tables of imports: sources, what each has said of what, and what became of each row.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+use serde_json::json;
+
+use super::reconcile::MANUAL;
+use crate::{
+    clock::Moment,
+    db::{AnyConnection, Backend, JsonText},
+    error::Result,
+    id::{RecordId, RowId},
+    insert_rows,
+    schema::{configuration_import_row, configuration_origin, configuration_seen, data_source},
+};
+
+/// Somebody or something that tells of configuration items.
+#[derive(Clone, Debug, PartialEq, Queryable, Insertable, AsChangeset)]
+#[diesel(table_name = data_source, treat_none_as_null = true, treat_none_as_default_value = false)]
+#[expect(missing_docs, reason = "documented where the API shows it")]
+pub struct SourceRow {
+    pub id: RowId,
+    pub name: String,
+    pub description: String,
+    pub priority: i32,
+    pub priorities: JsonText,
+    pub stale_days: Option<i32>,
+    pub active: bool,
+    pub version: i32,
+    pub created_at: Moment,
+    pub updated_at: Moment,
+}
+
+/// When a source last told of a record, and what it calls it.
+#[derive(Clone, Debug, Queryable, Insertable)]
+#[diesel(table_name = configuration_seen, treat_none_as_default_value = false)]
+#[expect(missing_docs, reason = "told by their names")]
+pub struct SeenRow {
+    pub record_id: RecordId,
+    pub source: String,
+    pub external_key: Option<String>,
+    pub seen_at: Moment,
+}
+
+/// Who has said what a field holds.
+#[derive(Clone, Debug, PartialEq, Queryable, Insertable)]
+#[diesel(table_name = configuration_origin)]
+#[expect(missing_docs, reason = "told by their names")]
+pub struct OriginRow {
+    pub record_id: RecordId,
+    pub field: String,
+    pub source: String,
+    pub value: String,
+    pub seen_at: Moment,
+}
+
+/// What became of a row of an import.
+#[derive(Clone, Debug, Queryable, Insertable)]
+#[diesel(table_name = configuration_import_row, treat_none_as_default_value = false)]
+#[expect(missing_docs, reason = "documented where the API shows it")]
+pub struct ImportRow {
+    pub job_id: RowId,
+    pub seq: i64,
+    pub outcome: String,
+    pub pointer: String,
+    pub record_id: Option<RecordId>,
+    pub title: String,
+    pub detail: JsonText,
+}
+
+/// The sources that ship: name, what it is for, priority, and after how many days what it said is stale.
+const SHIPPED: &[(&str, &str, i32, Option<i32>)] = &[
+    (MANUAL, "What people write by hand.", 80, None),
+    ("inventory", "A maintained inventory of what there is, such as of sites, racks and devices.", 60, Some(90)),
+    ("discovery", "What a scan of the network found.", 40, Some(14)),
+    ("spreadsheet", "Lists that were sent by mail.", 20, Some(30)),
+];
+
+/// Puts in the sources that ship and are not there.
+pub fn seed(connection: &mut AnyConnection, now: Moment) -> Result<()> {
+    let there: Vec<String> = data_source::table.select(data_source::name).load(connection)?;
+    let lacking = SHIPPED.iter().filter(|(name, ..)| !there.iter().any(|known| known == name));
+    let rows = lacking.map(|(name, description, priority, stale_days)| {
+        Ok(SourceRow {
+            id: RowId::new(),
+            name: (*name).to_owned(),
+            description: (*description).to_owned(),
+            priority: *priority,
+            priorities: JsonText::of(&json!({}))?,
+            stale_days: *stale_days,
+            active: true,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        })
+    });
+    let rows = rows.collect::<Result<Vec<_>>>()?;
+    insert_rows!(connection, data_source::table, rows)?;
+    Ok(())
+}
+
+impl SourceRow {
+    /// All of them, by name.
+    pub fn all(connection: &mut AnyConnection) -> Result<Vec<Self>> {
+        Ok(data_source::table.order(data_source::name).load(connection)?)
+    }
+}
+
+impl SeenRow {
+    /// The record that a source calls so.
+    pub fn named(connection: &mut AnyConnection, source: &str, key: &str) -> Result<Option<RecordId>> {
+        let named = configuration_seen::table
+            .filter(configuration_seen::source.eq(source))
+            .filter(configuration_seen::external_key.eq(key));
+        Ok(named.select(configuration_seen::record_id).first(connection).optional()?)
+    }
+
+    /// Says that the source has told of the record now. A key that it does not give again stays.
+    pub fn put(mut self, connection: &mut AnyConnection) -> Result<()> {
+        let mine = configuration_seen::table.find((self.record_id, self.source.clone()));
+        if self.external_key.is_none() {
+            let old: Option<Option<String>> =
+                mine.clone().select(configuration_seen::external_key).first(connection).optional()?;
+            self.external_key = old.flatten();
+        }
+        diesel::delete(mine).execute(connection)?;
+        diesel::insert_into(configuration_seen::table).values(self).execute(connection)?;
+        Ok(())
+    }
+}
+
+impl OriginRow {
+    /// Who has said what of a record, by field.
+    pub fn of_record(connection: &mut AnyConnection, record: RecordId) -> Result<HashMap<String, Self>> {
+        let rows: Vec<Self> =
+            configuration_origin::table.filter(configuration_origin::record_id.eq(record)).load(connection)?;
+        Ok(rows.into_iter().map(|row| (row.field.clone(), row)).collect())
+    }
+
+    /// Puts these in the place of what was said before of the same fields of one record.
+    pub fn put(connection: &mut AnyConnection, record: RecordId, rows: &[Self]) -> Result<()> {
+        let fields: Vec<&str> = rows.iter().map(|row| row.field.as_str()).collect();
+        let old = configuration_origin::table
+            .filter(configuration_origin::record_id.eq(record))
+            .filter(configuration_origin::field.eq_any(fields));
+        diesel::delete(old).execute(connection)?;
+        insert_rows!(connection, configuration_origin::table, rows)?;
+        Ok(())
+    }
+}
+
+impl ImportRow {
+    /// Those of a job after the one of that number, in order; of one outcome where one is given.
+    pub fn list(
+        connection: &mut AnyConnection,
+        job: RowId,
+        outcome: Option<&str>,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<Self>> {
+        use configuration_import_row as row;
+        let mut rows = row::table.filter(row::job_id.eq(job)).filter(row::seq.gt(after)).into_boxed::<Backend>();
+        if let Some(outcome) = outcome {
+            rows = rows.filter(row::outcome.eq(outcome.to_owned()));
+        }
+        Ok(rows.order(row::seq).limit(limit).load(connection)?)
+    }
+
+    /// Adds them.
+    pub fn insert_all(connection: &mut AnyConnection, rows: &[Self]) -> Result<()> {
+        insert_rows!(connection, configuration_import_row::table, rows)?;
+        Ok(())
+    }
+}

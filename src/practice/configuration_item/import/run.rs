@@ -1,0 +1,335 @@
+//! The job of an import: rows in groups, each group a transaction together with the sign of life that tells of it.
+//!
+//! **Invariant:** a row is taken in once, however often the job is interrupted: what became of it and how far the job is commit with it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use diesel::prelude::*;
+use serde_json::json;
+
+use super::{
+    Asked, Outcome, RelationItem,
+    apply::{self, Detail, Known, Maps, Told},
+    reconcile::Weights,
+    row::{ImportRow, SeenRow},
+};
+use crate::{
+    auth::directory,
+    db::{AnyConnection, JsonText},
+    error::{Code, Error, FieldError, Result},
+    id::{RecordId, RowId},
+    practice::configuration_item::ConfigurationItemPractice,
+    record::{
+        cause::{Cause, Policies, Via},
+        graph::{
+            relate::{self, NewRelation},
+            types::RelationTypeRow,
+        },
+        header::Header,
+        job::{self, Bench, JobRow},
+        kind::Kind,
+        list::{self, List},
+        practice::Practice,
+        store::Desk,
+    },
+    schema::{configuration_import_row, redundancy_group},
+};
+
+const KIND: &Kind = &ConfigurationItemPractice::KIND;
+/// Rows of one transaction.
+const TOGETHER: usize = 50;
+/// Records of the scope that are looked at in one go.
+const AT_ONCE: i64 = 500;
+
+/// How many rows came to what.
+pub type Counts = BTreeMap<String, i64>;
+
+/// Does it, from where it was left off.
+///
+/// # Errors
+/// The store is away, or who asked for it is gone.
+pub fn run(bench: &Bench, mut job: JobRow, node: RowId, ending: &AtomicBool) -> Result<job::Told> {
+    let asked: Arc<Asked> = Arc::new(job.asked.read()?);
+    let rows = asked.content.items.len() + asked.content.relations.len();
+    job.total = i64::try_from(rows).unwrap_or(i64::MAX);
+    let mut counts: Counts = job.progress.read()?;
+    let (weights, caller, mut before) = bench.database.read_here(|connection| {
+        let caller = directory::load_caller(connection, job.created_by)?;
+        Ok((Arc::new(Weights::read(connection)?), caller, Arc::new(known_of(connection, job.id)?)))
+    })?;
+    let caller = caller.ok_or_else(|| Error::new(Code::Conflict, "Whoever asked for the import is gone."))?;
+    let cause = Cause {
+        caller: Arc::new(caller),
+        via: Via::Source(asked.source.clone()),
+        request_id: job.id.to_string(),
+        reason: String::new(),
+        at: bench.clock.now(),
+        policies: Policies::Decide,
+        depth: 0,
+    };
+    let work = Work { bench, asked, weights, cause: Arc::new(cause.trusted()), node };
+    let mut done = usize::try_from(job.done).unwrap_or(0);
+    while done < rows {
+        let until = (done + TOGETHER).min(rows);
+        let (told, learned) = work.group(&mut job, &mut counts, done..until, &before)?;
+        Arc::make_mut(&mut before).extend(learned);
+        done = until;
+        if told != job::Told::GoOn {
+            return Ok(told);
+        }
+        if ending.load(Ordering::Relaxed) {
+            return Ok(job::Told::Lost);
+        }
+    }
+    bench.kernel.forget_graph();
+    work.missing(&mut job, &mut counts, &before)
+}
+
+/// What the rows that are done have come to know.
+fn known_of(connection: &mut AnyConnection, job: RowId) -> Result<Maps> {
+    use configuration_import_row as row;
+    let mine = row::table.filter(row::job_id.eq(job)).filter(row::record_id.is_not_null());
+    let rows: Vec<(i64, Option<RecordId>)> = mine.select((row::seq, row::record_id)).load(connection)?;
+    let known =
+        rows.into_iter().filter_map(|(seq, record)| Some((record?, usize::try_from(seq).ok()?.saturating_sub(1))));
+    Ok(Maps { records: known.collect(), ..Maps::default() })
+}
+
+struct Work<'a> {
+    bench: &'a Bench,
+    asked: Arc<Asked>,
+    weights: Arc<Weights>,
+    cause: Arc<Cause>,
+    node: RowId,
+}
+
+impl Work<'_> {
+    /// Takes in some rows. A rehearsal takes them back and keeps only what they came to.
+    fn group(
+        &self,
+        job: &mut JobRow,
+        counts: &mut Counts,
+        rows: std::ops::Range<usize>,
+        before: &Arc<Maps>,
+    ) -> Result<(job::Told, Maps)> {
+        let (kernel, asked, weights) = (self.bench.kernel.clone(), self.asked.clone(), self.weights.clone());
+        let (cause, before, node, now) = (self.cause.clone(), before.clone(), self.node, self.bench.clock.now());
+        let (was, counted, seen) = (job.clone(), counts.clone(), rows.clone());
+        let outcome = self.bench.writer.run_blocking(move |unit| {
+            let mut known = Known::of(before.clone());
+            if asked.rehearse {
+                unit.connection()?;
+                unit.discard();
+            }
+            let mut desk = Desk { kernel: &kernel, unit, cause: &cause };
+            let mut told = Vec::new();
+            for at in seen.clone() {
+                told.push(match asked.content.items.get(at) {
+                    Some(item) => apply::item(&mut desk, &asked, &weights, &mut known, (at, item))?,
+                    None => {
+                        let at = at - asked.content.items.len();
+                        relation(&mut desk, &asked, &known, (at, &asked.content.relations[at]))?
+                    }
+                });
+            }
+            let (job, counts) = progress(&was, &counted, seen.end, &told)?;
+            let rows = import_rows(&job, &asked, seen.start, &told)?;
+            let said = match asked.rehearse {
+                true => job::Told::GoOn,
+                false => keep(desk.unit.connection()?, &job, node, now, &rows)?,
+            };
+            Ok((said, job, counts, rows, known.now))
+        })?;
+        let (mut told, after, counted, rows, learned) = outcome;
+        if self.asked.rehearse {
+            let kept = after.clone();
+            told = self.bench.writer.run_blocking(move |unit| keep(unit.connection()?, &kept, node, now, &rows))?;
+        }
+        (*job, *counts) = (after, counted);
+        Ok((told, learned))
+    }
+
+    /// Tells of what is within the scope and was named by no row.
+    fn missing(&self, job: &mut JobRow, counts: &mut Counts, known: &Maps) -> Result<job::Told> {
+        let Some(scope) = self.asked.scope.clone() else { return Ok(job::Told::GoOn) };
+        let (mut last, mut seq) = (None, job.total);
+        loop {
+            let headers = self.bench.database.read_here(|connection| {
+                let asked = list::Asked { filter: Some(scope.clone()), ..list::Asked::default() };
+                let (kernel, cause) = (&self.bench.kernel, &self.cause);
+                let list = List::new(kernel, connection, &cause.caller, Some(KIND), &asked, cause.at)?;
+                list.following(connection, last.as_ref(), AT_ONCE)
+            })?;
+            let Some(end) = headers.last().cloned() else { return Ok(job::Told::GoOn) };
+            last = Some(end);
+            let mut rows = Vec::new();
+            for header in headers.iter().filter(|header| !known.records.contains_key(&header.id)) {
+                seq += 1;
+                rows.push(ImportRow {
+                    job_id: job.id,
+                    seq,
+                    outcome: Outcome::Missing.as_str().to_owned(),
+                    pointer: String::new(),
+                    record_id: Some(header.id),
+                    title: header.title.clone(),
+                    detail: JsonText::of(&Detail::default())?,
+                });
+            }
+            *counts.entry(Outcome::Missing.as_str().to_owned()).or_default() +=
+                i64::try_from(rows.len()).unwrap_or(i64::MAX);
+            job.progress = JsonText::of(&counts)?;
+            let (kept, node, now) = (job.clone(), self.node, self.bench.clock.now());
+            let keep =
+                move |unit: &mut crate::record::store::Unit<'_>| keep(unit.connection()?, &kept, node, now, &rows);
+            let told = self.bench.writer.run_blocking(keep)?;
+            if told != job::Told::GoOn {
+                return Ok(told);
+            }
+        }
+    }
+}
+
+fn progress(job: &JobRow, counts: &Counts, done: usize, told: &[Told]) -> Result<(JobRow, Counts)> {
+    let mut counts = counts.clone();
+    for told in told {
+        *counts.entry(told.outcome.as_str().to_owned()).or_default() += 1;
+    }
+    let progress = JsonText::of(&counts)?;
+    Ok((JobRow { done: i64::try_from(done).unwrap_or(i64::MAX), progress, ..job.clone() }, counts))
+}
+
+fn import_rows(job: &JobRow, asked: &Asked, from: usize, told: &[Told]) -> Result<Vec<ImportRow>> {
+    let items = asked.content.items.len();
+    let row = |(at, told): (usize, &Told)| {
+        let place = if at < items { format!("/items/{at}") } else { format!("/relations/{}", at - items) };
+        // What a rehearsal made is nowhere.
+        let is_nowhere = asked.rehearse && told.outcome == Outcome::Created;
+        Ok(ImportRow {
+            job_id: job.id,
+            seq: i64::try_from(at + 1).unwrap_or(i64::MAX),
+            outcome: told.outcome.as_str().to_owned(),
+            pointer: place,
+            record_id: told.record.filter(|_| !is_nowhere),
+            title: told.title.clone(),
+            detail: JsonText::of(&told.detail)?,
+        })
+    };
+    told.iter().enumerate().map(|(n, told)| row((from + n, told))).collect()
+}
+
+fn keep(
+    connection: &mut AnyConnection,
+    job: &JobRow,
+    node: RowId,
+    now: crate::clock::Moment,
+    rows: &[ImportRow],
+) -> Result<job::Told> {
+    let told = job.beat(connection, node, now)?;
+    if told == job::Told::Lost {
+        // Nothing that this group did stands: another node does it.
+        return Err(Error::new(Code::Conflict, "Another node has the job."));
+    }
+    ImportRow::insert_all(connection, rows)?;
+    Ok(told)
+}
+
+/// Takes a relation in.
+fn relation(desk: &mut Desk<'_, '_>, asked: &Asked, known: &Known, (at, item): (usize, &RelationItem)) -> Result<Told> {
+    let title = format!("{} {} {}", item.from, item.relation, item.to);
+    let told = |outcome, record| Told { outcome, record, title: title.clone(), detail: Detail::default() };
+    let refused = |errors: Vec<FieldError>| {
+        let place = |error: FieldError| FieldError { pointer: format!("/relations/{at}{}", error.pointer), ..error };
+        let detail = Detail { errors: errors.into_iter().map(place).collect(), ..Detail::default() };
+        Told { detail, ..told(Outcome::Refused, None) }
+    };
+    let types = RelationTypeRow::all(desk.unit.connection()?)?;
+    let (named, is_inverse) = match RelationTypeRow::named(&types, &item.relation, "/relation") {
+        Ok(found) => found,
+        Err(wrong) => return Ok(refused(wrong.errors)),
+    };
+    let mut ends = Vec::new();
+    for (place, end) in [("/from", &item.from), ("/to", &item.to)] {
+        match find(desk, asked, known, end)? {
+            Some(found) => ends.push(found),
+            None => {
+                let detail = format!("There is no record that is called `{end}`.");
+                return Ok(refused(vec![FieldError::new(place, "no_such_reference", detail)]));
+            }
+        }
+    }
+    let [(from, from_kind), (to, to_kind)] = ends.as_slice() else {
+        return Err(Error::internal("a relation has two ends"));
+    };
+    let is_dependant = relate::depends(named.impacts(), is_inverse);
+    // As the one that depends has it, where it is in a group; otherwise as it was said.
+    let (of, kind, name, other) = if item.group.is_some() && !is_dependant {
+        let back = if is_inverse { &named.name } else { &named.inverse };
+        (*to, to_kind, back.clone(), *from)
+    } else {
+        (*from, from_kind, item.relation.clone(), *to)
+    };
+    let new = NewRelation { relation: name, record_id: other.to_string(), group: item.group.clone() };
+    if asked.rehearse {
+        // The ends may be of a group of rows that was taken back.
+        let (source, target) = if is_inverse { (*to, *from) } else { (*from, *to) };
+        let is_there = relate::is_there(desk.unit.connection()?, source, &named.name, target)?;
+        return Ok(told(if is_there { Outcome::Unchanged } else { Outcome::Created }, None));
+    }
+    let (kernel, cause) = (desk.kernel, desk.cause);
+    let kind = kernel.practice(kind)?.kind();
+    let made = desk.unit.attempt(|unit| {
+        let mut desk = Desk { kernel, unit, cause };
+        if let Some(group) = &item.group {
+            make_group(&mut desk, kind, of, (group, item.min_up))?;
+        }
+        relate::create(&mut desk, kind, of, None, (&new, &asked.source))
+    })?;
+    Ok(match made {
+        Ok(_) => told(Outcome::Created, Some(*from)),
+        Err(e) if e.source.is_some() => return Err(e),
+        Err(e) if e.code == Code::Conflict => told(Outcome::Unchanged, Some(*from)),
+        Err(e) if e.errors.is_empty() => refused(vec![FieldError::new("", e.code.as_str(), e.detail)]),
+        Err(e) => refused(e.errors),
+    })
+}
+
+/// Makes a group that is not there, or says how many of it must be up.
+fn make_group(desk: &mut Desk<'_, '_>, kind: &'static Kind, of: RecordId, group: (&str, Option<i32>)) -> Result<()> {
+    let (name, min_up) = group;
+    let connection = desk.unit.connection()?;
+    let mine = redundancy_group::table.filter(redundancy_group::record_id.eq(of));
+    let there: Option<i32> =
+        mine.filter(redundancy_group::name.eq(name)).select(redundancy_group::min_up).first(connection).optional()?;
+    let wanted = min_up.or(there).unwrap_or(1);
+    if there != Some(wanted) {
+        relate::put_group(desk, kind, of, None, (name, wanted))?;
+    }
+    Ok(())
+}
+
+/// The record that a relation names: by the source's key, or by id or number.
+fn find(desk: &mut Desk<'_, '_>, asked: &Asked, known: &Known, end: &str) -> Result<Option<(RecordId, String)>> {
+    let connection = desk.unit.connection()?;
+    let of_kind = |id| (id, KIND.name.to_owned());
+    if let Some(id) = known.keyed(end) {
+        return Ok(Some(of_kind(id)));
+    }
+    if let Some(id) = SeenRow::named(connection, &asked.source, end)? {
+        return Ok(Some(of_kind(id)));
+    }
+    let Some(id) = Header::id_of(connection, end)? else { return Ok(None) };
+    Ok(Header::find(connection, id)?.map(|header| (header.id, header.kind)))
+}
+
+/// What an import came to so far.
+pub fn counts(job: &JobRow) -> Result<serde_json::Value> {
+    let counts: Counts = job.progress.read()?;
+    let all = Outcome::ALL.iter().map(|outcome| (outcome.as_str(), counts.get(outcome.as_str()).copied().unwrap_or(0)));
+    Ok(json!(all.collect::<BTreeMap<_, _>>()))
+}

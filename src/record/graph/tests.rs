@@ -1,0 +1,269 @@
+//! How failure spreads, on graphs that can be drawn, and on graphs made by chance against a plain oracle.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::{
+    Given, Graph, Names,
+    types::Impacts,
+    walk::{DEEPEST, Walk},
+};
+use crate::id::{RecordId, RowId};
+
+/// A relation of a drawing: from, type, to, group.
+type Drawn = (usize, &'static str, usize, Option<usize>);
+
+struct Drawing {
+    graph: Graph,
+    ids: Vec<RecordId>,
+    down: BTreeSet<usize>,
+}
+
+const TYPES: &[(&str, Impacts)] = &[
+    ("depends_on", Impacts::TargetToSource),
+    ("contains", Impacts::SourceToTarget),
+    ("shares_fate_with", Impacts::Both),
+    ("connects_to", Impacts::None),
+];
+
+/// `groups`: the record that has it, and how many must be up.
+fn draw(records: usize, groups: &[(usize, i32)], relations: &[Drawn], down: &[usize]) -> Drawing {
+    let ids: Vec<RecordId> = (0..records).map(|_| RecordId::new()).collect();
+    let group_ids: Vec<RowId> = groups.iter().map(|_| RowId::new()).collect();
+    let types = TYPES.iter().map(|(name, impact)| Names {
+        name: (*name).to_owned(),
+        inverse: format!("{name}_by"),
+        impact: *impact,
+    });
+    let given_groups =
+        groups.iter().zip(&group_ids).map(|((of, min_up), id)| (*id, ids[*of], "group".to_owned(), *min_up)).collect();
+    let given = relations.iter().map(|(from, of, to, group)| Given {
+        of: (*of).to_owned(),
+        from: (ids[*from], "configuration_item".to_owned()),
+        to: (ids[*to], "configuration_item".to_owned()),
+        group: group.map(|n| group_ids[n]),
+    });
+    let graph = Graph::new("".into(), types.collect(), given_groups, given);
+    Drawing { graph, ids, down: down.iter().copied().collect() }
+}
+
+impl Drawing {
+    fn number(&self, node: u32) -> usize {
+        self.ids.iter().position(|id| *id == self.graph.nodes[node as usize]).unwrap()
+    }
+
+    fn nodes(&self, numbers: &[usize]) -> Vec<u32> {
+        numbers.iter().filter_map(|n| self.graph.index.get(&self.ids[*n]).copied()).collect()
+    }
+
+    fn up(&self, nodes: &[u32]) -> Vec<bool> {
+        nodes.iter().map(|node| !self.down.contains(&self.number(*node))).collect()
+    }
+
+    fn failure(&self, starts: &[usize], depth: u8) -> Walk {
+        self.graph.failure(&self.nodes(starts), depth, &mut |nodes| Ok(self.up(nodes))).unwrap()
+    }
+
+    /// What is hit, with how far away.
+    fn hit(&self, starts: &[usize], depth: u8) -> BTreeMap<usize, u8> {
+        let walk = self.failure(starts, depth);
+        walk.reached.iter().filter(|r| r.edge.is_some()).map(|r| (self.number(r.node), r.depth)).collect()
+    }
+
+    fn spared(&self, starts: &[usize]) -> Vec<(usize, u32)> {
+        self.failure(starts, 20).spared.iter().map(|s| (self.number(s.node), s.left)).collect()
+    }
+
+    /// What is rested on, with whether it is critical, and the way to it.
+    fn foundation(&self, start: usize, depth: u8) -> BTreeMap<usize, (bool, Vec<usize>)> {
+        let walk = self.graph.foundation(self.nodes(&[start])[0], depth, &mut |nodes| Ok(self.up(nodes))).unwrap();
+        let way = |reached| walk.way(reached).iter().map(|step| self.number(step.node)).collect();
+        let reached = walk.reached.iter().filter(|r| r.edge.is_some());
+        reached.map(|r| (self.number(r.node), (r.critical, way(r)))).collect()
+    }
+}
+
+#[test]
+fn failure_spreads_as_the_types_say() {
+    // 0 depends on 1 depends on 2; 3 contains 2; 4 is wired to 2; 5 and 2 share their fate.
+    let drawing = draw(
+        6,
+        &[],
+        &[
+            (0, "depends_on", 1, None),
+            (1, "depends_on", 2, None),
+            (3, "contains", 2, None),
+            (4, "connects_to", 2, None),
+            (5, "shares_fate_with", 2, None),
+        ],
+        &[],
+    );
+    let cases: &[(&[usize], u8, &[(usize, u8)])] = &[
+        (&[2], 20, &[(0, 2), (1, 1), (5, 1)]),
+        (&[2], 1, &[(1, 1), (5, 1)]),
+        (&[3], 20, &[(0, 3), (1, 2), (2, 1), (5, 2)]),
+        (&[0], 20, &[]),
+        (&[4], 20, &[]),
+        (&[1, 5], 20, &[(0, 1), (2, 1)]),
+    ];
+    for (starts, depth, hit) in cases {
+        assert_eq!(drawing.hit(starts, *depth), hit.iter().copied().collect(), "{starts:?} {depth}");
+    }
+}
+
+#[test]
+fn a_circle_ends_where_it_began() {
+    let drawing = draw(
+        3,
+        &[],
+        &[
+            (0, "depends_on", 1, None),
+            (1, "depends_on", 2, None),
+            (2, "depends_on", 0, None),
+            (0, "depends_on", 0, None),
+        ],
+        &[],
+    );
+    assert_eq!(drawing.hit(&[0], 20), BTreeMap::from([(2, 1), (1, 2)]));
+    assert_eq!(drawing.foundation(0, 20).len(), 2);
+}
+
+#[test]
+fn a_group_holds_until_too_few_are_left() {
+    // 0 needs two of 1, 2, 3; each of them runs on 4, 5, 5.
+    let relations = [
+        (0, "depends_on", 1, Some(0)),
+        (0, "depends_on", 2, Some(0)),
+        (0, "depends_on", 3, Some(0)),
+        (1, "depends_on", 4, None),
+        (2, "depends_on", 5, None),
+        (3, "depends_on", 5, None),
+        (6, "depends_on", 0, None),
+    ];
+    let drawing = draw(7, &[(0, 2)], &relations, &[]);
+    assert_eq!(drawing.hit(&[4], 20), BTreeMap::from([(1, 1)]));
+    assert_eq!(drawing.spared(&[4]), [(0, 2)]);
+    assert_eq!(drawing.hit(&[5], 20), BTreeMap::from([(2, 1), (3, 1), (0, 2), (6, 3)]));
+    assert_eq!(drawing.spared(&[5]), []);
+    assert_eq!(drawing.hit(&[1, 2], 20), BTreeMap::from([(0, 1), (6, 2)]));
+    // One that is out of use already is not there to stand in.
+    let drawing = draw(7, &[(0, 2)], &relations, &[3]);
+    assert_eq!(drawing.hit(&[4], 20), BTreeMap::from([(1, 1), (0, 2), (6, 3)]));
+    // Nor does its failure take anything away.
+    assert_eq!((drawing.hit(&[3], 20), drawing.spared(&[3])), (BTreeMap::new(), vec![(0, 2)]));
+}
+
+#[test]
+fn what_something_rests_on_is_critical_where_nothing_stands_in() {
+    let drawing = draw(
+        5,
+        &[(0, 1)],
+        &[
+            (0, "depends_on", 1, Some(0)),
+            (0, "depends_on", 2, Some(0)),
+            (0, "depends_on", 3, None),
+            (1, "depends_on", 4, None),
+            (3, "depends_on", 4, None),
+        ],
+        &[],
+    );
+    let found = drawing.foundation(0, 20);
+    assert_eq!(
+        found.iter().map(|(n, (critical, _))| (*n, *critical)).collect::<Vec<_>>(),
+        [(1, false), (2, false), (3, true), (4, true)]
+    );
+    assert_eq!(found[&4].1, [0, 3, 4]);
+    // With one of the two out of use, the other is needed.
+    let drawing = Drawing { down: BTreeSet::from([2]), ..drawing };
+    assert!(drawing.foundation(0, 20)[&1].0);
+    assert!(!drawing.foundation(0, 20)[&2].0);
+}
+
+#[test]
+fn a_way_leads_from_what_fails_to_what_is_hit() {
+    let drawing =
+        draw(4, &[], &[(3, "depends_on", 2, None), (1, "contains", 2, None), (1, "depends_on", 0, None)], &[]);
+    let walk = drawing.failure(&[0], 20);
+    let last = walk.reached.last().unwrap();
+    let way: Vec<(usize, &str)> = walk
+        .way(last)
+        .iter()
+        .map(|step| (drawing.number(step.node), step.edge.as_ref().map_or("", |e| drawing.graph.named_by_far(e, true))))
+        .collect();
+    assert_eq!(way, [(0, ""), (1, "depends_on"), (2, "contains_by"), (3, "depends_on")]);
+}
+
+/// What is hit, found in the plainest way: again and again over all relations, until nothing more is.
+fn oracle(relations: &[Drawn], groups: &[(usize, i32)], down: &BTreeSet<usize>, start: usize) -> BTreeSet<usize> {
+    let dependencies: Vec<(usize, usize, Option<usize>)> = relations
+        .iter()
+        .flat_map(|(from, of, to, group)| match *of {
+            "depends_on" => vec![(*from, *to, *group)],
+            "contains" => vec![(*to, *from, *group)],
+            "shares_fate_with" => vec![(*from, *to, *group), (*to, *from, *group)],
+            _ => Vec::new(),
+        })
+        .map(|(dependant, support, group)| (dependant, support, group.filter(|n| groups[*n].0 == dependant)))
+        .collect();
+    let mut failed = BTreeSet::from([start]);
+    loop {
+        let mut more = failed.clone();
+        for (dependant, support, group) in &dependencies {
+            if !failed.contains(support) {
+                continue;
+            }
+            let is_hit = group.is_none_or(|n| {
+                let members: BTreeSet<usize> =
+                    dependencies.iter().filter(|(_, _, g)| *g == Some(n)).map(|(_, support, _)| *support).collect();
+                let left = members.iter().filter(|m| !down.contains(m) && !failed.contains(m)).count();
+                (left as i64) < i64::from(groups[n].1)
+            });
+            if is_hit {
+                more.insert(*dependant);
+            }
+        }
+        if more == failed {
+            failed.remove(&start);
+            return failed;
+        }
+        failed = more;
+    }
+}
+
+const RECORDS: usize = 12;
+
+fn relation() -> impl Strategy<Value = Drawn> {
+    (0..RECORDS, 0..TYPES.len(), 0..RECORDS, prop::option::of(0..4_usize)).prop_map(|(from, of, to, group)| {
+        // In a group that the one that depends has.
+        let dependant = if TYPES[of].1 == Impacts::SourceToTarget { to } else { from };
+        (from, TYPES[of].0, to, group.filter(|n| *n == dependant % 4))
+    })
+}
+
+proptest! {
+    #[test]
+    fn failure_is_what_the_oracle_says(
+        relations in prop::collection::vec(relation(), 0..40),
+        min_up in prop::array::uniform4(0..3_i32),
+        down in prop::collection::btree_set(0..RECORDS, 0..4),
+        start in 0..RECORDS,
+    ) {
+        let groups: Vec<(usize, i32)> = min_up.iter().enumerate().map(|(n, min_up)| (n, *min_up)).collect();
+        let drawing = draw(RECORDS, &groups, &relations, &down.iter().copied().collect::<Vec<_>>());
+        let found: BTreeSet<usize> = drawing.hit(&[start], u8::try_from(DEEPEST).unwrap()).into_keys().collect();
+        prop_assert_eq!(found, oracle(&relations, &groups, &down, start));
+    }
+
+    #[test]
+    fn no_depth_finds_more_than_a_greater_one(
+        relations in prop::collection::vec(relation(), 0..40),
+        start in 0..RECORDS,
+        depth in 1..6_u8,
+    ) {
+        let groups = [(0, 1), (1, 1), (2, 1), (3, 1)];
+        let drawing = draw(RECORDS, &groups, &relations, &[]);
+        let (less, more) = (drawing.hit(&[start], depth), drawing.hit(&[start], depth + 1));
+        prop_assert!(less.iter().all(|(n, d)| more.get(n) == Some(d) && *d <= depth));
+    }
+}

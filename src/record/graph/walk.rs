@@ -1,0 +1,234 @@
+//! How failure spreads through the graph, and what something rests on. Level by level, so that the first way found is a shortest one.
+
+use std::collections::{HashMap, HashSet};
+
+use foldhash::fast::RandomState;
+
+use super::{ALONE, Edge, Graph};
+use crate::error::Result;
+
+/// The greatest depth that may be asked for.
+pub const DEEPEST: i32 = 20;
+
+/// A record that was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reached {
+    /// Which one.
+    pub node: u32,
+    /// How many steps from where the walk began.
+    pub depth: u8,
+    /// The record before it on the way.
+    pub before: u32,
+    /// The edge between them; none where the walk began.
+    pub edge: Option<Edge>,
+    /// How many of the edge's group remain up; 0 where it is in none.
+    pub left: u32,
+    /// Walking down: whether every step of the way is without redundancy.
+    pub critical: bool,
+}
+
+impl Reached {
+    /// By an edge, from the record before.
+    fn by(edge: &Edge, before: u32, depth: u8, left: u32) -> Self {
+        Reached { node: edge.to, depth, before, edge: Some(*edge), left, critical: true }
+    }
+}
+
+/// A record that goes on because enough of a group remain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spared {
+    /// Which one.
+    pub node: u32,
+    /// The group.
+    pub group: u32,
+    /// How many of it remain up.
+    pub left: u32,
+}
+
+/// What a walk came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Walk {
+    /// What was reached, the nearest first; it begins with where the walk began.
+    pub reached: Vec<Reached>,
+    /// What goes on with less than before.
+    pub spared: Vec<Spared>,
+    /// Where each record stands in `reached`, by one; 0 for those that were not.
+    places: Vec<u32>,
+}
+
+/// Tells which of some records serve others at the moment.
+pub type Up<'a> = dyn FnMut(&[u32]) -> Result<Vec<bool>> + 'a;
+
+/// How many of each group that was looked at are up, and who was.
+struct Groups<'a, 'u> {
+    graph: &'a Graph,
+    ask: &'a mut Up<'u>,
+    up: HashMap<u32, bool, RandomState>,
+    left: HashMap<u32, u32, RandomState>,
+}
+
+impl Groups<'_, '_> {
+    /// Looks at the groups of these edges that were not looked at before.
+    fn look<'e>(&mut self, edges: impl Iterator<Item = &'e Edge>) -> Result<()> {
+        let mut new: Vec<u32> =
+            edges.map(|edge| edge.group).filter(|g| *g != ALONE && !self.left.contains_key(g)).collect();
+        new.sort_unstable();
+        new.dedup();
+        let members = |group: &u32| self.graph.groups[*group as usize].members.iter().copied();
+        let mut unknown: Vec<u32> = new.iter().flat_map(members).filter(|m| !self.up.contains_key(m)).collect();
+        unknown.sort_unstable();
+        unknown.dedup();
+        if !unknown.is_empty() {
+            let told = (self.ask)(&unknown)?;
+            self.up.extend(unknown.into_iter().zip(told));
+        }
+        for group in new {
+            let members = &self.graph.groups[group as usize].members;
+            let up = members.iter().filter(|member| self.is_up(**member)).count();
+            self.left.insert(group, u32::try_from(up).unwrap_or(u32::MAX));
+        }
+        Ok(())
+    }
+
+    fn is_up(&self, node: u32) -> bool {
+        self.up.get(&node).copied().unwrap_or(false)
+    }
+
+    fn left(&self, group: u32) -> u32 {
+        self.left.get(&group).copied().unwrap_or(0)
+    }
+}
+
+impl Walk {
+    fn begin(graph: &Graph, starts: &[u32]) -> Self {
+        let mut walk = Walk { places: vec![0; graph.nodes.len()], ..Walk::default() };
+        for start in starts {
+            let reached = Reached { node: *start, depth: 0, before: *start, edge: None, left: 0, critical: true };
+            walk.enter(reached);
+        }
+        walk
+    }
+
+    fn enter(&mut self, reached: Reached) -> bool {
+        let place = &mut self.places[reached.node as usize];
+        if *place != 0 {
+            return false;
+        }
+        *place = u32::try_from(self.reached.len() + 1).unwrap_or(u32::MAX);
+        self.reached.push(reached);
+        true
+    }
+
+    fn of(&self, node: u32) -> Option<&Reached> {
+        self.reached.get((self.places[node as usize] as usize).wrapping_sub(1))
+    }
+
+    /// The way from where the walk began to a record, both included.
+    pub fn way(&self, to: &Reached) -> Vec<Reached> {
+        let mut way = vec![*to];
+        while let Some(last) = way.last().filter(|last| last.edge.is_some() && way.len() <= self.reached.len()) {
+            let place = self.places[last.before as usize];
+            let Some(before) = self.reached.get((place as usize).wrapping_sub(1)) else { break };
+            way.push(*before);
+        }
+        way.reverse();
+        way
+    }
+}
+
+impl Graph {
+    /// What is hit when these fail.
+    pub(super) fn failure(&self, starts: &[u32], depth: u8, up: &mut Up<'_>) -> Result<Walk> {
+        let mut walk = Walk::begin(self, starts);
+        let mut groups = Groups { graph: self, ask: up, up: HashMap::default(), left: HashMap::default() };
+        let mut counted: HashSet<(u32, u32), RandomState> = HashSet::default();
+        let mut touched: Vec<(u32, u32, Edge)> = Vec::new();
+        let mut from = 0;
+        for level in 1..=depth {
+            let until = walk.reached.len();
+            if from == until {
+                break;
+            }
+            let edges = walk.reached[from..until].iter().flat_map(|r| self.dependants.of(r.node));
+            groups.look(edges)?;
+            touched.clear();
+            for place in from..until {
+                let failed = walk.reached[place].node;
+                for edge in self.dependants.of(failed) {
+                    if edge.group == ALONE {
+                        walk.enter(Reached::by(edge, failed, level, 0));
+                    } else if counted.insert((edge.group, failed)) {
+                        if groups.is_up(failed)
+                            && let Some(left) = groups.left.get_mut(&edge.group)
+                        {
+                            *left = left.saturating_sub(1);
+                        }
+                        touched.push((failed, edge.group, *edge));
+                    }
+                }
+            }
+            for (failed, group, edge) in &touched {
+                let left = groups.left(*group);
+                if left < self.groups[*group as usize].min_up {
+                    walk.enter(Reached::by(edge, *failed, level, left));
+                }
+            }
+            from = until;
+        }
+        let mut spared: Vec<Spared> = counted
+            .iter()
+            .map(|(group, _)| Spared {
+                node: self.groups[*group as usize].of,
+                group: *group,
+                left: groups.left(*group),
+            })
+            .filter(|spared| walk.of(spared.node).is_none())
+            .collect();
+        spared.sort_unstable_by_key(|spared| (spared.node, spared.group));
+        spared.dedup();
+        walk.spared = spared;
+        Ok(walk)
+    }
+
+    /// What this rests on: whose failure could hit it.
+    pub(super) fn foundation(&self, start: u32, depth: u8, up: &mut Up<'_>) -> Result<Walk> {
+        let mut groups = Groups { graph: self, ask: up, up: HashMap::default(), left: HashMap::default() };
+        // What alone would hit it comes by a way without redundancy, wherever there is one.
+        let critical = self.descend(start, depth, &mut groups, true)?;
+        let mut walk = self.descend(start, depth, &mut groups, false)?;
+        for reached in &mut walk.reached {
+            match critical.of(reached.node) {
+                Some(other) => *reached = *other,
+                None => reached.critical = false,
+            }
+        }
+        Ok(walk)
+    }
+
+    fn descend(&self, start: u32, depth: u8, groups: &mut Groups<'_, '_>, critical: bool) -> Result<Walk> {
+        let mut walk = Walk::begin(self, &[start]);
+        let mut from = 0;
+        for level in 1..=depth {
+            let until = walk.reached.len();
+            if from == until {
+                break;
+            }
+            groups.look(walk.reached[from..until].iter().flat_map(|r| self.supports.of(r.node)))?;
+            for place in from..until {
+                let above = walk.reached[place].node;
+                for edge in self.supports.of(above) {
+                    let left = if edge.group == ALONE { 0 } else { groups.left(edge.group) };
+                    let needed = self.groups.get(edge.group as usize).map_or(1, |group| group.min_up);
+                    let lost = u32::from(groups.is_up(edge.to));
+                    let is_needed = edge.group == ALONE || left.saturating_sub(lost) < needed;
+                    if critical && !is_needed {
+                        continue;
+                    }
+                    walk.enter(Reached::by(edge, above, level, left));
+                }
+            }
+            from = until;
+        }
+        Ok(walk)
+    }
+}

@@ -1,0 +1,166 @@
+//! Keeping what is known right: baselines, health and its rules, certification.
+
+use actix_web::http::Method;
+use serde_json::{Value, json};
+
+use super::{ITEMS, SERVICES, item, relate, service};
+use crate::support::{Person::*, Server, people};
+
+const BASELINES: &str = "/api/v1/configuration-baselines";
+const CAMPAIGNS: &str = "/api/v1/certification-campaigns";
+
+#[actix_web::test]
+async fn a_baseline_is_compared_with_now_and_with_another() {
+    let server = Server::start().await;
+    let (web, old) = (
+        item(&server, "virtual_machine", "web", json!({"memory_mib": 1024})).await,
+        item(&server, "server", "old", json!({})).await,
+    );
+    let host = item(&server, "server", "host", json!({})).await;
+    let relation = relate(&server, (ITEMS, &web), "runs_on", &old, None).await;
+    let take = |name: &str| server.post(BASELINES, json!({"name": name, "filter": "phase = open"})).by(Admin);
+    let before = take("Before").expect(201).await;
+    assert_eq!(before.field("items"), "3");
+    take("Before").expect(409).await;
+    let path = format!("{BASELINES}/{}", before.field("id"));
+    let differences = |query: String| server.get(&format!("{path}/differences{query}")).by(Admin);
+    assert_eq!(differences(String::new()).expect(200).await.json()["items"], json!([]));
+
+    let one = format!("{ITEMS}/{web}");
+    let now = server.get(&one).by(Admin).expect(200).await;
+    let now = server.patch(&one, json!({"attributes": {"memory_mib": 2048}})).by(Admin).seen(&now).expect(200).await;
+    let gone = format!("{one}/relations/{}", relation.field("id"));
+    server.ask(Method::DELETE, &gone).by(Admin).seen(&now).expect(204).await;
+    relate(&server, (ITEMS, &web), "runs_on", &host, None).await;
+    server.post(&format!("{ITEMS}/{old}/retire"), json!({})).by(Admin).expect(200).await;
+    item(&server, "server", "new", json!({})).await;
+    let after = take("After").expect(201).await;
+    for query in [String::new(), format!("?against={}", after.field("id"))] {
+        let found = differences(query.clone()).expect(200).await.json();
+        let found = found["items"].as_array().unwrap();
+        let of = |title: &str| found.iter().find(|d| d["title"] == title).unwrap_or(&Value::Null).clone();
+        assert_eq!(of("web")["changes"], json!([{"field": "attributes.memory_mib", "from": 1024, "to": 2048}]));
+        assert_eq!(of("web")["relations_removed"][0]["record_id"], old);
+        assert_eq!(of("web")["relations_added"][0]["record_id"], host);
+        assert_eq!(of("new")["how"], "added");
+        // What is there still but fits the filter no more has changed; in the other baseline it is not.
+        assert_eq!(of("old")["how"], if query.is_empty() { "changed" } else { "removed" });
+        assert_eq!(found.len(), 3);
+    }
+    let page = differences("?limit=2".to_owned()).expect(200).await.json();
+    assert_eq!(page["items"].as_array().unwrap().len(), 2);
+    let next = format!("?limit=2&cursor={}", page["next_cursor"].as_str().unwrap());
+    assert_eq!(differences(next).expect(200).await.json()["items"].as_array().unwrap().len(), 1);
+    server.ask(Method::DELETE, &path).by(Alex).expect(403).await;
+    server.ask(Method::DELETE, &path).by(Admin).expect(204).await;
+    server.get(&path).by(Admin).expect(404).await;
+}
+
+#[actix_web::test]
+async fn health_tells_how_many_fail_and_lists_them() {
+    let server = Server::start().await;
+    let shop = service(&server, "Shop").await;
+    let whole =
+        json!({"manufacturer": "A", "model": "B", "serial_number": "S-1", "hostname": "a", "operating_system": "C"});
+    let good = item(&server, "server", "good", whole).await;
+    relate(&server, (SERVICES, &shop), "depends_on", &good, None).await;
+    item(&server, "server", "bare", json!({"serial_number": "S-1"})).await;
+    let retired = item(&server, "server", "retired", json!({})).await;
+    relate(&server, (ITEMS, &good), "uses", &retired, None).await;
+    server.post(&format!("{ITEMS}/{retired}/retire"), json!({})).by(Admin).expect(200).await;
+    let seen = json!({"items": [{"class": "server", "title": "good", "attributes": {"hostname": "a"}}]});
+    server.post("/api/v1/configuration-imports?source=discovery", seen).by(Admin).expect(202).await;
+    server.assembly.jobs().work_off().await.unwrap();
+    let rule = json!({"name": "An owner", "scope": "is_a = hardware", "condition": "owner != null"});
+    server.post("/api/v1/compliance-rules", rule).by(Admin).expect(201).await;
+    for (wrong, pointer) in [
+        (json!({"name": "x", "condition": "owner is"}), "/condition"),
+        (json!({"name": "x", "condition": " "}), "/condition"),
+        (json!({"name": "x", "scope": "no_such = 1", "condition": "owner != null"}), "/scope"),
+    ] {
+        let refused = server.post("/api/v1/compliance-rules", wrong).by(Admin).expect(422).await.json();
+        assert_eq!(refused["errors"][0]["pointer"], pointer);
+    }
+    server.at("2026-05-03T11:00:00Z");
+    let health = server.get("/api/v1/configuration-health").by(Alex).expect(200).await.json();
+    assert_eq!((&health["items"], &health["complete_percent"]), (&json!(2), &json!(50.0)));
+    let mut failing = Vec::new();
+    for checks in ["complete", "correct", "compliant"] {
+        for check in health[checks].as_array().unwrap() {
+            let filter: String = check["filter"].as_str().unwrap().bytes().map(|b| format!("%{b:02X}")).collect();
+            let list = server.get(&format!("{ITEMS}?count=true&filter={filter}")).by(Alex).expect(200).await;
+            assert_eq!(list.field("total"), check["failing"].to_string(), "{check}");
+            failing.push((check["check"].as_str().unwrap(), check["failing"].as_i64().unwrap()));
+        }
+    }
+    assert_eq!(failing, [("server", 1), ("orphan", 1), ("stale", 1), ("retired_but_related", 1), ("An owner", 2)]);
+    assert_eq!(
+        (&health["duplicates"][0]["attribute"], &health["duplicates"][0]["value"]),
+        (&json!("serial_number"), &json!("S-1"))
+    );
+    assert_eq!(health["duplicates"][0]["records"].as_array().unwrap().len(), 2);
+    let fresh = server.get("/api/v1/configuration-health?stale_days=100").by(Alex).expect(200).await.json();
+    assert_eq!(fresh["correct"][1]["failing"], 0);
+    server.get("/api/v1/configuration-health?stale_days=0").by(Alex).expect(400).await;
+    server.get("/api/v1/configuration-health").by(Rita).expect(403).await;
+}
+
+#[actix_web::test]
+async fn a_campaign_asks_reminds_and_tells_how_far_it_is() {
+    let server = Server::start().await;
+    let network = people::team(&server.assembly, "network").to_string();
+    let make = |title: &str, more: Value| {
+        let mut body = json!({"title": title, "class": "server"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        server.post(ITEMS, body).by(Admin)
+    };
+    let mine = make("mine", json!({"owner_id": Alex.id(&server.assembly)})).expect(201).await.field("id");
+    let theirs = make("theirs", json!({"support_team_id": network})).expect(201).await.field("id");
+    let new = json!({"name": "Spring", "filter": "is_a = server", "due_at": "2026-03-13T11:00:00Z", "remind_days": 3});
+    server.post(CAMPAIGNS, new.clone()).by(Alex).expect(403).await;
+    let campaign = server.post(CAMPAIGNS, new).by(Admin).expect(201).await;
+    let path = format!("{CAMPAIGNS}/{}", campaign.field("id"));
+    let decide = |record: &str, body: Value| server.post(&format!("{path}/items/{record}/decide"), body);
+    decide(&theirs, json!({"outcome": "certified"})).by(Alex).expect(403).await;
+    decide(&theirs, json!({"outcome": "rejected"})).by(Nora).expect(422).await;
+    decide(&theirs, json!({"outcome": "rejected", "comment": "Scrapped in May."})).by(Nora).expect(200).await;
+    let asked = server.get(&format!("{path}/items?mine=true&outcome=open")).by(Alex).expect(200).await.json();
+    assert_eq!((asked["items"].as_array().unwrap().len(), &asked["items"][0]["record"]["title"]), (1, &json!("mine")));
+    let history = server.get(&format!("{ITEMS}/{theirs}/history")).by(Admin).expect(200).await.json();
+    assert_eq!(history["items"][0]["action"], "configuration_item.certification_rejected");
+
+    let actions = async |id: &str| {
+        let history = server.get(&format!("{ITEMS}/{id}/history")).by(Admin).expect(200).await.json();
+        let actions = history["items"].as_array().unwrap().iter();
+        actions
+            .map(|entry| entry["action"].as_str().unwrap().rsplit('.').next().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    for (at, expected) in [
+        ("2026-03-09T11:00:00Z", &["created"][..]),
+        ("2026-03-10T11:00:00Z", &["certification_due", "created"][..]),
+        ("2026-03-12T11:00:00Z", &["certification_due", "created"][..]),
+        ("2026-03-13T11:00:00Z", &["certification_overdue", "certification_due", "created"][..]),
+        ("2026-03-20T11:00:00Z", &["certification_overdue", "certification_due", "created"][..]),
+    ] {
+        server.at(at);
+        server.assembly.jobs().fire_timers().await.unwrap();
+        assert_eq!(actions(&mine).await, expected, "{at}");
+    }
+    assert_eq!(actions(&theirs).await, ["certification_rejected", "created"]);
+    let progress = server.get(&path).by(Alex).expect(200).await.json()["progress"].clone();
+    assert_eq!(progress, json!({"items": 2, "certified": 0, "rejected": 1, "open": 1}));
+    decide(&mine, json!({"outcome": "certified"})).by(Alex).expect(200).await;
+    server.post(&format!("{path}/end"), json!({})).by(Admin).expect(200).await;
+    decide(&mine, json!({"outcome": "certified"})).by(Alex).expect(409).await;
+    for (change, pointer) in [
+        (json!({"due_at": "2026-03-01T00:00:00Z"}), "/due_at"),
+        (json!({"filter": "class = printer"}), "/filter"),
+        (json!({"name": ""}), "/name"),
+    ] {
+        let mut body = json!({"name": "x", "filter": "is_a = server", "due_at": "2026-06-01T00:00:00Z"});
+        body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        let refused = server.post(CAMPAIGNS, body).by(Admin).expect(422).await.json();
+        assert_eq!(refused["errors"][0]["pointer"], pointer);
+    }
+}
