@@ -52,6 +52,6 @@ impl Build {
 
     /// A host that answers with the tables that it is pinned to.
     pub fn host(&self, host: &Arc<dyn Host>) -> Arc<dyn Host> {
-        WithTables::over(host, &self.tables)
+        WithTables::over(host, &self.tables).into_owned()
     }
 }

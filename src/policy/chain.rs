@@ -283,6 +283,10 @@ impl Verdict {
     pub fn said(&self) -> impl Iterator<Item = &Effect> {
         self.effects.iter().map(|placed| &placed.effect)
     }
+    /// Whether it says the same as another, wherever the scripts say so: on one record, both come to the same.
+    pub fn says_as(&self, other: &Verdict) -> bool {
+        self.fallback == other.fallback && self.said().eq(other.said())
+    }
     /// The ids of the policies of which no version could answer.
     pub fn unanswered(&self) -> impl Iterator<Item = &str> {
         let last =
@@ -303,7 +307,7 @@ pub fn decide(bundle: &Bundle, decision: Decision, input: &Input, host: &Arc<dyn
     let mut verdict = Verdict { effects: Vec::new(), fallback: None, runs: Vec::new() };
     for policy in bundle.policies(decision, input.record.schema().name()) {
         match ask(policy, spec.fallback, input, host, &mut verdict.runs) {
-            true => verdict.effects.extend(verdict.runs.last().iter().flat_map(|run| run.evaluation.effects.clone())),
+            true => verdict.effects.extend_from_slice(verdict.runs.last().map_or(&[], |run| &run.evaluation.effects)),
             false => {
                 verdict.fallback = Some(spec.fallback);
                 if spec.fallback == Fallback::Refuse {

@@ -14,7 +14,7 @@ mod tests;
 use std::cmp::Ordering;
 
 use rhai::{
-    Dynamic, EvalAltResult, EvalContext, Expr, Expression, FnCallExpr, ImmutableString, Position, Scope, Token,
+    Dynamic, EvalAltResult, EvalContext, Expr, Expression, FnCallExpr, ImmutableString, Position, Token,
     plugin::RhaiResult,
 };
 
@@ -39,6 +39,35 @@ pub enum Condition {
     Test(Test),
     /// Rhai knows.
     Script,
+}
+
+/// Who asks a condition: the variables that it sees, and Rhai.
+pub trait Asks {
+    /// Does something with a variable; nothing where there is none of this name.
+    fn see<T>(&self, variable: &str, then: impl FnOnce(Variable) -> Option<T>) -> Option<T>;
+
+    /// What Rhai makes of an expression.
+    ///
+    /// # Errors
+    /// Those of Rhai.
+    fn ask_rhai(&mut self, expr: &Expr) -> RhaiResult;
+}
+
+/// What a variable holds.
+pub enum Variable<'a> {
+    /// A record, as a function was given it.
+    Record(&'a Facts),
+    /// Whatever Rhai has of it.
+    Value(&'a Dynamic),
+}
+
+impl Asks for EvalContext<'_, '_, '_, '_, '_, '_> {
+    fn see<T>(&self, variable: &str, then: impl FnOnce(Variable) -> Option<T>) -> Option<T> {
+        then(Variable::Value(self.scope().get(variable)?))
+    }
+    fn ask_rhai(&mut self, expr: &Expr) -> RhaiResult {
+        self.eval_expression_tree(&Expression::from(expr))
+    }
 }
 
 /// What a condition came to.
@@ -89,23 +118,23 @@ impl Condition {
     ///
     /// # Errors
     /// Those of Rhai.
-    pub fn eval(&self, call: &mut EvalContext, expr: &Expr) -> Native<Came> {
+    pub fn eval(&self, run: &mut impl Asks, expr: &Expr) -> Native<Came> {
         match (self, expr) {
-            (Condition::All(parts), Expr::And(exprs, at)) => each(call, parts, exprs, false, *at),
-            (Condition::Any(parts), Expr::Or(exprs, at)) => each(call, parts, exprs, true, *at),
+            (Condition::All(parts), Expr::And(exprs, at)) => each(run, parts, exprs, false, *at),
+            (Condition::Any(parts), Expr::Or(exprs, at)) => each(run, parts, exprs, true, *at),
             (Condition::Not(known), _) => {
                 step(expr.position())?;
-                let Some(turned) = turned(expr) else { return by_script(call, expr) };
-                match known.eval(call, turned)? {
+                let Some(turned) = turned(expr) else { return by_script(run, expr) };
+                match known.eval(run, turned)? {
                     Came::Truth(truth) => Ok(Came::Truth(!truth)),
-                    Came::Value(_) => by_script(call, expr),
+                    Came::Value(_) => by_script(run, expr),
                 }
             }
             (Condition::Test(test), _) => {
                 step(expr.position())?;
-                test.is_true(call.scope()).map_or_else(|| by_script(call, expr), |truth| Ok(Came::Truth(truth)))
+                test.is_true(run).map_or_else(|| by_script(run, expr), |truth| Ok(Came::Truth(truth)))
             }
-            (Condition::All(_) | Condition::Any(_) | Condition::Script, _) => by_script(call, expr),
+            (Condition::All(_) | Condition::Any(_) | Condition::Script, _) => by_script(run, expr),
         }
     }
 }
@@ -118,16 +147,15 @@ pub fn step(at: Position) -> Native<()> {
     limits::step(0).map_or(Ok(()), |why| Err(EvalAltResult::ErrorTerminated(why, at).into()))
 }
 
-fn by_script(call: &mut EvalContext, expr: &Expr) -> Native<Came> {
-    let given: RhaiResult = call.eval_expression_tree(&Expression::from(expr));
-    given.map(Came::from)
+fn by_script(run: &mut impl Asks, expr: &Expr) -> Native<Came> {
+    run.ask_rhai(expr).map(Came::from)
 }
 
 /// Goes through parts until one is as `until`.
-fn each(call: &mut EvalContext, parts: &[Condition], exprs: &[Expr], until: bool, at: Position) -> Native<Came> {
+fn each(run: &mut impl Asks, parts: &[Condition], exprs: &[Expr], until: bool, at: Position) -> Native<Came> {
     step(at)?;
     for (part, expr) in parts.iter().zip(exprs) {
-        match part.eval(call, expr)? {
+        match part.eval(run, expr)? {
             Came::Truth(truth) if truth == until => return Ok(Came::Truth(until)),
             Came::Truth(_) => (),
             Came::Value(value) => {
@@ -205,20 +233,20 @@ impl Test {
     }
 
     /// Whether it is true; nothing where Rhai has to say.
-    fn is_true(&self, scope: &Scope) -> Option<bool> {
+    fn is_true(&self, run: &impl Asks) -> Option<bool> {
         match self {
-            Test::True(value) => value.see(scope, |seen| if let Seen::Bool(yes) = seen { Some(yes) } else { None }),
+            Test::True(value) => value.see(run, |seen| if let Seen::Bool(yes) = seen { Some(yes) } else { None }),
             Test::Compare(left, comparison, right) => {
-                left.see(scope, |left| right.see(scope, |right| comparison.of_seen(left, right)))
+                left.see(run, |left| right.see(run, |right| comparison.of_seen(left, right)))
             }
             Test::Contains(text, wanted) => {
-                text.see(scope, |text| wanted.see(scope, |wanted| Some(text.text()?.contains(wanted.text()?))))
+                text.see(run, |text| wanted.see(run, |wanted| Some(text.text()?.contains(wanted.text()?))))
             }
             Test::Mentions(path, phrases) => {
                 let mentions = |record: &Facts| phrases.iter().any(|phrase| record.mentions_phrase(phrase));
-                path.see(scope, |seen| if let Seen::Record(record) = seen { Some(mentions(record)) } else { None })
+                path.see(run, |seen| if let Seen::Record(record) = seen { Some(mentions(record)) } else { None })
             }
-            Test::OneOf(value, texts) => value.with_text(scope, |text| texts.iter().any(|one| one.as_str() == text)),
+            Test::OneOf(value, texts) => value.with_text(run, |text| texts.iter().any(|one| one.as_str() == text)),
         }
     }
 }

@@ -20,6 +20,7 @@ use super::{
     limits::{self, MAX_LEFT, MAX_LOOKED_UP, MAX_SAID, MAX_TRIED, Over},
     program::Program,
     table::{Row, Table},
+    trace::Tried,
 };
 use crate::clock::Moment;
 
@@ -40,17 +41,6 @@ pub fn mistake(code: &'static str, message: impl Into<String>, at: Position) -> 
     EvalAltResult::ErrorRuntime(Dynamic::from(Mistake { code, message: message.into() }), at).into()
 }
 
-/// What a rule came to: where it is, and which part of its condition was false, if one was.
-#[derive(Clone, Copy, Debug)]
-pub struct Tried {
-    /// Where the rule's name stands.
-    pub at: Position,
-    /// Whether it fitted.
-    pub fitted: bool,
-    /// Which part of an `and` was the first to be false.
-    pub failed_part: usize,
-}
-
 /// What tests need beyond a decision.
 #[derive(Clone)]
 pub struct Testing {
@@ -68,7 +58,7 @@ pub struct State {
     pub changed: Arc<BTreeMap<String, Value>>,
     /// What was said.
     pub effects: Vec<Placed>,
-    /// The rules, in the order they were tried.
+    /// The rules, in the order they were tried; a run has them with it where no script code runs.
     pub tried: Vec<Tried>,
     /// What was asked of the host.
     pub calls: Vec<HostCall>,
@@ -83,14 +73,15 @@ impl State {
         self.left += bytes;
         if self.left > MAX_LEFT { Err(over(Over::Left, at)) } else { Ok(()) }
     }
-    /// Notes that a rule was tried.
-    pub fn try_rule(&mut self, tried: Tried) -> Native<()> {
-        if self.tried.len() == MAX_TRIED {
-            return Err(over(Over::Tried, tried.at));
-        }
-        self.tried.push(tried);
-        Ok(())
+}
+
+/// Notes that a rule was tried.
+pub fn note(tried: &mut Vec<Tried>, one: Tried) -> Native<()> {
+    if tried.len() == MAX_TRIED {
+        return Err(over(Over::Tried, one.at));
     }
+    tried.push(one);
+    Ok(())
 }
 
 /// The mistake of a run that leaves more in the log than it may.

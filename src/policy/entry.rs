@@ -12,15 +12,17 @@ use std::{
 };
 
 use rhai::{
-    AST, Caches, Dynamic, Engine, EvalAltResult, EvalContext, Expr, Expression, ImmutableString, Module, Position,
-    Scope, Shared, Stmt, StmtBlock, plugin::RhaiResult,
+    AST, Caches, Dynamic, Engine, EvalAltResult, EvalContext, Expr, Expression, GlobalRuntimeState, ImmutableString,
+    Module, Position, Scope, Shared, Stmt, StmtBlock, plugin::RhaiResult,
 };
 
 use super::{
-    condition::IsOwn,
+    condition::{self, Asks, IsOwn, Variable},
     context::Context,
-    limits,
+    facts::Facts,
+    limits::MAX_TRIED,
     syntax::{Known, rule},
+    trace::Tried,
     validate::script::statements,
 };
 
@@ -65,6 +67,9 @@ fn parted(body: Vec<Stmt>, (start, end): (Position, Position), is_own: IsOwn) ->
     parts
 }
 
+/// What a decision's function is given: a record, and for some what else it is made on.
+pub type Arguments<'a> = [Option<&'a Facts>; 2];
+
 impl Entry {
     /// The function of that name and number of parameters; nothing when there is none.
     pub fn of(ast: &AST, name: &str, params: usize) -> Option<Entry> {
@@ -75,42 +80,116 @@ impl Entry {
         Some(Entry { params: function.params.to_vec(), body })
     }
 
-    /// Calls it, of the script that it was made of.
+    /// Calls it, of the script that it was made of. Where a rule ends it, it gives nothing: the rule said something.
     ///
     /// # Errors
     /// What goes wrong in the script.
-    pub fn call(&self, engine: &Engine, ast: &AST, arguments: Vec<Dynamic>, context: &Context) -> RhaiResult {
-        let mut known = FoundOut::of(ast.shared_lib());
-        let mut global = engine.new_global_runtime_state();
-        global.lib.push(Shared::clone(ast.shared_lib()));
-        global.tag = Dynamic::from(context.clone());
+    pub fn call(&self, engine: &Engine, ast: &AST, arguments: Arguments, context: &Context) -> RhaiResult {
         // A call is a step, as everywhere in a script.
-        if let Some(why) = limits::step(0) {
-            return Err(EvalAltResult::ErrorTerminated(why, Position::NONE).into());
-        }
-        let mut scope = Scope::new();
-        for (name, value) in self.params.iter().zip(arguments) {
-            scope.push_dynamic(name.clone(), value);
-        }
-        let mut call = EvalContext::new(engine, &mut global, &mut known.caches, &mut scope, None);
-        let result = self.run(&mut call, context);
-        known.keep();
-        result.or_else(|error| returned(*error))
+        condition::step(Position::NONE)?;
+        let tried = Vec::with_capacity(self.body.len().min(MAX_TRIED));
+        let mut run = Run { engine, ast, params: &self.params, arguments, context, tried, script: None };
+        self.run(&mut run).or_else(|error| returned(*error))
     }
 
-    fn run(&self, call: &mut EvalContext, context: &Context) -> RhaiResult {
+    fn run(&self, run: &mut Run) -> RhaiResult {
         let mut last = Dynamic::UNIT;
         for part in &self.body {
-            last = match part {
-                Part::Rule(rule) => rule.run(call, context)?,
+            match part {
+                Part::Rule(rule) => {
+                    if rule.run(run)?.is_break() {
+                        return Ok(Dynamic::UNIT);
+                    }
+                    last = Dynamic::UNIT;
+                }
                 #[expect(
                     deprecated,
                     reason = "Rhai marks it as volatile, not as deprecated; the exact version is pinned"
                 )]
-                Part::Script(statements) => call.eval_expression_tree_raw(&Expression::from(statements), false)?,
-            };
+                Part::Script(statements) => {
+                    let statements = Expression::from(statements);
+                    last = run.by_rhai(|call| call.eval_expression_tree_raw(&statements, false))?;
+                }
+            }
         }
         Ok(last)
+    }
+}
+
+/// A run of a function: Rhai is made ready for it once something comes that Rhai alone knows.
+pub struct Run<'a> {
+    engine: &'a Engine,
+    ast: &'a AST,
+    params: &'a [ImmutableString],
+    arguments: Arguments<'a>,
+    /// What the run has said, asked and tried.
+    pub context: &'a Context,
+    /// The rules that were tried; the context has them while Rhai runs.
+    pub tried: Vec<Tried>,
+    script: Option<Script>,
+}
+
+/// What Rhai has of a run.
+struct Script {
+    global: GlobalRuntimeState,
+    scope: Scope<'static>,
+    known: FoundOut,
+}
+
+impl Script {
+    fn of(run: &Run) -> Script {
+        let mut global = run.engine.new_global_runtime_state();
+        global.lib.push(Shared::clone(run.ast.shared_lib()));
+        global.tag = Dynamic::from(run.context.clone());
+        let mut scope = Scope::new();
+        for (name, value) in run.params.iter().zip(run.arguments.into_iter().flatten()) {
+            scope.push_dynamic(name.clone(), Dynamic::from(value.clone()));
+        }
+        Script { global, scope, known: FoundOut::of(run.ast.shared_lib()) }
+    }
+}
+
+impl Run<'_> {
+    /// Does something with Rhai.
+    fn by_rhai<T>(&mut self, ask: impl FnOnce(&mut EvalContext) -> T) -> T {
+        let mut script = self.script.take().unwrap_or_else(|| Script::of(self));
+        self.hand_over();
+        let Script { global, scope, known } = &mut script;
+        let given = ask(&mut EvalContext::new(self.engine, global, &mut known.caches, scope, None));
+        self.hand_over();
+        self.script = Some(script);
+        given
+    }
+
+    /// Gives the rules that were tried to the context, or takes them back from there.
+    fn hand_over(&mut self) {
+        std::mem::swap(&mut self.context.state().tried, &mut self.tried);
+    }
+}
+
+impl Asks for Run<'_> {
+    fn see<T>(&self, variable: &str, then: impl FnOnce(Variable) -> Option<T>) -> Option<T> {
+        if let Some(script) = &self.script {
+            return then(Variable::Value(script.scope.get(variable)?));
+        }
+        let place = self.params.iter().position(|param| param == variable)?;
+        then(Variable::Record((*self.arguments.get(place)?)?))
+    }
+
+    fn ask_rhai(&mut self, expr: &Expr) -> RhaiResult {
+        self.by_rhai(|call| call.eval_expression_tree(&Expression::from(expr)))
+    }
+}
+
+/// However it ends, the context has what was tried, and what was found out of the script is kept.
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        if !self.tried.is_empty() {
+            self.hand_over();
+        }
+        if let Some(script) = self.script.take() {
+            script.known.keep();
+        }
     }
 }
 
@@ -167,6 +246,7 @@ mod tests {
 
     use super::*;
     use crate::policy::{
+        context::Said,
         decision::Decision,
         engine, facts,
         functions::test_clock,
@@ -186,12 +266,13 @@ mod tests {
     }
 
     /// What a call gives, and how many steps it takes.
-    fn called(call: impl FnOnce(&Engine, Vec<Dynamic>, &Context) -> RhaiResult) -> (String, u64) {
+    fn called(call: impl FnOnce(&Engine, &Facts, &Context) -> RhaiResult) -> (String, u64) {
         // Time is no matter here: a busy machine takes long.
         let running = Running::start(Limits { time: Duration::from_secs(10), ..LIVE });
-        let arguments = vec![Dynamic::from(facts::incident().made_up())];
-        let given = engine::with(|e| call(e, arguments, &context()));
-        let given = given.map_or_else(|error| format!("{error} at {}", error.position()), |value| value.to_string());
+        let given = engine::with(|e| call(e, &facts::incident().made_up(), &context()));
+        // What was said and nothing are both well.
+        let shown = |value: Dynamic| if value.is::<Said>() { String::new() } else { value.to_string() };
+        let given = given.map_or_else(|error| format!("{error} at {}", error.position()), shown);
         (given, running.steps())
     }
 
@@ -211,13 +292,14 @@ mod tests {
         on_ample_stack(|| {
             for source in sources {
                 let program = compiled(&source);
-                let plainly = called(|engine, arguments, context| {
+                let plainly = called(|engine, record, context| {
                     let options = CallFnOptions::new().eval_ast(false).with_tag(context.clone());
+                    let arguments = vec![Dynamic::from(record.clone())];
                     engine.call_fn_with_options(options, &mut Scope::new(), program.ast(), "route", arguments)
                 });
                 for _ in 0..4 {
-                    let entered = called(|engine, arguments, context| {
-                        program.entry().unwrap().call(engine, program.ast(), arguments, context)
+                    let entered = called(|engine, record, context| {
+                        program.entry().unwrap().call(engine, program.ast(), [Some(record), None], context)
                     });
                     assert_eq!(entered.0, plainly.0, "{source}");
                     // A rule takes fewer steps than Rhai takes with it.
@@ -232,8 +314,8 @@ mod tests {
     fn what_a_thread_remembers_has_bounds() {
         on_ample_stack(|| {
             let run = |program: &Program| {
-                called(|engine, arguments, context| {
-                    program.entry().unwrap().call(engine, program.ast(), arguments, context)
+                called(|engine, record, context| {
+                    program.entry().unwrap().call(engine, program.ast(), [Some(record), None], context)
                 })
             };
             for number in 0..2 * SCRIPTS {

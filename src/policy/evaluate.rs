@@ -4,7 +4,6 @@ use std::{
     collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::Instant,
 };
 
 use rhai::{CallFnOptions, Dynamic, EvalAltResult, Position, Scope, plugin::RhaiResult};
@@ -12,15 +11,17 @@ use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use utoipa::ToSchema;
 
 use super::{
-    context::{Context, Native, Said, Testing, Tried},
+    context::{Context, Native, Said, Testing},
     decision::{Effect, Placed},
     diagnostic::{LIMIT, LOOP, RunError, UNASKED, from_run_error},
     engine,
+    entry::Arguments,
     facts::{self, FactSchema, Facts, Value},
     host::{Host, HostCall},
-    limits::{LIVE, Limits, MAX_TRIED, Running},
+    limits::{LIVE, Limits, Running},
     program::Program,
     syntax::named,
+    trace::{RuleTrace, Trace},
 };
 use crate::{
     clock::Moment,
@@ -81,11 +82,11 @@ impl Input {
     }
 
     /// The arguments of a decision's function.
-    fn arguments(&self, program: &Program) -> Result<Vec<Dynamic>, RunError> {
-        let (spec, record) = (program.decision().spec(), Dynamic::from(self.record.clone()));
-        let Some(wanted) = spec.beside() else { return Ok(vec![record]) };
+    fn arguments(&self, program: &Program) -> Result<Arguments<'_>, RunError> {
+        let spec = program.decision().spec();
+        let Some(wanted) = spec.beside() else { return Ok([Some(&self.record), None]) };
         match self.beside.as_ref().filter(|given| given.schema().name() == wanted) {
-            Some(given) => Ok(vec![record, Dynamic::from(given.clone())]),
+            Some(given) => Ok([Some(&self.record), Some(given)]),
             None => {
                 let message = format!("the {} decision is made on a {wanted}, and none was given", spec.name);
                 Err(RunError { code: format!("no_{wanted}"), message, line: 0, column: 0 })
@@ -126,21 +127,6 @@ pub enum Outcome {
     Loop,
 }
 
-/// What one rule came to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct RuleTrace {
-    /// The name.
-    #[schema(value_type = String)]
-    pub name: Arc<str>,
-    /// The line of the script.
-    pub line: usize,
-    /// Whether it fitted.
-    pub fitted: bool,
-    /// For a rule that fitted its whole condition, for another the first part of it that was false.
-    #[schema(value_type = String)]
-    pub because: Arc<str>,
-}
-
 /// One run of one policy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Evaluation {
@@ -149,7 +135,8 @@ pub struct Evaluation {
     /// What it said; nothing after a limit or an error.
     pub effects: Vec<Placed>,
     /// The rules that were tried, in order.
-    pub rules: Vec<RuleTrace>,
+    #[schema(value_type = Vec<RuleTrace>)]
+    pub rules: Trace,
     /// What was looked up, in order.
     pub host_calls: Vec<HostCall>,
     /// Steps it took.
@@ -168,7 +155,7 @@ impl Evaluation {
     /// Of a policy that was not asked, for this reason.
     pub fn unasked(outcome: Outcome, code: &str, why: String) -> Evaluation {
         let error = Some(RunError { code: code.to_owned(), message: why, line: 0, column: 0 });
-        let (effects, rules, host_calls) = (Vec::new(), Vec::new(), Vec::new());
+        let (effects, rules, host_calls) = (Vec::new(), Trace::default(), Vec::new());
         Evaluation { outcome, effects, rules, host_calls, operations: 0, microseconds: 0, error }
     }
     /// Whether the policy was asked.
@@ -184,19 +171,15 @@ impl Evaluation {
 /// Runs a policy. The thread needs a stack of `runner::STACK`. It never fails: what goes wrong is in the evaluation.
 pub fn evaluate(program: &Program, input: &Input, host: &Arc<dyn Host>) -> Evaluation {
     engine::ready();
-    let started = Instant::now();
-    let context = Context::new(program.decision(), host, input.now, &input.changed, None);
-    context.state().tried.reserve_exact(program.rules().len().min(MAX_TRIED));
     let running = Running::start(LIVE);
+    let context = Context::new(program.decision(), host, input.now, &input.changed, None);
     let function = program.decision().spec().function;
     let result = input
         .arguments(program)
         .and_then(|arguments| decide(program, arguments, &context))
         .and_then(|returned| check_returned(program, &context, &returned));
     let result = result.and_then(|()| not_stopped(&running)).map_err(|e| placed(e, program, function));
-    let operations = running.steps();
-    drop(running);
-    finish(program, &context, result.err(), operations, started)
+    finish(program, &context, result.err(), &running)
 }
 
 /// An error at its word, or at the function that was called when it has no place of its own.
@@ -212,7 +195,7 @@ fn not_stopped(running: &Running) -> Result<(), RunError> {
 }
 
 /// Calls a script's decision within the running budget.
-fn decide(program: &Program, arguments: Vec<Dynamic>, context: &Context) -> Result<Dynamic, RunError> {
+fn decide(program: &Program, arguments: Arguments, context: &Context) -> Result<Dynamic, RunError> {
     caught(program, || {
         engine::with(|e| match program.entry() {
             Some(entry) => entry.call(e, program.ast(), arguments, context),
@@ -251,13 +234,7 @@ fn check_returned(program: &Program, context: &Context, returned: &Dynamic) -> R
     Err(RunError { code: "no_decision".to_owned(), message, line: 0, column: 0 })
 }
 
-fn finish(
-    program: &Program,
-    context: &Context,
-    error: Option<RunError>,
-    operations: u64,
-    started: Instant,
-) -> Evaluation {
+fn finish(program: &Program, context: &Context, error: Option<RunError>, running: &Running) -> Evaluation {
     let mut state = context.state();
     let effects = if error.is_some() { Vec::new() } else { std::mem::take(&mut state.effects) };
     let outcome = match &error {
@@ -266,18 +243,10 @@ fn finish(
         None if effects.is_empty() => Outcome::Passed,
         None => Outcome::Ok,
     };
-    let mut rules = Vec::with_capacity(state.tried.len());
-    rules.extend(state.tried.iter().filter_map(|tried| trace(program, tried)));
+    let rules = program.trace(std::mem::take(&mut state.tried));
     let host_calls = std::mem::take(&mut state.calls);
-    let microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let (operations, microseconds) = (running.steps(), running.microseconds());
     Evaluation { outcome, effects, rules, host_calls, operations, microseconds, error }
-}
-
-fn trace(program: &Program, tried: &Tried) -> Option<RuleTrace> {
-    let rule = program.rule_at(tried.at)?;
-    let false_part = rule.parts.get(tried.failed_part).filter(|_| !tried.fitted);
-    let because = Arc::clone(false_part.unwrap_or(&rule.condition));
-    Some(RuleTrace { name: Arc::clone(&rule.name), line: rule.line, fitted: tried.fitted, because })
 }
 
 /// Runs one function of a test, and what is to be done with what it gives.
@@ -290,7 +259,6 @@ pub(super) fn run_test(
     then: &dyn Fn(&Context, Dynamic) -> Native<()>,
 ) -> (Option<RunError>, u64) {
     engine::ready();
-    let started = Instant::now();
     let program = Arc::clone(&testing.program);
     let context = Context::new(program.decision(), host, now, &Arc::default(), Some(testing));
     let running = Running::start(limits);
@@ -298,5 +266,5 @@ pub(super) fn run_test(
     let result =
         result.and_then(|given| then(&context, given).map_err(|error| from_run_error(*error, program.linked())));
     let result = result.and_then(|()| not_stopped(&running)).map_err(|e| placed(e, &program, name));
-    (result.err(), u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX))
+    (result.err(), running.microseconds())
 }

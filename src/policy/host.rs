@@ -5,7 +5,7 @@
 
 mod recorded;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -112,9 +112,12 @@ pub struct WithTables {
 
 impl WithTables {
     /// As `host` answers, with these tables in place of those of their names.
-    pub fn over(host: &Arc<dyn Host>, tables: &Arc<Tables>) -> Arc<dyn Host> {
-        let (host, tables) = (Arc::clone(host), Arc::clone(tables));
-        if tables.is_empty() { host } else { Arc::new(WithTables { host, tables }) }
+    pub fn over<'a>(host: &'a Arc<dyn Host>, tables: &Arc<Tables>) -> Cow<'a, Arc<dyn Host>> {
+        if tables.is_empty() {
+            return Cow::Borrowed(host);
+        }
+        let other: Arc<dyn Host> = Arc::new(WithTables { host: Arc::clone(host), tables: Arc::clone(tables) });
+        Cow::Owned(other)
     }
 }
 

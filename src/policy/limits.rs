@@ -129,6 +129,7 @@ impl Meter {
 
 /// The budget of the run on this thread; the run around it, if any, gets its own back when this is dropped.
 pub struct Running {
+    began: Instant,
     outer: Shown,
 }
 
@@ -142,12 +143,16 @@ impl Running {
             let budget = Budget { limits, over: None, earliest, latest, started: meter.time_used(now) };
             meter.set(Shown { used: 0, memory_ceiling, budget: Some(budget) });
             meter.look_at.set(limits.next_look(0));
-            Running { outer }
+            Running { began: now, outer }
         })
     }
     /// Steps so far.
     pub fn steps(&self) -> u64 {
         METER.with(|meter| meter.used.get())
+    }
+    /// Microseconds so far.
+    pub fn microseconds(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
     /// Why the run was told to end, if it was. Some of Rhai's functions, such as `sort`, lose the error of a callback.
     pub fn was_stopped(&self) -> Option<String> {

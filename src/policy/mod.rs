@@ -52,5 +52,6 @@ mod syntax;
 pub mod table;
 pub mod testing;
 mod tokens;
+pub mod trace;
 pub mod validate;
 mod woven;

@@ -353,7 +353,7 @@ mod tests {
             "use \"people\";\nfn route(i) {\n    rule \"Boss\" when is_boss(\"bo\") then assign(\"board\");\n}";
         let evaluation = run(source);
         assert_eq!(evaluation.effects.len(), 1, "{:?}", evaluation.error);
-        assert_eq!((evaluation.effects[0].line, evaluation.rules[0].line), (3, 3));
+        assert_eq!((evaluation.effects[0].line, evaluation.rules.iter().next().unwrap().line), (3, 3));
         let linked = Linked::new(source, &modules());
         assert_eq!((linked.own(), linked.own_lines()), (source, 4));
         assert!(!linked.text().contains("test_"), "{}", linked.text());

@@ -19,6 +19,7 @@ use super::{
     source::Source,
     syntax::rule,
     tokens::Tokens,
+    trace::{Trace, Tried},
 };
 use crate::practice;
 
@@ -27,6 +28,8 @@ pub use super::limits::MAX_SOURCE;
 /// A rule as it stands in the source.
 #[derive(Clone, Debug)]
 pub struct Rule {
+    /// Where its name stands.
+    pub(super) at: Position,
     /// The name.
     pub name: Arc<str>,
     /// The line.
@@ -48,9 +51,8 @@ pub struct Program {
     entry: Option<Entry>,
     /// The same without the decision's function, so that a test that calls it runs a whole decision.
     test_ast: AST,
-    rules: Vec<Rule>,
-    /// Where the name of each rule stands.
-    places: Vec<Position>,
+    /// In the order of the source.
+    rules: Arc<[Rule]>,
 }
 
 impl Program {
@@ -78,6 +80,10 @@ impl Program {
     pub fn rules(&self) -> &[Rule] {
         &self.rules
     }
+    /// What became of them in a run.
+    pub(super) fn trace(&self, tried: Vec<Tried>) -> Trace {
+        Trace::Noted(Arc::clone(&self.rules), tried)
+    }
     pub(super) fn ast(&self) -> &AST {
         &self.ast
     }
@@ -95,12 +101,8 @@ impl Program {
         }
         let ast = self.ast.merge(&AST::new([], module));
         let (decision, kind, linked, sha256) = (self.decision, self.kind, self.linked.clone(), self.sha256.clone());
-        let (test_ast, rules, places) = (without_decision(&ast, decision), self.rules.clone(), self.places.clone());
-        Program { decision, kind, linked, sha256, entry: entry(&ast, decision), ast, test_ast, rules, places }
-    }
-    /// The rule whose name stands there.
-    pub(super) fn rule_at(&self, at: Position) -> Option<&Rule> {
-        self.places.binary_search(&at).ok().and_then(|i| self.rules.get(i))
+        let (test_ast, rules) = (without_decision(&ast, decision), Arc::clone(&self.rules));
+        Program { decision, kind, linked, sha256, entry: entry(&ast, decision), ast, test_ast, rules }
     }
 }
 
@@ -209,11 +211,11 @@ pub fn other_kind(program: &Program, kind: &str) -> Option<Diagnostic> {
 }
 
 fn program(linked: Linked, decision: Decision, ast: AST) -> Program {
-    let (rules, places) = rules_of(&ast, &Source::new(linked.text()));
+    let rules = rules_of(&ast, &Source::new(linked.text())).into();
     let test_ast = without_decision(&ast, decision);
     let sha256 = hex::encode(Sha256::digest(linked.own().as_bytes()));
     let kind = kind_of(linked.own(), decision);
-    Program { decision, kind, linked, sha256, entry: entry(&ast, decision), ast, test_ast, rules, places }
+    Program { decision, kind, linked, sha256, entry: entry(&ast, decision), ast, test_ast, rules }
 }
 
 fn entry(ast: &AST, decision: Decision) -> Option<Entry> {
@@ -226,9 +228,9 @@ fn without_decision(ast: &AST, decision: Decision) -> AST {
     rest
 }
 
-/// The rules in the order of the source, and where the name of each stands.
-fn rules_of(ast: &AST, source: &Source) -> (Vec<Rule>, Vec<Position>) {
-    let mut found: Vec<(Position, Rule)> = Vec::new();
+/// The rules in the order of the source.
+fn rules_of(ast: &AST, source: &Source) -> Vec<Rule> {
+    let mut found: Vec<Rule> = Vec::new();
     ast.walk(&mut |path: &[ASTNode]| {
         if let Some(ASTNode::Expr(expr @ Expr::Custom(..))) = path.last()
             && let Some(rule) = rule(expr)
@@ -236,10 +238,10 @@ fn rules_of(ast: &AST, source: &Source) -> (Vec<Rule>, Vec<Position>) {
         {
             let (condition, parts) = source.condition(rule.at, rule.condition, effect);
             let line = rule.at.line().unwrap_or(0);
-            found.push((rule.at, Rule { name: shortened(rule.name).into(), line, condition, parts }));
+            found.push(Rule { at: rule.at, name: shortened(rule.name).into(), line, condition, parts });
         }
         true
     });
-    found.sort_by_key(|(at, _)| *at);
-    found.into_iter().map(|(at, rule)| (rule, at)).unzip()
+    found.sort_by_key(|rule| rule.at);
+    found
 }

@@ -1,14 +1,12 @@
 //! The input of a decision, read from the text that was logged.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
-
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     evaluate::Input,
-    facts::{self, FactSchema, FieldType, OfSchema, OfType, Value},
+    facts::{self, FactSchema, FieldType, Scan, Value},
 };
-use crate::{clock::Moment, db::JsonText, error::Result};
+use crate::{db::JsonText, error::Result};
 
 impl Input {
     /// Made again from its JSON text, without the tree of JSON that [`Input::from_json`] takes.
@@ -16,78 +14,49 @@ impl Input {
     /// # Errors
     /// As [`Input::from_json`].
     pub fn from_text(text: &JsonText, schema: &Arc<FactSchema>) -> Result<Input> {
-        let mut reader = serde_json::Deserializer::from_str(text.as_str());
-        let read = Whole(schema).deserialize(&mut reader).and_then(|input| reader.end().map(|()| input));
-        // The longer way knows how to say what is wrong with it.
-        read.or_else(|_| Input::from_json(&text.read()?, schema))
+        // The longer way reads what was written otherwise, and knows how to say what is wrong with it.
+        scanned(text.as_str(), schema).map_or_else(|| Input::from_json(&text.read()?, schema), Ok)
     }
 }
 
-/// Reads a whole input.
-struct Whole<'a>(&'a Arc<FactSchema>);
-
-impl<'de> DeserializeSeed<'de> for Whole<'_> {
-    type Value = Input;
-
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Input, D::Error> {
-        from.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Whole<'_> {
-    type Value = Input;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the input of a decision")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Input, A::Error> {
-        let (mut record, mut changed, mut beside, mut now) = (None, None, None, None);
-        while let Some(part) = map.next_key::<&str>()? {
-            match part {
-                "record" => record = Some(map.next_value_seed(OfSchema(self.0))?),
-                "changed" => changed = Some(map.next_value_seed(Changed(self.0))?),
-                "now" => now = Some(map.next_value::<Moment>()?),
-                other => match facts::beside(other) {
-                    Some(schema) => {
-                        let given = map.next_value_seed(OfType(&FieldType::Nested(schema)))?;
-                        beside = if let Value::Facts(given) = given { Some(given) } else { beside };
-                    }
-                    None => drop(map.next_value::<IgnoredAny>()?),
-                },
+/// An input from text as it is logged; nothing where it is written otherwise.
+fn scanned(text: &str, schema: &Arc<FactSchema>) -> Option<Input> {
+    let mut scan = Scan::new(text);
+    scan.pass("{")?;
+    scan.member("record")?;
+    let record = scan.record(schema)?;
+    scan.pass(",")?;
+    scan.member("changed")?;
+    let changed = Arc::new(changed(&mut scan, schema)?);
+    scan.pass(",")?;
+    let mut beside = None;
+    for schema in facts::all_beside() {
+        if scan.member(schema.name()).is_some() {
+            if let Value::Facts(given) = scan.value(&FieldType::Nested(schema))? {
+                beside = beside.or(Some(given));
             }
+            scan.pass(",")?;
         }
-        let (Some(record), Some(now)) = (record, now) else { return Err(A::Error::custom("something is missing")) };
-        Ok(Input { record, changed: Arc::new(changed.unwrap_or_default()), beside, now })
     }
+    scan.member("now")?;
+    let now = scan.text()?.parse().ok()?;
+    scan.pass("}")?;
+    scan.is_done().then_some(Input { record, changed, beside, now })
 }
 
-/// Reads the old values of fields that changed.
-struct Changed<'a>(&'a FactSchema);
-
-impl<'de> DeserializeSeed<'de> for Changed<'_> {
-    type Value = BTreeMap<String, Value>;
-
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
-        from.deserialize_map(self)
+/// The old values of fields that changed.
+fn changed(scan: &mut Scan, schema: &FactSchema) -> Option<BTreeMap<String, Value>> {
+    let mut changed = BTreeMap::new();
+    scan.pass("{")?;
+    let mut more = scan.pass("}").is_none();
+    while more {
+        let name = scan.text()?;
+        scan.pass(":")?;
+        let old = scan.value(&schema.field(&name)?.kind)?;
+        changed.insert(name.into_owned(), old);
+        more = scan.goes_on("}")?;
     }
-}
-
-impl<'de> Visitor<'de> for Changed<'_> {
-    type Value = BTreeMap<String, Value>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("fields that changed")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut changed = BTreeMap::new();
-        while let Some(name) = map.next_key::<String>()? {
-            let field = self.0.field(&name).ok_or_else(|| A::Error::custom(self.0.unknown_field(&name)))?;
-            changed.insert(name, map.next_value_seed(OfType(&field.kind))?);
-        }
-        Ok(changed)
-    }
+    Some(changed)
 }
 
 #[cfg(test)]
@@ -110,8 +79,11 @@ mod tests {
         let tags = ["a".to_owned(), "ü".to_owned()];
         let mut builder = facts::Facts::builder(&schema);
         builder.set("tags", &tags[..]).unwrap().set("opened_at", test_clock()).unwrap();
-        for input in [guarded, Input::new(builder.build(), test_clock())] {
+        builder.set("title", "A \"title\"\\ \u{1f}\n").unwrap().set("description", "ä\\").unwrap();
+        let escalated = Input::new(schema.made_up(), test_clock()).beside(facts::moment().made_up());
+        for input in [guarded, escalated, Input::new(builder.build(), test_clock())] {
             let text = JsonText::of(&input).unwrap();
+            assert_eq!(scanned(text.as_str(), &schema).unwrap(), input, "it is read the short way");
             assert_eq!(Input::from_text(&text, &schema).unwrap(), input);
             assert_eq!(Input::from_json(&text.read().unwrap(), &schema).unwrap(), input);
         }
@@ -119,6 +91,18 @@ mod tests {
             json!({"record": {}, "now": "2026-03-03T10:00:00Z", "more": [{}], "changed": null, "transition": null});
         let (text, json) = (text(&little), Input::from_json(&little, &schema).unwrap());
         assert_eq!(Input::from_text(&text, &schema).unwrap(), json);
+    }
+
+    #[test]
+    fn what_came_into_the_schema_later_is_absent() {
+        let schema = facts::incident();
+        let then = "{\"record\":{\"title\":\"t\",\"urgency\":-2,\"tags\":[\"a\"],\"custom\":{}},\"changed\":{\"impact\":3},\
+                    \"transition\":null,\"now\":\"2026-03-03T10:00:00Z\"}";
+        let json = serde_json::from_str(then).unwrap();
+        assert_eq!(scanned(then, &schema), Some(Input::from_json(&json, &schema).unwrap()));
+        // Each text that ends sooner, or goes on, is no input.
+        (0..then.len()).for_each(|end| assert_eq!(scanned(&then[..end], &schema), None, "{end}"));
+        assert_eq!(scanned(&format!("{then} "), &schema), None);
     }
 
     #[test]

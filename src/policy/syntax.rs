@@ -3,16 +3,20 @@
 //! `then` ends the policy where the rule fits; `also` adds an effect and goes on. One rule may have several `also` and a
 //! last `then`. `and`, `or` and `not` read as `&&`, `||` and `!`.
 
+use std::ops::ControlFlow;
+
 use rhai::{
     Dynamic, Engine, EvalAltResult, EvalContext, Expr, Expression, ImmutableString, LexError, ParseError, Position,
     Token, plugin::RhaiResult,
 };
 
 use super::{
-    condition::{self, Came, Condition, IsOwn, Operand},
-    context::{Context, Native, Said, Tried, mistake},
+    condition::{self, Asks, Came, Condition, IsOwn, Operand},
+    context::{Context, Native, Said, mistake, note},
+    entry::Run,
     functions::{ASSIGN, assign_team},
     source::start_of,
+    trace::Tried,
 };
 
 /// The key word that opens a rule.
@@ -91,9 +95,12 @@ fn run(call: &mut EvalContext, inputs: &[Expression], ends: &Dynamic) -> RhaiRes
     let [name, condition, effects @ ..] = inputs else { return Ok(Dynamic::UNIT) };
     let at = name.position();
     let context = Context::of(Some(call.tag()), at)?;
-    not_decided(&context, at)?;
+    if context.is_decided() {
+        // A rule of a helper function ended the policy: this one is after it.
+        return Err(EvalAltResult::Return(Dynamic::UNIT, at).into());
+    }
     let failed = first_false(call, &Condition::Script, condition)?;
-    context.state().try_rule(Tried { at, fitted: failed.is_none(), failed_part: failed.unwrap_or(0) })?;
+    note(&mut context.state().tried, Tried { at, failed })?;
     if failed.is_some() {
         return Ok(Dynamic::UNIT);
     }
@@ -101,7 +108,11 @@ fn run(call: &mut EvalContext, inputs: &[Expression], ends: &Dynamic) -> RhaiRes
     for effect in effects {
         said = must_say(&context, effect.eval_with_context(call)?, effect)?;
     }
-    ended(&context, ends.as_bool() == Ok(true), said, at)
+    if ends.as_bool() != Ok(true) {
+        return Ok(Dynamic::UNIT);
+    }
+    context.decide();
+    Err(EvalAltResult::Return(said, at).into())
 }
 
 /// A rule that is run without Rhai looking for what runs it.
@@ -134,14 +145,16 @@ impl KnownEffect {
         KnownEffect { says: says.clone(), assigns }
     }
 
-    fn say(&self, call: &mut EvalContext, context: &Context) -> RhaiResult {
+    fn say(&self, run: &mut Run) -> Native<Said> {
         if let Some((team, at)) = &self.assigns {
             condition::step(*at)?;
-            if let Some(said) = team.with_text(call.scope(), |team| assign_team(context, team, *at)) {
-                return said.map(Dynamic::from);
+            let context = run.context;
+            if let Some(said) = team.with_text(run, |team| assign_team(context, team, *at)) {
+                return said;
             }
         }
-        call.eval_expression_tree(&Expression::from(&self.says))
+        let said = run.ask_rhai(&self.says)?;
+        must_say(run.context, said, &self.says).map(|_| Said)
     }
 }
 
@@ -153,39 +166,29 @@ impl Known {
         Known { at: rule.at, condition, asked, effects, ends: rule.ends }
     }
 
-    /// Tries it and, where it fits, says its effects.
+    /// Tries it and, where it fits, says its effects. It breaks where the policy ends.
     ///
     /// # Errors
     /// Those of [`run`], which does the same.
-    pub fn run(&self, call: &mut EvalContext, context: &Context) -> RhaiResult {
+    pub fn run(&self, run: &mut Run) -> Native<ControlFlow<()>> {
         condition::step(self.at)?;
-        not_decided(context, self.at)?;
-        let failed = first_false(call, &self.condition, &self.asked)?;
-        let tried = Tried { at: self.at, fitted: failed.is_none(), failed_part: failed.unwrap_or(0) };
-        context.state().try_rule(tried)?;
+        if run.context.is_decided() {
+            return Ok(ControlFlow::Break(()));
+        }
+        let failed = first_false(run, &self.condition, &self.asked)?;
+        note(&mut run.tried, Tried { at: self.at, failed })?;
         if failed.is_some() {
-            return Ok(Dynamic::UNIT);
+            return Ok(ControlFlow::Continue(()));
         }
-        let mut said = Dynamic::UNIT;
         for effect in &self.effects {
-            said = must_say(context, effect.say(call, context)?, &effect.says)?;
+            effect.say(run)?;
         }
-        ended(context, self.ends, said, self.at)
+        if !self.ends {
+            return Ok(ControlFlow::Continue(()));
+        }
+        run.context.decide();
+        Ok(ControlFlow::Break(()))
     }
-}
-
-/// Ends a function where a rule of a helper function ended the policy: this one is after it.
-fn not_decided(context: &Context, at: Position) -> Native<()> {
-    if context.is_decided() { Err(EvalAltResult::Return(Dynamic::UNIT, at).into()) } else { Ok(()) }
-}
-
-/// Goes on or ends the policy after a rule that fits has said something.
-fn ended(context: &Context, ends: bool, said: Dynamic, at: Position) -> RhaiResult {
-    if ends {
-        context.decide();
-        return Err(EvalAltResult::Return(said, at).into());
-    }
-    Ok(Dynamic::UNIT)
 }
 
 /// What an effect gave, which must be that something was said.
@@ -199,20 +202,20 @@ fn must_say(context: &Context, said: Dynamic, effect: &Expr) -> RhaiResult {
 }
 
 /// The part of the condition that is false first; nothing when it is true.
-fn first_false(call: &mut EvalContext, known: &Condition, condition: &Expr) -> Native<Option<usize>> {
+fn first_false(run: &mut impl Asks, known: &Condition, condition: &Expr) -> Native<Option<usize>> {
     let Expr::And(parts, _) = condition else {
-        return Ok(if truth(call, known, condition)? { None } else { Some(0) });
+        return Ok(if truth(run, known, condition)? { None } else { Some(0) });
     };
     for (at, part) in parts.iter().enumerate() {
-        if !truth(call, known.part(at), part)? {
+        if !truth(run, known.part(at), part)? {
             return Ok(Some(at));
         }
     }
     Ok(None)
 }
 
-fn truth(call: &mut EvalContext, known: &Condition, part: &Expr) -> Native<bool> {
-    match known.eval(call, part)? {
+fn truth(run: &mut impl Asks, known: &Condition, part: &Expr) -> Native<bool> {
+    match known.eval(run, part)? {
         Came::Truth(truth) => Ok(truth),
         Came::Value(value) => {
             let sentence = format!("a condition is true or false; this is {}", named(&value));

@@ -19,7 +19,7 @@ use crate::{
         mount::Api,
         schema,
     },
-    policy::{chain::ActivePolicy, diagnostic::LOOP, evaluate::RuleTrace, store::PolicyRow},
+    policy::{chain::ActivePolicy, diagnostic::LOOP, store::PolicyRow, trace::RuleTrace},
     record::decide::SHADOW,
     schema::decision,
 };

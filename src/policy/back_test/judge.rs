@@ -38,7 +38,7 @@ pub struct Judged {
 /// What a decision came to.
 pub struct Side {
     /// Field by field.
-    pub outcome: Outcome,
+    pub outcome: Arc<Outcome>,
     /// How.
     pub verdict: Verdict,
 }
@@ -60,11 +60,13 @@ impl Judge {
     /// The input has fields that there are no more.
     pub fn judge(&self, case: &Case) -> Result<Judged> {
         let input = Input::from_text(&case.input, &self.schema)?;
-        let side = |bundle: &Bundle| {
-            let verdict = chain::decide(bundle, self.decision, &input, &self.host);
-            Side { outcome: outcome::of(self.decision, &verdict, &input.record), verdict }
-        };
-        let (before, after) = (side(&self.before), side(&self.after));
+        let [before, after] =
+            [&self.before, &self.after].map(|bundle| chain::decide(bundle, self.decision, &input, &self.host));
+        let outcome = |verdict| Arc::new(outcome::of(self.decision, verdict, &input.record));
+        let first = outcome(&before);
+        // Nearly always both say the same, and what that comes to depends on nothing else.
+        let second = if after.says_as(&before) { Arc::clone(&first) } else { outcome(&after) };
+        let (before, after) = (Side { outcome: first, verdict: before }, Side { outcome: second, verdict: after });
         Ok(Judged { input, before, after })
     }
 
@@ -88,7 +90,8 @@ impl Judged {
 
     /// The fields in which both sides differ: before and after.
     pub fn differences(&self) -> BTreeMap<&'static str, [&str; 2]> {
-        outcome::differences(&self.before.outcome, &self.after.outcome)
+        let (before, after) = (&self.before.outcome, &self.after.outcome);
+        if Arc::ptr_eq(before, after) { BTreeMap::new() } else { outcome::differences(before, after) }
     }
 }
 

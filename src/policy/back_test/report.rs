@@ -114,8 +114,8 @@ impl BackTestReport {
         let day = case.place.at.utc().date_naive();
         if let (Some(before), Some(after)) = (judged.before.outcome.get("team"), judged.after.outcome.get("team")) {
             let teams = self.load.entry(day).or_default();
-            teams.entry(before.clone()).or_default().before += 1;
-            teams.entry(after.clone()).or_default().after += 1;
+            give(teams, before, Shift { before: 1, after: 0 });
+            give(teams, after, Shift { before: 0, after: 1 });
         }
         let mut is_different = false;
         for (field, [from, to]) in judged.differences() {
@@ -143,11 +143,10 @@ impl BackTestReport {
 
     fn add_rules(&mut self, judged: &Judged) {
         let runs = judged.after.verdict.runs.iter().filter(|run| run.policy.mode == CANDIDATE);
-        for trace in runs.flat_map(|run| &run.evaluation.rules) {
-            let same = |rule: &&mut BackTestRule| rule.line == trace.line && rule.name == *trace.name;
-            if let Some(rule) = self.rules.iter_mut().find(same) {
+        for (place, fitted) in runs.flat_map(|run| run.evaluation.rules.places()) {
+            if let Some(rule) = self.rules.get_mut(place) {
                 rule.tried += 1;
-                rule.fitted += u64::from(trace.fitted);
+                rule.fitted += u64::from(fitted);
             }
         }
     }
@@ -187,7 +186,7 @@ impl BackTestReport {
         }
         for (day, teams) in other.load {
             let mine = self.load.entry(day).or_default();
-            teams.into_iter().for_each(|(team, shift)| mine.entry(team).or_default().add(shift));
+            teams.into_iter().for_each(|(team, shift)| give(mine, &team, shift));
         }
         for (mine, theirs) in self.rules.iter_mut().zip(other.rules) {
             mine.tried += theirs.tried;
@@ -206,6 +205,14 @@ impl BackTestReport {
             pairs.sort_by(|a, b| b.decisions.cmp(&a.decisions).then_with(|| (&a.from, &a.to).cmp(&(&b.from, &b.to))));
         }
         self
+    }
+}
+
+/// Adds to what a team was given.
+fn give(teams: &mut BTreeMap<String, Shift>, team: &str, shift: Shift) {
+    match teams.get_mut(team) {
+        Some(mine) => mine.add(shift),
+        None => drop(teams.insert(team.to_owned(), shift)),
     }
 }
 

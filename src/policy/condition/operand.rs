@@ -2,8 +2,9 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use rhai::{ASTFlags, Expr, FnCallExpr, ImmutableString, Scope};
+use rhai::{ASTFlags, Dynamic, Expr, FnCallExpr, ImmutableString};
 
+use super::{Asks, Variable};
 use crate::{
     clock::Moment,
     policy::facts::{Facts, Value},
@@ -41,17 +42,17 @@ impl Operand {
     }
 
     /// Does something with it where it is text; nothing where it is not, which Rhai says best.
-    pub fn with_text<T>(&self, scope: &Scope, then: impl FnOnce(&str) -> T) -> Option<T> {
-        self.see(scope, |seen| seen.text().map(then))
+    pub fn with_text<T>(&self, run: &impl Asks, then: impl FnOnce(&str) -> T) -> Option<T> {
+        self.see(run, |seen| seen.text().map(then))
     }
 
-    pub(super) fn see<T>(&self, scope: &Scope, then: impl FnOnce(Seen) -> Option<T>) -> Option<T> {
+    pub(super) fn see<T>(&self, run: &impl Asks, then: impl FnOnce(Seen) -> Option<T>) -> Option<T> {
         match self {
             Operand::Text(text) => then(Seen::Text(text)),
             Operand::Int(whole) => then(Seen::Int(*whole)),
             Operand::Bool(yes) => then(Seen::Bool(*yes)),
             Operand::Unit => then(Seen::Unit),
-            Operand::Path(path) => path.see(scope, then),
+            Operand::Path(path) => path.see(run, then),
         }
     }
 }
@@ -102,8 +103,14 @@ impl Path {
         Some((path, None))
     }
 
-    pub(super) fn see<T>(&self, scope: &Scope, then: impl FnOnce(Seen) -> Option<T>) -> Option<T> {
-        let value = scope.get(&self.variable)?;
+    pub(super) fn see<T>(&self, run: &impl Asks, then: impl FnOnce(Seen) -> Option<T>) -> Option<T> {
+        run.see(&self.variable, |variable| match variable {
+            Variable::Record(record) => then(self.of_record(record)?),
+            Variable::Value(value) => self.of_value(value, then),
+        })
+    }
+
+    fn of_value<T>(&self, value: &Dynamic, then: impl FnOnce(Seen) -> Option<T>) -> Option<T> {
         if let Some(record) = value.read_lock::<Facts>() {
             return then(self.of_record(&record)?);
         }

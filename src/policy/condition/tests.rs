@@ -181,15 +181,21 @@ fn run(source: &str, record: Facts) -> Evaluation {
 
 /// What a condition comes to.
 fn both(condition: &str, record: &Facts) -> Evaluation {
-    same(&format!("\nrule \"r\" when {condition} then assign(\"service-desk\");\n"), record)
+    same(BEFORE, &format!("\nrule \"r\" when {condition} then assign(\"service-desk\");\n"), record)
 }
 
 /// What rules come to as those of the policy, which must be what they come to inside `if true`.
-fn same(rules: &str, record: &Facts) -> Evaluation {
-    let known = run(&format!("fn route(i) {{ {BEFORE}{rules}}}"), record.clone());
-    let by_script = run(&format!("fn route(i) {{ {BEFORE} if true {{{rules}}} }}"), record.clone());
+fn same(before: &str, rules: &str, record: &Facts) -> Evaluation {
+    let known = run(&format!("fn route(i) {{ {before}{rules}}}"), record.clone());
+    let by_script = run(&format!("fn route(i) {{ {before} if true {{{rules}}} }}"), record.clone());
     assert_eq!(known, by_script, "{rules}\n{record:?}");
     known
+}
+
+/// Whether a script compiles: one that reads what is not there is no policy.
+fn compiles(before: &str, condition: &str) -> bool {
+    let source = format!("fn route(i) {{ {before} {condition} }}");
+    on_ample_stack(|| compile(&source, Decision::Routing).is_ok()).unwrap()
 }
 
 proptest! {
@@ -197,11 +203,17 @@ proptest! {
 
     #[test]
     fn conditions_come_to_what_rhai_says(condition in condition(), given in given()) {
-        // A script that reads what is not there is no policy: it does not compile.
-        let source = format!("fn route(i) {{ {BEFORE} {condition} }}");
-        let compiles = on_ample_stack(|| compile(&source, Decision::Routing).is_ok()).unwrap();
-        prop_assume!(compiles);
+        prop_assume!(compiles(BEFORE, &condition));
         both(&condition, &record(&given));
+    }
+
+    #[test]
+    fn so_they_do_where_rhai_was_not_asked_before(first in condition(), second in condition(), given in given()) {
+        let rules = [first, second].map(|condition| {
+            format!("\nrule \"r\" when {condition} also notify(\"service-desk\") then assign(i.team);")
+        });
+        prop_assume!(compiles("if true {", &format!("{} }}", rules.concat())));
+        same("", &rules.concat(), &record(&given));
     }
 }
 
@@ -219,8 +231,8 @@ fn every_pair_of_values_compares_as_rhai_compares() {
         });
         let rules: Vec<String> = rules.collect();
         // One that fails ends the run: then each pair is asked by itself.
-        if same(&rules.concat(), &record).failed() {
-            rules.iter().for_each(|rules| drop(same(rules, &record)));
+        if same(BEFORE, &rules.concat(), &record).failed() {
+            rules.iter().for_each(|rules| drop(same(BEFORE, rules, &record)));
         }
     }
 }

@@ -76,7 +76,7 @@ fn each_policy_is_covered_as_it_says() {
 /// What an evaluation says, without what it took.
 fn gist(run: &Evaluation) -> String {
     let Evaluation { outcome, effects, host_calls, error, .. } = run;
-    let rules: Vec<_> = run.rules.iter().map(|rule| (&rule.name, rule.line, rule.fitted)).collect();
+    let rules: Vec<_> = run.rules.iter().map(|rule| (rule.name, rule.line, rule.fitted)).collect();
     format!("{outcome:?} {effects:?} {host_calls:?} {error:?} {rules:?}")
 }
 

@@ -3,10 +3,11 @@
 //! Owns: the record as a script reads it, its schema, its JSON form for the decision log and back. Refuses to know: where
 //! records come from, and scripts' functions (those are in `policy::script`).
 //!
-//! **Invariant:** facts never change once made, and reading or passing them on never copies text or fields.
+//! **Invariant:** facts never change once made, and passing them on never copies text or fields.
 //! **Invariant:** `Facts::from_json(schema, json(facts))` gives equal facts, so that a logged decision can be replayed.
 
 mod read;
+mod scan;
 mod schema;
 mod shipped;
 mod value;
@@ -14,11 +15,11 @@ mod words;
 
 use std::sync::{Arc, OnceLock};
 
-use rhai::ImmutableString;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value as Json;
+use smol_str::SmolStr;
 
-pub use read::{OfSchema, OfType};
+pub use scan::Scan;
 pub use schema::{FactSchema, FieldSchema, FieldType};
 pub use shipped::{Schemas, all_beside, beside, made_up_of, moment, transition};
 #[cfg(test)]
@@ -45,7 +46,8 @@ struct Inner {
 impl Facts {
     /// Starts a record of this schema with every field absent.
     pub fn builder(schema: &Arc<FactSchema>) -> FactsBuilder {
-        FactsBuilder { schema: Arc::clone(schema), values: vec![Value::Null; schema.fields().len()] }
+        let values = std::iter::repeat_with(Value::default).take(schema.fields().len()).collect();
+        FactsBuilder { schema: Arc::clone(schema), values }
     }
 
     /// The schema.
@@ -178,8 +180,8 @@ pub(super) fn suggest(given: &str, candidates: impl IntoIterator<Item = impl AsR
     did_you_mean(given, owned.iter().map(String::as_str))
 }
 
-/// Text as scripts keep it.
-pub type Text = ImmutableString;
+/// Text as records keep it. Most of it is short and stands in its place; what is long is shared. Scripts get a copy.
+pub type Text = SmolStr;
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value as Json};
 
-use super::{Facts, FieldType, read};
+use super::{Facts, FieldType, Text, read};
 use crate::clock::Moment;
 
 /// The longest text that a script is given, in bytes. What is longer is cut before the script, the log and the replay see it.
@@ -19,7 +19,7 @@ pub(super) fn decimal(number: &Number) -> Option<Decimal> {
     text.parse().or_else(|_| Decimal::from_scientific(&text)).ok()
 }
 
-/// A value that a script can read. Cloning one never copies text or records.
+/// A value that a script can read. Cloning one never copies long text or records.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Value {
@@ -33,11 +33,11 @@ pub enum Value {
     /// An exact number; text in JSON, so that nothing is lost.
     Decimal(Decimal),
     /// Text, at most [`MAX_TEXT`] bytes.
-    Text(ImmutableString),
+    Text(Text),
     /// A point in time.
     Time(Moment),
     /// A list of texts.
-    List(Arc<[ImmutableString]>),
+    List(Arc<[Text]>),
     /// Another record.
     Facts(Facts),
 }
@@ -48,8 +48,8 @@ fn clipped(text: &str) -> &str {
 }
 
 /// Text as a script sees it.
-pub(super) fn text(given: &str) -> ImmutableString {
-    clipped(given).into()
+pub(super) fn text(given: &str) -> Text {
+    Text::new(clipped(given))
 }
 
 impl Value {
@@ -60,9 +60,9 @@ impl Value {
             Value::Bool(b) => (*b).into(),
             Value::Int(i) => (*i).into(),
             Value::Decimal(d) => Dynamic::from_decimal(*d),
-            Value::Text(t) => t.clone().into(),
+            Value::Text(t) => t.as_str().into(),
             Value::Time(t) => Dynamic::from(*t),
-            Value::List(items) => items.iter().cloned().map(Dynamic::from).collect::<rhai::Array>().into(),
+            Value::List(items) => items.iter().map(|item| item.as_str().into()).collect::<rhai::Array>().into(),
             Value::Facts(f) => Dynamic::from(f.clone()),
         }
     }
@@ -84,7 +84,12 @@ impl Value {
             FieldType::Time => Value::Time(given.as_immutable_string_ref().ok()?.parse().ok()?),
             FieldType::TextList => {
                 let items = given.as_array_ref().ok()?;
-                Value::List(items.iter().map(|i| i.clone().into_immutable_string().ok()).collect::<Option<_>>()?)
+                Value::List(
+                    items
+                        .iter()
+                        .map(|i| Some(self::text(&i.as_immutable_string_ref().ok()?)))
+                        .collect::<Option<_>>()?,
+                )
             }
             FieldType::Nested(_) => Value::Facts(given.clone().try_cast()?),
         })
@@ -128,7 +133,7 @@ impl From<Facts> for Value {
 }
 impl From<&[String]> for Value {
     fn from(items: &[String]) -> Self {
-        Value::List(items.iter().take(super::MAX_LIST).map(|i| clipped(i).into()).collect())
+        Value::List(items.iter().take(super::MAX_LIST).map(|i| self::text(i)).collect())
     }
 }
 impl<T: Into<Value>> From<Option<T>> for Value {

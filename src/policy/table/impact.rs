@@ -40,7 +40,7 @@ struct Change<'a> {
 
 impl Change<'_> {
     fn with_table(&self, host: &Arc<dyn Host>) -> Arc<dyn Host> {
-        WithTables::over(host, &self.tables)
+        WithTables::over(host, &self.tables).into_owned()
     }
 
     fn of(&self, policy: &ActivePolicy) -> Vec<Finding> {

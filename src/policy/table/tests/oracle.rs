@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 use crate::policy::{
     diagnostic::Severity,
-    facts::{Cell, Text},
+    facts::Cell,
     table::{
         ColumnType, Head, Row, Table,
         check::{Finding, findings},
@@ -23,7 +23,7 @@ fn keys() -> Vec<Vec<Cell>> {
     for text in TEXTS {
         for number in NUMBERS {
             for yes in [true, false] {
-                keys.push(vec![Cell::Text(Text::from(*text)), Cell::Int(number), Cell::Bool(yes)]);
+                keys.push(vec![Cell::Text((*text).into()), Cell::Int(number), Cell::Bool(yes)]);
             }
         }
     }
