@@ -25,7 +25,7 @@ use crate::{
     jobs::Jobs,
     policy::{library::Library, live::Policies, runner::on_ample_stack, store},
     practice,
-    record::{class, graph, kernel::Kernel, notification::template, pending::Pending, service_level},
+    record::{kernel::Kernel, notification::template, pending::Pending, service_level},
 };
 
 /// The user name of the first administrator.
@@ -139,9 +139,7 @@ fn prepare(connection: &mut AnyConnection, now: Moment) -> Result<(Caller, Optio
     let first_password = first_administrator(connection, now)?;
     let server = server_account(connection, now)?;
     store::seed(connection, &Library::shipped()?, now)?;
-    class::shipped::seed(connection, "configuration_item", practice::configuration_item::classes::SHIPPED, now)?;
-    graph::types::seed(connection, now)?;
-    practice::configuration_item::import::row::seed(connection, now)?;
+    practice::ALL.iter().try_for_each(|practice| practice.ship(connection, now))?;
     Ok((server, first_password))
 }
 

@@ -95,6 +95,7 @@ impl House {
         migrate::up(&mut connection).unwrap();
         let clock = Clock::set_to(at(0));
         seed_roles(&mut connection, &kind_actions(practice::ALL), at(0)).unwrap();
+        practice::ALL.iter().for_each(|practice| practice.ship(&mut connection, at(0)).unwrap());
         key::ensure(&mut connection, at(0)).unwrap();
         let places = places(&mut connection);
         let mint = Mint {

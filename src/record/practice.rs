@@ -19,6 +19,7 @@ use super::{
     store::{self, Desk, Outcome, Why},
 };
 use crate::{
+    clock::Moment,
     db::AnyConnection,
     error::{FieldError, Result},
     id::RecordId,
@@ -77,6 +78,10 @@ pub trait Practice: Send + Sync + Sized + 'static {
     fn propose_major(_draft: &mut Draft<Self::Details>, _desk: &Desk<'_, '_>) -> bool {
         false
     }
+    /// Puts in what ships with it and is not there yet.
+    fn ship(_connection: &mut AnyConnection, _now: Moment) -> Result<()> {
+        Ok(())
+    }
     /// What a timer of this practice does when it is due.
     fn timer(_name: &str, _record: RecordId, _desk: &mut Desk<'_, '_>) -> Result<()> {
         Ok(())
@@ -95,6 +100,8 @@ pub trait AnyPractice: Send + Sync {
     fn findable(&self) -> &'static [Findable];
     /// The kinds of its jobs, and how each is done.
     fn jobs(&self) -> &'static [(&'static str, job::Do)];
+    /// Puts in what ships with it and is not there yet.
+    fn ship(&self, connection: &mut AnyConnection, now: Moment) -> Result<()>;
     /// Makes a record.
     fn create(&self, desk: &mut Desk<'_, '_>, input: Map<String, Value>) -> Result<Outcome>;
     /// Changes fields of a record.
@@ -180,6 +187,9 @@ impl<P: Practice> AnyPractice for Mounted<P> {
     }
     fn jobs(&self) -> &'static [(&'static str, job::Do)] {
         P::JOBS
+    }
+    fn ship(&self, connection: &mut AnyConnection, now: Moment) -> Result<()> {
+        P::ship(connection, now)
     }
     fn create(&self, desk: &mut Desk<'_, '_>, input: Map<String, Value>) -> Result<Outcome> {
         store::create::<P>(desk, input)

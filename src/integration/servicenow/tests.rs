@@ -165,7 +165,10 @@ impl House {
     fn new() -> House {
         let folder = tempfile::tempdir().unwrap();
         let database = Database::open(folder.path().join("test.db").to_str().unwrap(), 2).unwrap();
-        migrate::up(&mut database.connect().unwrap()).unwrap();
+        let mut connection = database.connect().unwrap();
+        migrate::up(&mut connection).unwrap();
+        let now = "2016-02-29T11:00:00Z".parse().unwrap();
+        practice::ALL.iter().for_each(|practice| practice.ship(&mut connection, now).unwrap());
         let kernel = Arc::new(Kernel::new(practice::ALL, Arc::new(ByFormula), database.clone(), 5));
         let writer = Writer::start(&database, 1, 50).unwrap();
         House { kernel, database, writer, _folder: folder }

@@ -13,13 +13,14 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    db::JsonText,
+    clock::Moment,
+    db::{AnyConnection, JsonText},
     details_table,
     error::Result,
     id::{RecordId, TeamId, UserId},
     record::{
         catalogue::Findable,
-        job,
+        class, graph, job,
         kind::{CRITICALITY, Field, Holds, Kind, Lifecycle, Phase, State, Step},
         practice::Practice,
         store::Desk,
@@ -93,6 +94,12 @@ const STATES: &[State] = &[
 impl Practice for ConfigurationItemPractice {
     type Details = ConfigurationItem;
     const IN_USE: &'static [&'static str] = &["live"];
+
+    fn ship(connection: &mut AnyConnection, now: Moment) -> Result<()> {
+        class::shipped::seed(connection, Self::KIND.name, classes::SHIPPED, now)?;
+        graph::types::seed(connection, now)?;
+        import::row::seed(connection, now)
+    }
     const FINDABLE: &'static [Findable] = &[
         Findable {
             name: "seen_at",

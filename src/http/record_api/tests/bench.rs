@@ -132,6 +132,7 @@ impl Bench {
             ("bob", caller(person("bob", acme), acme, &requests, Sees::Own)),
             ("stranger", caller(person("stranger", other), other, &["*"], Sees::Organisations(Arc::new([other])))),
         ]);
+        practice::ALL.iter().for_each(|practice| practice.ship(&mut connection, Clock::System.now()).unwrap());
         drop(connection);
         let database = Database::open(&url, 4).unwrap();
         let writer = Writer::start(&database, 1, 64).unwrap();
