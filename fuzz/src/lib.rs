@@ -214,6 +214,7 @@ fn kinds() -> Vec<&'static Kind> {
 fn any(field: &Field) -> Value {
     match field.holds {
         Holds::Choice(choices) => json!(choices[0]),
+        Holds::Class => json!("other"),
         _ => json!("There before"),
     }
 }
