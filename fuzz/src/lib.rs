@@ -126,7 +126,7 @@ impl House {
         let kinds = kinds();
         let kind = kinds.get(first % (kinds.len() + 1)).copied();
         let custom = self.custom.iter().filter(|field| kind.is_some_and(|kind| kind.name == field.kind));
-        let catalogue = Catalogue::new(kind, &kinds, &custom.cloned().collect::<Vec<_>>());
+        let catalogue = Catalogue::new(kind, &kinds, &custom.cloned().collect::<Vec<_>>(), &[], &[]);
         let Ok(filter) = parse(text, &catalogue, now()) else { return };
         let printed = filter.to_string();
         if let Ok(again) = parse(&printed, &catalogue, now()) {
