@@ -192,7 +192,7 @@ impl Resource for Class {
         let connection = desk.unit.connection()?;
         let others = ClassRow::of_kind(connection, &row.kind)?;
         admin::check(&others, &row, None)?;
-        unique(admin::insert(connection, &others, &row), "name")?;
+        unique(admin::insert(connection, &others, std::slice::from_ref(&row)), "name")?;
         Ok(row.id.to_string())
     }
 

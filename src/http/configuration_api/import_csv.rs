@@ -98,7 +98,7 @@ mod tests {
     fn classes() -> Classes {
         let at = "2026-03-03T11:00:00Z".parse().unwrap();
         let rows: Vec<ClassRow> =
-            SHIPPED.iter().map(|class| class.new("configuration_item").row(at).unwrap()).collect();
+            SHIPPED.iter().map(|class| class.as_new("configuration_item").row(at).unwrap()).collect();
         Classes::of(rows).unwrap()
     }
 

@@ -185,7 +185,7 @@ mod tests {
     fn those_that_ship_go_together() {
         let mut rows: Vec<ClassRow> = Vec::new();
         for class in super::SHIPPED {
-            let row = class.new("configuration_item").row("2026-03-03T11:00:00Z".parse().unwrap()).unwrap();
+            let row = class.as_new("configuration_item").row("2026-03-03T11:00:00Z".parse().unwrap()).unwrap();
             check(&rows, &row, None).unwrap_or_else(|e| panic!("{}: {:?}", class.name, e.errors));
             rows.push(row);
         }

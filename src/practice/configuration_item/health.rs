@@ -185,8 +185,9 @@ pub fn health(reading: &mut Reading<'_>, stale_days: i32) -> Result<Configuratio
         // A rule may name an attribute that is gone; it is told by its own endpoint.
         let described = if rule.description.is_empty() { &rule.condition } else { &rule.description };
         match check(reading, &rule.name, described, &rule.about(), rule.failing()) {
-            Err(wrong) if wrong.source.is_none() => tracing::warn!(rule = rule.name, %wrong, "a rule can't be asked"),
-            checked => compliant.push(checked?),
+            Ok(checked) => compliant.push(checked),
+            Err(wrong) if wrong.source.is_some() => return Err(wrong),
+            Err(wrong) => tracing::warn!(rule = rule.name, %wrong, "a rule can't be asked"),
         }
     }
     Ok(ConfigurationHealth {
@@ -274,7 +275,7 @@ mod tests {
     fn what_is_incomplete_is_a_filter_of_each_class() {
         let at = "2026-03-03T11:00:00Z".parse().unwrap();
         let rows: Vec<ClassRow> =
-            SHIPPED.iter().map(|class| class.new("configuration_item").row(at).unwrap()).collect();
+            SHIPPED.iter().map(|class| class.as_new("configuration_item").row(at).unwrap()).collect();
         let found: BTreeMap<String, String> = incomplete(&Classes::of(rows).unwrap()).into_iter().collect();
         assert_eq!(
             found["certificate"],

@@ -209,20 +209,22 @@ fn check_identification(rows: &BTreeMap<String, ClassRow>, row: &ClassRow) -> Re
     Ok(errors)
 }
 
-/// Adds a class, with its place in the tree.
-pub fn insert(connection: &mut AnyConnection, rows: &[ClassRow], row: &ClassRow) -> Result<()> {
-    let all: BTreeMap<String, ClassRow> = rows.iter().chain([row]).map(|row| (row.name.clone(), row.clone())).collect();
-    let lines: Vec<_> = line(&all, row)
-        .into_iter()
-        .map(|above| {
-            (
-                record_class_line::kind.eq(row.kind.clone()),
-                record_class_line::class.eq(row.name.clone()),
-                record_class_line::above.eq(above.name.clone()),
-            )
-        })
+/// Adds classes, with their places in the tree of those that are there and their own.
+pub fn insert(connection: &mut AnyConnection, there: &[ClassRow], new: &[ClassRow]) -> Result<()> {
+    let all: BTreeMap<String, ClassRow> = there.iter().chain(new).map(|row| (row.name.clone(), row.clone())).collect();
+    let place = |row: &ClassRow, above: &ClassRow| {
+        (
+            record_class_line::kind.eq(row.kind.clone()),
+            record_class_line::class.eq(row.name.clone()),
+            record_class_line::above.eq(above.name.clone()),
+        )
+    };
+    let lines: Vec<_> = new
+        .iter()
+        .flat_map(|row| line(&all, row).into_iter().map(move |above| (row, above)))
+        .map(|(row, above)| place(row, above))
         .collect();
-    diesel::insert_into(record_class::table).values(row).execute(connection)?;
+    insert_rows!(connection, record_class::table, new)?;
     insert_rows!(connection, record_class_line::table, lines)?;
     Ok(())
 }

@@ -1,12 +1,10 @@
 //! The classes that ship, put in where they are not there. Administrators change them and add others.
 
-use diesel::prelude::*;
-
 use super::{
     Attribute, ClassRow,
     admin::{NewClass, insert},
 };
-use crate::{clock::Moment, db::AnyConnection, error::Result, schema::record_class};
+use crate::{clock::Moment, db::AnyConnection, error::Result};
 
 /// A class that ships.
 pub struct Shipped {
@@ -26,18 +24,15 @@ pub struct Shipped {
 
 /// Puts in those of a kind that are not there, in their order: the class above comes first.
 pub fn seed(connection: &mut AnyConnection, kind: &str, shipped: &[Shipped], now: Moment) -> Result<()> {
-    let there: Vec<String> =
-        record_class::table.filter(record_class::kind.eq(kind)).select(record_class::name).load(connection)?;
-    for class in shipped.iter().filter(|class| !there.iter().any(|name| name == class.name)) {
-        let rows = ClassRow::of_kind(connection, kind)?;
-        insert(connection, &rows, &class.new(kind).row(now)?)?;
-    }
-    Ok(())
+    let there = ClassRow::of_kind(connection, kind)?;
+    let lacking = shipped.iter().filter(|class| !there.iter().any(|row| row.name == class.name));
+    let rows = lacking.map(|class| class.as_new(kind).row(now)).collect::<Result<Vec<_>>>()?;
+    insert(connection, &there, &rows)
 }
 
 impl Shipped {
     /// As somebody would make it.
-    pub fn new(&self, kind: &str) -> NewClass {
+    pub fn as_new(&self, kind: &str) -> NewClass {
         let attribute = |(name, label, field_type, recommended): &(&str, &str, &str, bool)| Attribute {
             name: (*name).to_owned(),
             label: (*label).to_owned(),

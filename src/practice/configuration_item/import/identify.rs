@@ -99,7 +99,9 @@ fn candidates(desk: &mut Desk<'_, '_>, words: &[(&str, Value)]) -> Result<Vec<Co
         let field = if matches!(*name, "title" | "number") { (*name).to_owned() } else { format!("{PLACE}.{name}") };
         match value {
             Value::String(text) => format!("{field} = \"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")),
-            other => format!("{field} = {other}"),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                format!("{field} = {value}")
+            }
         }
     });
     let filter = conditions.collect::<Vec<_>>().join(" AND ");
