@@ -182,12 +182,13 @@ pub fn policy(data: &[u8]) {
     let Some((first, source)) = split(data) else { return };
     let decision = DECISIONS[first % DECISIONS.len()].decision;
     on_ample_stack(|| {
-        let (schema, host): (_, Arc<dyn Host>) = (facts::incident(), Arc::new(Offline::default()));
-        let problems = validate(source, decision, &schema, &*host);
+        let (schemas, host): (_, Arc<dyn Host>) = (facts::Schemas::shipped(), Arc::new(Offline::default()));
+        let problems = validate(source, decision, None, schemas, &*host);
         let program = match compile(source, decision) {
             Ok(program) => Arc::new(program),
             Err(_) => return assert!(!problems.is_empty(), "refused without a reason"),
         };
+        let schema = schemas.of(program.kind());
         let laid_out = format(source).unwrap();
         assert_eq!(format(&laid_out).as_ref(), Ok(&laid_out), "laid out anew");
         let beside = decision.spec().beside().and_then(facts::beside).map(|schema| schema.made_up());

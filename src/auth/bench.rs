@@ -30,6 +30,7 @@ pub fn kinds() -> Vec<KindActions> {
         kind("interaction", &["link", "resolve", "close"]),
         kind("service", &["launch", "retire"]),
         kind("configuration_item", &["go_live", "retire"]),
+        kind("change", &["assess", "request_authorisation", "schedule", "implement", "complete", "close", "cancel"]),
     ]
 }
 

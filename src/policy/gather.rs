@@ -46,12 +46,7 @@ pub fn input(connection: &mut AnyConnection, live: &Live, question: &Question<'_
 }
 
 /// A record as facts.
-pub fn facts(
-    connection: &mut AnyConnection,
-    live: &Live,
-    kind: &Kind,
-    record: &Map<String, Json>,
-) -> Result<Facts> {
+pub fn facts(connection: &mut AnyConnection, live: &Live, kind: &Kind, record: &Map<String, Json>) -> Result<Facts> {
     let schema = live.schemas().of(kind.name);
     let mut builder = Facts::builder(schema);
     for field in schema.fields() {

@@ -89,6 +89,8 @@ scripts! {
     Routing "routing": "incidents" "bounced" "environments" "follow_the_sun" "on_duty" "organisations";
     Guard "guard": "incidents" "closing" "hardware" "holding" "major_incidents" "ownership";
     Escalation "escalation": "incidents" "bounced" "major_incidents" "reopened" "silence" "vip";
+    AssessRisk "assess_risk": "changes" "plans" "shared_parts" "team_history";
+    Approve "approve": "changes" "freeze_periods" "outages" "separation_of_duties";
 }
 
 modules! { "criticality" }
@@ -104,6 +106,8 @@ const LIVE: &[(Decision, &str)] = &[
     (Decision::Routing, "incidents"),
     (Decision::Guard, "incidents"),
     (Decision::Escalation, "incidents"),
+    (Decision::AssessRisk, "changes"),
+    (Decision::Approve, "changes"),
 ];
 
 fn module(name: &str, source: &str) -> Module {
@@ -282,7 +286,10 @@ mod tests {
             let thing = Some(&found[1]).filter(|thing| !kinds.contains(thing));
             (!parts.is_empty()).then(|| thing.into_iter().chain(parts).collect::<Vec<_>>().join("."))
         });
-        let mentions = kinds.iter().any(|kind| source.contains(&format!("{kind}.mentions("))).then(|| "title, description".to_owned());
+        let mentions = kinds
+            .iter()
+            .any(|kind| source.contains(&format!("{kind}.mentions(")))
+            .then(|| "title, description".to_owned());
         let all: std::collections::BTreeSet<String> = read.chain(mentions).collect();
         all.into_iter().collect::<Vec<_>>().join(", ")
     }

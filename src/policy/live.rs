@@ -177,7 +177,8 @@ fn shadows(connection: &mut AnyConnection, bundle: &Bundle) -> Result<Vec<Shadow
         let Ok(version) = version.build(connection)?.compiled(version.number.into(), decision) else { continue };
         let kind = version.program.kind();
         let tried = ActivePolicy::tried(policy.id.to_string(), &policy.name, version, SHADOW);
-        let is_asked = |row: &&PolicyRow| bundle.policies(decision, kind).iter().any(|asked| asked.id == row.id.as_str());
+        let is_asked =
+            |row: &&PolicyRow| bundle.policies(decision, kind).iter().any(|asked| asked.id == row.id.as_str());
         let before = all.iter().filter(is_asked).filter(|row| row.is_before(&policy)).count();
         shadows.push(Shadow { decision, kind, bundle: bundle.rehearsal_with(tried, before) });
     }

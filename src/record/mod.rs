@@ -45,6 +45,7 @@ pub mod service_level;
 pub mod shelf;
 pub mod step;
 pub mod store;
+pub mod task;
 pub mod timer;
 pub mod visibility;
 pub mod watcher;

@@ -228,7 +228,8 @@ impl Bench {
 
     fn replay(&self, id: &str) -> Result<DecisionReplay> {
         let (live, (entry, version)) = (self.live()?, self.logged_with_version(id)?);
-        let replay = log::replay(&entry, &version.program, live.schemas().of(version.program.kind())).map_err(misfit)?;
+        let replay =
+            log::replay(&entry, &version.program, live.schemas().of(version.program.kind())).map_err(misfit)?;
         Ok(DecisionReplay { same: replay.same, then: entry.run.evaluation, now: replay.evaluation })
     }
 

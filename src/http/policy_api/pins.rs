@@ -292,8 +292,7 @@ impl Bench {
         let host = build.as_ref().map_or_else(|| host.clone(), |build| build.host(&host));
         let program = build.and_then(|build| compile(build.script, decision).ok()).map(Arc::new);
         let schema = live.schemas().of(&policy.kind);
-        let pinned =
-            pins.iter().map(|pin| Pinned::new(pin, decision, schema, &host, seen.contains(&pin.record_id)));
+        let pinned = pins.iter().map(|pin| Pinned::new(pin, decision, schema, &host, seen.contains(&pin.record_id)));
         let pinned = pinned.collect::<Result<Vec<_>>>()?;
         let mut results =
             program.map(|program| run_pins(&program, schema, &host, &pinned)).unwrap_or_default().into_iter();

@@ -110,7 +110,7 @@ impl Bench {
         }
         let library = Library::shipped().unwrap();
         let policies = on_ample_stack(|| {
-            store::seed(&mut connection, &library, "incident", now).unwrap();
+            store::seed(&mut connection, &library, now).unwrap();
             Arc::new(Policies::load(&mut connection, database.clone()).unwrap())
         })
         .unwrap();

@@ -15,6 +15,7 @@ mod property;
 mod read;
 pub mod shape;
 pub(super) mod store_file;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod watchers;
@@ -24,7 +25,8 @@ pub(super) use export::line as csv_line;
 pub(super) use read::visible;
 
 use super::{
-    custom_field_api, interaction_api, mail_api, major_incident_api, mount::Api, service_level_api, stream, webhook_api,
+    change_api, custom_field_api, interaction_api, mail_api, major_incident_api, mount::Api, service_level_api, stream,
+    webhook_api,
 };
 use crate::record::{kernel::Kernel, kind::Kind, practice::AnyPractice};
 
@@ -40,6 +42,7 @@ pub fn mount(api: &mut Api, practices: &'static [&'static dyn AnyPractice]) {
         links::mount(api, kind);
         watchers::mount(api, kind);
         approvals::mount(api, kind);
+        tasks::mount(api, kind);
         attachments::mount(api, kind);
         batch::mount(api, kind);
         decisions::mount(api, kind);
@@ -55,6 +58,7 @@ pub fn mount(api: &mut Api, practices: &'static [&'static dyn AnyPractice]) {
     custom_field_api::mount(api);
     interaction_api::mount(api);
     major_incident_api::mount(api);
+    change_api::mount(api);
     stream::mount(api);
 }
 

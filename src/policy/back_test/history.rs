@@ -47,7 +47,8 @@ fn asked_for(asked: &Asked) -> Decisions<'static> {
         .filter(decision::place.eq(0))
         .into_boxed::<Backend>();
     if asked.decision.kinds().nth(1).is_some() {
-        let about = record::table.filter(record::id.eq(decision::record_id)).filter(record::kind.eq(asked.kind.clone()));
+        let about =
+            record::table.filter(record::id.eq(decision::record_id)).filter(record::kind.eq(asked.kind.clone()));
         rows = rows.filter(diesel::dsl::exists(about));
     }
     if let Some(from) = asked.from {

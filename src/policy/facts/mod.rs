@@ -20,9 +20,9 @@ use serde_json::Value as Json;
 
 pub use read::{OfSchema, OfType};
 pub use schema::{FactSchema, FieldSchema, FieldType};
-pub use shipped::{Schemas, all_beside, beside, made_up_of, moment, transition};
 #[cfg(test)]
-pub use shipped::{incident, incident_with};
+pub use shipped::incident_with;
+pub use shipped::{Schemas, all_beside, beside, incident, made_up_of, moment, transition};
 pub use value::{Cell, MAX_TEXT, Value};
 pub use words::Phrase;
 

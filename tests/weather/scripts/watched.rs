@@ -196,7 +196,7 @@ impl Bench {
         let input = Input { beside, ..input };
         let evaluation = program.as_ref().map(|program| evaluate(program, &input, &self.host));
         let ran = watch.lap();
-        let problems = validate(source, decision, &schema, &*self.host);
+        let problems = validate(source, decision, None, facts::Schemas::shipped(), &*self.host);
         let checked = watch.lap();
         let tests = program.as_ref().map_or(Vec::new(), |program| run_tests(program, &schema, &self.host));
         let tested = watch.lap() / u32::try_from(tests.len().max(1)).unwrap();
