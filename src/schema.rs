@@ -917,6 +917,7 @@ diesel::table! {
         created_at -> Timestamp,
         updated_at -> Timestamp,
         ended_at -> Nullable<Timestamp>,
+        by_policy -> Bool,
     }
 }
 
@@ -1154,6 +1155,140 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    change (record_id) {
+        record_id -> Text,
+        change_type -> Text,
+        model -> Nullable<Text>,
+        justification -> Nullable<Text>,
+        risk -> Text,
+        rule_risk -> Nullable<Text>,
+        questionnaire_risk -> Nullable<Text>,
+        team_failures -> Integer,
+        implementation_plan -> Nullable<Text>,
+        backout_plan -> Nullable<Text>,
+        test_plan -> Nullable<Text>,
+        communication_plan -> Nullable<Text>,
+        outage_start -> Nullable<Timestamp>,
+        outage_end -> Nullable<Timestamp>,
+        conflict_count -> Integer,
+        blackout -> Nullable<Text>,
+        actual_start -> Nullable<Timestamp>,
+        actual_end -> Nullable<Timestamp>,
+        result -> Nullable<Text>,
+        result_notes -> Nullable<Text>,
+        cab_review -> Nullable<Text>,
+        review_notes -> Nullable<Text>,
+        reviewed_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    change_model (id) {
+        id -> Text,
+        name -> Text,
+        description -> Text,
+        change_type -> Text,
+        fields -> Text,
+        tasks -> Text,
+        active -> Bool,
+        version -> Integer,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    change_answer (change_id, question) {
+        change_id -> Text,
+        question -> Text,
+        answer -> Text,
+    }
+}
+
+diesel::table! {
+    task (id) {
+        id -> Text,
+        record_id -> Text,
+        position -> Integer,
+        title -> Text,
+        description -> Text,
+        team_id -> Nullable<Text>,
+        assignee_id -> Nullable<Text>,
+        depends_on -> Text,
+        state -> Text,
+        created_at -> Timestamp,
+        done_at -> Nullable<Timestamp>,
+        done_by_id -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    change_window (id) {
+        id -> Text,
+        name -> Text,
+        description -> Text,
+        kind -> Text,
+        configuration_item_id -> Nullable<Text>,
+        service_id -> Nullable<Text>,
+        calendar_id -> Nullable<Text>,
+        starts_at -> Nullable<Timestamp>,
+        ends_at -> Nullable<Timestamp>,
+        active -> Bool,
+        version -> Integer,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    unauthorised_change (id) {
+        id -> Text,
+        configuration_item_id -> Text,
+        found_at -> Timestamp,
+        drifted_at -> Timestamp,
+        summary -> Text,
+        source -> Text,
+        state -> Text,
+        change_id -> Nullable<Text>,
+        comment -> Text,
+        reported_by_id -> Text,
+        settled_by_id -> Nullable<Text>,
+        settled_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    cab_meeting (id) {
+        id -> Text,
+        name -> Text,
+        starts_at -> Timestamp,
+        ends_at -> Timestamp,
+        place -> Text,
+        chair_id -> Text,
+        team_id -> Nullable<Text>,
+        state -> Text,
+        attendees -> Text,
+        minutes -> Text,
+        version -> Integer,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    cab_agenda_item (id) {
+        id -> Text,
+        meeting_id -> Text,
+        change_id -> Text,
+        position -> Integer,
+        reason -> Text,
+        decision -> Nullable<Text>,
+        minutes -> Text,
+        decided_at -> Nullable<Timestamp>,
+    }
+}
+
 diesel::joinable!(service_clock -> record (record_id));
 diesel::joinable!(service_clock_entry -> service_clock (clock_id));
 
@@ -1209,6 +1344,14 @@ diesel::allow_tables_to_appear_in_same_query!(
     configuration_item,
     problem,
     problem_analysis,
+    change,
+    change_model,
+    change_answer,
+    task,
+    change_window,
+    unauthorised_change,
+    cab_meeting,
+    cab_agenda_item,
     record_class,
     record_class_line,
     relation_type,

@@ -31,6 +31,7 @@ pub fn kinds() -> Vec<KindActions> {
         kind("service", &["launch", "retire"]),
         kind("problem", &["fix", "resolve"]),
         kind("configuration_item", &["go_live", "retire"]),
+        kind("change", &["assess", "request_authorisation", "schedule", "implement", "complete", "close", "cancel"]),
     ]
 }
 

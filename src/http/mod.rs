@@ -14,6 +14,7 @@ pub mod authenticate;
 pub mod body;
 mod bounds;
 pub mod calendar_api;
+mod change_api;
 pub mod configuration_api;
 pub mod custom_field_api;
 pub mod desk;

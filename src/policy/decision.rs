@@ -24,6 +24,10 @@ pub enum Decision {
     Guard,
     /// Who has to know, and whether somebody else takes over.
     Escalation,
+    /// How much may go wrong with a change.
+    AssessRisk,
+    /// Who approves of a change.
+    Approve,
 }
 
 /// How the answers of several policies come together.
@@ -71,6 +75,10 @@ pub enum Fallback {
     Refuse,
     /// Ask again later, and tell the administrators.
     AskAgain,
+    /// Take the highest risk.
+    Highest,
+    /// Hold it, and ask who manages changes.
+    AskManager,
 }
 
 /// Every decision.
@@ -118,6 +126,28 @@ pub const DECISIONS: &[DecisionSpec] = &[
         fallback: Fallback::AskAgain,
         undecided: "nobody is told",
         doc: "Who has to know: when it is created, handed over, reopened or gets another priority, at percentages of a service-level clock, and again when a policy says so",
+    },
+    DecisionSpec {
+        decision: Decision::AssessRisk,
+        name: "assess_risk",
+        function: "assess_risk",
+        arguments: &["record"],
+        effects: &["risk"],
+        mode: Mode::Collect,
+        fallback: Fallback::Highest,
+        undecided: "it is low",
+        doc: "How much may go wrong: when it is created, and when its plans, times, conflicts, service, CI or team change. The highest that is said counts",
+    },
+    DecisionSpec {
+        decision: Decision::Approve,
+        name: "approve",
+        function: "approvals",
+        arguments: &["record"],
+        effects: &["approve", "reject", "require", "review_afterwards"],
+        mode: Mode::Collect,
+        fallback: Fallback::AskManager,
+        undecided: "who manages changes is asked",
+        doc: "Who approves: when it comes to be authorised, and again when what was approved changes. Whoever is required is asked, one stage after the other; it is approved at once only where a policy says so and none requires or rejects anything",
     },
 ];
 
@@ -232,13 +262,47 @@ pub enum Effect {
     /// Nothing is in the way.
     #[schema(title = "AllowEffect")]
     Allow,
+    /// So much may go wrong.
+    #[schema(title = "RiskEffect")]
+    Risk {
+        /// `low`, `medium` or `high`.
+        level: String,
+    },
+    /// It is approved.
+    #[schema(title = "ApproveEffect")]
+    Approve,
+    /// It is not approved.
+    #[schema(title = "RejectEffect")]
+    Reject {
+        /// What to tell whoever wants it.
+        text: String,
+    },
+    /// These people have to approve.
+    #[schema(title = "RequireEffect")]
+    Require {
+        /// The name of the stage. What is required in one stage is asked at once, stages one after the other.
+        stage: String,
+        /// A team, a user name, `manager`, `ci_owner`, or `role:` and the name of a role.
+        who: String,
+        /// How many of them: `any`, `all`, a number, or a share such as `50%`.
+        how_many: String,
+        /// How long they have, as ISO 8601 writes it; empty for as long as they like.
+        within: String,
+    },
+    /// A board looks at it after it was made.
+    #[schema(title = "ReviewAfterwardsEffect")]
+    ReviewAfterwards,
 }
 
 impl Effect {
     /// Whether it answers the decision, so that later policies need not be asked. The others only add to an answer.
     pub fn answers(&self) -> bool {
         match self {
-            Effect::AtLeast { .. } | Effect::Raise { .. } | Effect::Notify { .. } | Effect::AgainIn { .. } => false,
+            Effect::AtLeast { .. }
+            | Effect::Raise { .. }
+            | Effect::Notify { .. }
+            | Effect::AgainIn { .. }
+            | Effect::ReviewAfterwards => false,
             Effect::Priority { .. }
             | Effect::AssignTeam { .. }
             | Effect::AssignUser { .. }
@@ -247,6 +311,10 @@ impl Effect {
             | Effect::ProposeMajor
             | Effect::Leave
             | Effect::Refuse { .. }
+            | Effect::Risk { .. }
+            | Effect::Approve
+            | Effect::Reject { .. }
+            | Effect::Require { .. }
             | Effect::Allow => true,
         }
     }
@@ -257,7 +325,10 @@ impl Effect {
             | Effect::AssignUser { user: text }
             | Effect::Notify { who: text }
             | Effect::Page { who: text }
+            | Effect::Risk { level: text }
+            | Effect::Reject { text }
             | Effect::EscalateTo { who: text, .. } => text.len(),
+            Effect::Require { stage, who, how_many, within } => stage.len() + who.len() + how_many.len() + within.len(),
             Effect::Refuse { field, text } => field.len() + text.len(),
             Effect::Priority { .. }
             | Effect::AtLeast { .. }
@@ -265,6 +336,8 @@ impl Effect {
             | Effect::ProposeMajor
             | Effect::AgainIn { .. }
             | Effect::Leave
+            | Effect::Approve
+            | Effect::ReviewAfterwards
             | Effect::Allow => 0,
         }
     }
@@ -285,6 +358,11 @@ impl Effect {
             Effect::Refuse { field, text } if field.is_empty() => format!("refused: {text}"),
             Effect::Refuse { field, text } => format!("refused ({field}): {text}"),
             Effect::Allow => "allow".to_owned(),
+            Effect::Risk { level } => level.clone(),
+            Effect::Approve => "approve".to_owned(),
+            Effect::Reject { text } => format!("rejected: {text}"),
+            Effect::Require { stage, who, how_many, .. } => format!("{stage}: {how_many} of {who}"),
+            Effect::ReviewAfterwards => "review afterwards".to_owned(),
         }
     }
 }
@@ -343,6 +421,11 @@ pub fn priority_of<'a>(effects: impl IntoIterator<Item = &'a Effect>, base: Opti
             | Effect::AgainIn { .. }
             | Effect::Leave
             | Effect::Refuse { .. }
+            | Effect::Risk { .. }
+            | Effect::Approve
+            | Effect::Reject { .. }
+            | Effect::Require { .. }
+            | Effect::ReviewAfterwards
             | Effect::Allow => {}
         }
     }

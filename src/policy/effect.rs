@@ -14,7 +14,14 @@ use crate::{
     db::AnyConnection,
     error::Result,
     id::UserId,
-    record::decide::{ADMINISTRATORS, Effect},
+    record::{
+        approval::{
+            ask::{NewApprovalStage, OnDue},
+            policy::Wish,
+            voters::{Approver, ApproverKind, ROLE},
+        },
+        decide::{ADMINISTRATORS, Effect},
+    },
     schema::user_account,
 };
 
@@ -33,6 +40,8 @@ pub fn of(
         Decision::Routing => routing(connection, live, verdict)?,
         Decision::Guard => refusals(verdict),
         Decision::Escalation => escalation(connection, live, verdict, record)?,
+        Decision::AssessRisk => vec![Effect::Risk(outcome::risk(verdict).to_owned())],
+        Decision::Approve => approval(connection, live, verdict)?,
     })
 }
 
@@ -52,6 +61,11 @@ fn routing(connection: &mut AnyConnection, live: &Live, verdict: &Verdict) -> Re
             | Said::AgainIn { .. }
             | Said::Leave
             | Said::Refuse { .. }
+            | Said::Risk { .. }
+            | Said::Approve
+            | Said::Reject { .. }
+            | Said::Require { .. }
+            | Said::ReviewAfterwards
             | Said::Allow => (),
         }
     }
@@ -83,6 +97,11 @@ fn escalation(connection: &mut AnyConnection, live: &Live, verdict: &Verdict, re
             | Said::AssignUser { .. }
             | Said::Leave
             | Said::Refuse { .. }
+            | Said::Risk { .. }
+            | Said::Approve
+            | Said::Reject { .. }
+            | Said::Require { .. }
+            | Said::ReviewAfterwards
             | Said::Allow => None,
         };
         effects.extend(effect);
@@ -92,6 +111,60 @@ fn escalation(connection: &mut AnyConnection, live: &Live, verdict: &Verdict, re
         effects.push(Effect::Unanswered(failed));
     }
     Ok(effects)
+}
+
+/// What becomes of an approval. It is given only where a policy gives it and none requires or rejects anything; where one failed or none
+/// says anything, it is held.
+fn approval(connection: &mut AnyConnection, live: &Live, verdict: &Verdict) -> Result<Vec<Effect>> {
+    let (mut stages, mut rejected, mut approves): (Vec<NewApprovalStage>, _, _) = (Vec::new(), None, false);
+    for said in verdict.said() {
+        approves |= *said == Said::Approve;
+        if let Said::Reject { text } = said {
+            rejected = rejected.or(Some(text.clone()));
+        }
+        let Said::Require { stage, who, how_many, within } = said else { continue };
+        let approver = approver(connection, live, who)?;
+        match stages.iter_mut().find(|known| known.name == *stage) {
+            Some(known) => known.approvers.extend(approver),
+            None => stages.push(NewApprovalStage {
+                name: stage.clone(),
+                approvers: approver.into_iter().collect(),
+                quorum: how_many.parse().unwrap_or_default(),
+                due_after: within.parse().ok(),
+                on_due: OnDue::Reject,
+            }),
+        }
+    }
+    let by = || {
+        let gives = |run: &&Run| run.evaluation.said().any(|said| *said == Said::Approve);
+        verdict.runs.iter().filter(gives).map(|run| run.policy.name.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let wish = match rejected {
+        _ if verdict.fallback.is_some() => Wish::Unanswered,
+        Some(text) => Wish::Refused(text),
+        None if !stages.is_empty() => Wish::Asked(stages),
+        None if approves => Wish::Granted(by()),
+        None => Wish::Unanswered,
+    };
+    let review = verdict.said().any(|said| *said == Said::ReviewAfterwards).then_some(Effect::ReviewAfterwards);
+    Ok(review.into_iter().chain([Effect::Approval(wish)]).collect())
+}
+
+/// Who is meant by a name; nobody where there is no such team or user any more.
+fn approver(connection: &mut AnyConnection, live: &Live, who: &str) -> Result<Option<Approver>> {
+    let blank = |kind| Approver { kind, user_id: None, team_id: None, role: None };
+    if let Some(role) = who.strip_prefix(ROLE) {
+        return Ok(Some(Approver { role: Some(role.to_owned()), ..blank(ApproverKind::Role) }));
+    }
+    Ok(match (who, live.team(who)) {
+        ("manager", _) => Some(blank(ApproverKind::Manager)),
+        ("ci_owner", _) => Some(blank(ApproverKind::CiOwner)),
+        (_, Some(team)) => Some(Approver { team_id: Some(team), ..blank(ApproverKind::Team) }),
+        (name, None) => {
+            let user = user_id(connection, name)?;
+            user.map(|user| Approver { user_id: Some(user), ..blank(ApproverKind::User) })
+        }
+    })
 }
 
 pub(super) fn user_id(connection: &mut AnyConnection, name: &str) -> Result<Option<UserId>> {

@@ -89,6 +89,8 @@ scripts! {
     Routing "routing": "incidents" "bounced" "environments" "follow_the_sun" "on_duty" "organisations";
     Guard "guard": "incidents" "closing" "hardware" "holding" "major_incidents" "ownership";
     Escalation "escalation": "incidents" "bounced" "major_incidents" "reopened" "silence" "vip";
+    AssessRisk "assess_risk": "changes" "plans" "shared_parts" "team_history";
+    Approve "approve": "changes" "freeze_periods" "outages" "separation_of_duties";
 }
 
 modules! { "criticality" }
@@ -104,6 +106,8 @@ const LIVE: &[(Decision, &str)] = &[
     (Decision::Routing, "incidents"),
     (Decision::Guard, "incidents"),
     (Decision::Escalation, "incidents"),
+    (Decision::AssessRisk, "changes"),
+    (Decision::Approve, "changes"),
 ];
 
 fn module(name: &str, source: &str) -> Module {

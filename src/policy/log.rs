@@ -69,6 +69,11 @@ fn result(decision: Decision, effects: &[Placed]) -> String {
             true => "was left as it is".to_owned(),
             false => format!("was escalated ({})", gists(said())),
         },
+        Decision::AssessRisk => format!("was found to be of risk {}", gists(said())),
+        Decision::Approve => match said().any(|effect| matches!(effect, Effect::Require { .. })) {
+            true => format!("needs the approval of ({})", gists(said())),
+            false => format!("was decided on ({})", gists(said())),
+        },
         Decision::Guard => {
             let refused: Vec<String> =
                 said().filter(|e| matches!(e, Effect::Refuse { .. })).map(Effect::gist).collect();

@@ -7,13 +7,13 @@ use super::{
     decision::{Decision, Effect, Fallback, PRIORITIES, priority_of},
     facts::{Facts, Value},
 };
-use crate::record::decide::ADMINISTRATORS;
+use crate::{practice::change::RISKS, record::decide::ADMINISTRATORS};
 
 /// Where records go when no routing policy could be asked.
 pub const DEFAULT_TEAM: &str = "service-desk";
 
 /// What a verdict comes to: `priority`, `team`, `assignee`, `notify`, `refused`, and for an escalation `level`, `page`, `major` and
-/// `again`. What is empty is nothing or nobody.
+/// `again`; for a change `risk`, and `approval`, `approvers` and `review`. What is empty is nothing or nobody.
 pub type Outcome = BTreeMap<&'static str, String>;
 
 /// What a verdict on a record comes to.
@@ -22,6 +22,8 @@ pub fn of(decision: Decision, verdict: &Verdict, record: &Facts) -> Outcome {
         Decision::Priority => BTreeMap::from([("priority", priority(verdict, record).to_string())]),
         Decision::Routing => routing(verdict, record),
         Decision::Escalation => escalation(verdict, record),
+        Decision::AssessRisk => BTreeMap::from([("risk", risk(verdict).to_owned())]),
+        Decision::Approve => approval(verdict),
         Decision::Guard => {
             let mut fields: Vec<&str> = verdict.refusals().map(|(field, _)| field).collect();
             fields.sort_unstable();
@@ -30,6 +32,36 @@ pub fn of(decision: Decision, verdict: &Verdict, record: &Facts) -> Outcome {
             BTreeMap::from([("refused", if fields.is_empty() { String::new() } else { said.to_owned() })])
         }
     }
+}
+
+/// The risk that the policies come to: the highest that is said, or where one failed.
+pub fn risk(verdict: &Verdict) -> &'static str {
+    if verdict.fallback == Some(Fallback::Highest) {
+        return RISKS[RISKS.len() - 1];
+    }
+    let place = |said: &Effect| {
+        if let Effect::Risk { level } = said { RISKS.iter().position(|risk| risk == level) } else { None }
+    };
+    verdict.said().filter_map(place).max().map_or(RISKS[0], |place| RISKS[place])
+}
+
+/// What becomes of an approval, and who is asked.
+fn approval(verdict: &Verdict) -> Outcome {
+    let gists = |wanted: fn(&Effect) -> bool| {
+        verdict.said().filter(|said| wanted(said)).map(Effect::gist).collect::<Vec<_>>().join(", ")
+    };
+    let rejected = gists(|said| matches!(said, Effect::Reject { .. }));
+    let asked = gists(|said| matches!(said, Effect::Require { .. }));
+    let approves = verdict.said().any(|said| *said == Effect::Approve);
+    let approval = match (verdict.fallback.is_some(), rejected.is_empty(), asked.is_empty()) {
+        (true, ..) => "held",
+        (false, false, _) => "rejected",
+        (false, true, false) => "asked",
+        (false, true, true) if approves => "approved",
+        (false, true, true) => "held",
+    };
+    let review = gists(|said| *said == Effect::ReviewAfterwards);
+    Outcome::from([("approval", approval.to_owned()), ("approvers", asked), ("review", review)])
 }
 
 /// The fields in which two outcomes differ, with the value on each side.
@@ -72,6 +104,11 @@ fn routing(verdict: &Verdict, record: &Facts) -> Outcome {
             | Effect::AgainIn { .. }
             | Effect::Leave
             | Effect::Refuse { .. }
+            | Effect::Risk { .. }
+            | Effect::Approve
+            | Effect::Reject { .. }
+            | Effect::Require { .. }
+            | Effect::ReviewAfterwards
             | Effect::Allow => (),
         }
     }
@@ -115,6 +152,11 @@ fn escalation(verdict: &Verdict, record: &Facts) -> Outcome {
             | Effect::AssignUser { .. }
             | Effect::Leave
             | Effect::Refuse { .. }
+            | Effect::Risk { .. }
+            | Effect::Approve
+            | Effect::Reject { .. }
+            | Effect::Require { .. }
+            | Effect::ReviewAfterwards
             | Effect::Allow => (),
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! To add one: a folder with its details, lifecycle and rules, a migration for its details table, and a line here.
 
+pub mod change;
 pub mod configuration_item;
 pub mod incident;
 pub mod interaction;
@@ -20,6 +21,7 @@ pub const ALL: &[&dyn AnyPractice] = &[
     &Mounted::<problem::ProblemPractice>::new(),
     &Mounted::<service::ServicePractice>::new(),
     &Mounted::<configuration_item::ConfigurationItemPractice>::new(),
+    &Mounted::<change::ChangePractice>::new(),
 ];
 
 /// Which records give rise to which others by one call.

@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use serde_json::{Map, Value};
 
 use super::{
+    approval::policy::Wish,
     cause::Cause,
     kind::{Kind, Step},
 };
@@ -18,7 +19,7 @@ use crate::{
 
 /// A question to the policies.
 pub struct Question<'a> {
-    /// `priority`, `routing`, `guard`, `escalation`.
+    /// `priority`, `routing`, `guard`, `escalation`, `assess_risk`, `approve`.
     pub decision: &'static str,
     /// What kind of record it is about.
     pub kind: &'static Kind,
@@ -73,6 +74,12 @@ pub enum Effect {
     Again(TimeDelta),
     /// These policies failed: ask them again later, and tell the administrators.
     Unanswered(Vec<RowId>),
+    /// This may go wrong with it: `low`, `medium`, `high`.
+    Risk(String),
+    /// This is to become of its approval.
+    Approval(Wish),
+    /// A board looks at it after it was made.
+    ReviewAfterwards,
     /// Don't let it happen: the field that is wrong, why, and which policy says so.
     Refuse {
         /// The field that is wrong, or empty.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::{
+    approval::policy::Wish,
     decide::DecisionRow,
     header::Header,
     journal::Note,
@@ -39,6 +40,8 @@ pub struct Draft<D> {
     pub clocks: Option<Vec<Work>>,
     /// Whether policies were asked about escalation because of what changes, or are not to be.
     pub is_escalation_asked: bool,
+    /// What policies want of its approval.
+    pub wish: Option<Wish>,
     /// What clocks have told of that policies were asked about, or are not to be: the clock, and how much was used up.
     pub clocks_asked: Vec<(RowId, i32)>,
 }
@@ -89,6 +92,7 @@ impl<D: serde::Serialize + PartialEq + Clone> Draft<D> {
             aside: None,
             clocks: None,
             is_escalation_asked: false,
+            wish: None,
             clocks_asked: Vec::new(),
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::{
-    approval,
+    approval::{self, case::Case},
     audit::AuditEntry,
     custom,
     draft::Draft,
@@ -37,7 +37,7 @@ pub fn write<P: Practice>(desk: &mut Desk<'_, '_>, mut draft: Draft<P::Details>)
     draft.header.updated_at = desk.cause.at;
     let mut outcome = outcome(&draft)?;
     let changed = changes(draft.was()?.as_ref(), &outcome.record);
-    let approvals = write_approvals(desk, &mut draft, &outcome.record, &changed)?;
+    let (approvals, asked) = write_approvals(desk, &mut draft, &outcome.record, &changed)?;
     write_people(desk, &draft);
     write_tags(desk, &draft)?;
     custom::write(desk, &draft)?;
@@ -51,19 +51,30 @@ pub fn write<P: Practice>(desk: &mut Desk<'_, '_>, mut draft: Draft<P::Details>)
     service_level::follow::keep(desk, &mut draft, clocks)?;
     write_evidence(desk, &mut draft, &changed, approvals)?;
     write_record(desk, &draft);
+    // It refers to the record, which has to be there.
+    asked.map_or(Ok(()), |mut case| case.save(desk))?;
     P::follow(&draft, desk)?;
     as_seen(desk, outcome)
 }
 
-/// What a change means for the approvals of the record; gives what the history tells of that.
+/// What a change means for the approvals of the record; gives what the history tells of that, and what is asked for by policies.
 fn write_approvals<D: Details>(
     desk: &mut Desk<'_, '_>,
     draft: &mut Draft<D>,
     record: &Map<String, Value>,
     changed: &Map<String, Value>,
-) -> Result<Map<String, Value>> {
-    let Some((before, _)) = draft.before.as_ref().filter(|_| !changed.is_empty()) else { return Ok(Map::new()) };
-    let effects = approval::again::follow(desk, before, &draft.header, record, changed)?;
+) -> Result<(Map<String, Value>, Option<Case>)> {
+    let mut effects = match draft.before.as_ref().filter(|_| !changed.is_empty()) {
+        Some((before, _)) => approval::again::follow(desk, before, &draft.header, record, changed)?,
+        None => approval::again::Effects::default(),
+    };
+    let asked = match draft.wish.take() {
+        Some(wish) => {
+            let of = (draft.kind, &draft.header);
+            Some(approval::policy::drawn_up(desk, of, record, &wish, &mut effects)?)
+        }
+        None => None,
+    };
     for (action, told) in effects.events {
         let Header { number, version, state, .. } = &draft.header;
         let payload = json!({
@@ -72,7 +83,7 @@ fn write_approvals<D: Details>(
         });
         draft.events.push((format!("{}.{action}", draft.kind.name), payload));
     }
-    Ok(effects.changes)
+    Ok((effects.changes, asked))
 }
 
 /// What came of a write, without what is hidden from its writer.

@@ -149,6 +149,10 @@ pub struct Step {
     pub accepts: &'static [&'static str],
     /// Whether the server alone takes it.
     pub automatic: bool,
+    /// Whether every approval that stands has to be given, and one at least.
+    pub needs_approval: bool,
+    /// Whether all tasks have to be done or skipped.
+    pub needs_tasks: bool,
 }
 
 /// A decision that policies take about a kind.
@@ -158,6 +162,19 @@ pub struct Trigger {
     pub decision: &'static str,
     /// A change of one of these asks again. On creation it is always asked, and routing also when a team is taken away.
     pub on_change_of: &'static [&'static str],
+    /// It is asked in these states alone, and when the record comes into one of them from another; in all, where none is named.
+    pub in_states: &'static [&'static str],
+}
+
+impl Trigger {
+    /// Of a decision that no change asks again.
+    pub const fn of(decision: &'static str) -> Trigger {
+        Trigger { decision, on_change_of: &[], in_states: &[] }
+    }
+    /// Whether it is asked in a state.
+    pub fn is_asked_in(&self, state: &str) -> bool {
+        self.in_states.is_empty() || self.in_states.contains(&state)
+    }
 }
 
 /// Through what a contact comes.
@@ -181,7 +198,19 @@ impl Step {
         to: &'static str,
         doc: &'static str,
     ) -> Step {
-        Step { name, label, doc, from, to, done: to, requires: &[], accepts: &[], automatic: false }
+        Step {
+            name,
+            label,
+            doc,
+            from,
+            to,
+            done: to,
+            requires: &[],
+            accepts: &[],
+            automatic: false,
+            needs_approval: false,
+            needs_tasks: false,
+        }
     }
 }
 

@@ -50,6 +50,7 @@ pub mod step;
 pub mod store;
 pub mod story;
 pub mod tally;
+pub mod task;
 pub mod timer;
 pub mod visibility;
 pub mod watcher;

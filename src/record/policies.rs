@@ -6,14 +6,16 @@
 use serde_json::{Map, Value, json};
 
 use super::{
+    approval::policy::{self as approval, Wish},
     cause::{Cause, DEEPEST, Policies},
     decide::{Answer, DecisionRow, Effect, Question, SHADOW},
     draft::Draft,
     escalation,
     kind::Kind,
     outbox::NOTIFIED,
-    practice::Details,
+    practice::{Details, Practice},
     reference,
+    render::changes,
     store::{Desk, Reading},
 };
 use crate::{
@@ -23,6 +25,8 @@ use crate::{
     id::RowId,
 };
 
+/// The decision that says who approves.
+const APPROVE: &str = approval::DECISION;
 /// The decision that is about a step, not about what a record holds.
 const GUARD: &str = "guard";
 
@@ -32,11 +36,11 @@ pub fn askable(kind: &Kind) -> impl Iterator<Item = &'static str> {
 }
 
 /// Asks every decision that the change calls for, in the order of the kind's table, and carries out what they say.
-pub fn decide_all<D: Details>(desk: &mut Desk<'_, '_>, draft: &mut Draft<D>) -> Result<()> {
+pub fn decide_all<P: Practice>(desk: &mut Desk<'_, '_>, draft: &mut Draft<P::Details>) -> Result<()> {
     for trigger in draft.kind.decisions.iter().filter(|t| ![GUARD, escalation::DECISION].contains(&t.decision)) {
         if is_called_for(desk.cause.policies.clone(), draft, trigger)? {
             let answer = ask(desk, draft, trigger.decision, None)?;
-            carry_out(desk, draft, trigger.decision, answer)?;
+            carry_out::<P>(desk, draft, trigger.decision, answer)?;
         }
     }
     Ok(())
@@ -67,24 +71,59 @@ fn refused(cause: &Cause, effects: &[Effect]) -> Option<Error> {
 }
 
 /// Asks one decision though nothing has changed, and carries out what the policies say.
-pub fn decide_again<D: Details>(desk: &mut Desk<'_, '_>, draft: &mut Draft<D>, decision: &str) -> Result<()> {
+pub fn decide_again<P: Practice>(desk: &mut Desk<'_, '_>, draft: &mut Draft<P::Details>, decision: &str) -> Result<()> {
     let Some(decision) = askable(draft.kind).find(|name| *name == decision) else {
         let near = crate::error::did_you_mean(decision, askable(draft.kind));
         let detail = format!("There is no decision `{decision}` to ask about a {}{near}.", draft.kind.name);
         return Err(Error::invalid("/decision", "not_a_choice", detail));
     };
     let answer = ask(desk, draft, decision, None)?;
-    carry_out(desk, draft, decision, answer)
+    carry_out::<P>(desk, draft, decision, answer)
+}
+
+/// Asks the policies whether they agree to a step by themselves, where nobody was asked for an approval; otherwise what is missing.
+pub fn agree<D: Details>(desk: &mut Desk<'_, '_>, draft: &mut Draft<D>) -> Result<Option<FieldError>> {
+    if !draft.kind.decisions.iter().any(|t| t.decision == APPROVE) {
+        return Ok(Some(approval::missing(NOT_ASKED)));
+    }
+    let Answer { effects, log } = ask(desk, draft, APPROVE, None)?;
+    remember(draft, log, Vec::new(), Vec::new())?;
+    match granted(&effects) {
+        Some(wish) => {
+            draft.wish = Some(wish);
+            Ok(None)
+        }
+        None => Ok(Some(approval::missing(NOT_ASKED))),
+    }
+}
+
+/// Whether they would, for whoever draws the buttons.
+pub fn would_agree<D: Details>(reading: &mut Reading<'_>, draft: &Draft<D>) -> Result<Option<FieldError>> {
+    let answer = rehearsed(reading, draft, APPROVE)?;
+    Ok(if granted(&answer.effects).is_some() { None } else { Some(approval::missing(NOT_ASKED)) })
+}
+
+/// What is said where nobody agrees, and nobody was asked.
+const NOT_ASKED: &str = "It is not approved, and the policies don't agree to it by themselves.";
+
+fn granted(effects: &[Effect]) -> Option<Wish> {
+    let wish = effects.iter().find_map(|effect| if let Effect::Approval(wish) = effect { Some(wish) } else { None });
+    wish.filter(|wish| matches!(wish, Wish::Granted(_))).cloned()
 }
 
 /// Whether the guard would refuse the step, for whoever draws the buttons. Nothing is logged.
 pub fn refusal<D: Details>(reading: &mut Reading<'_>, draft: &Draft<D>) -> Result<Option<FieldError>> {
-    if !draft.kind.decisions.iter().any(|t| t.decision == GUARD) {
-        return Ok(None);
+    Ok(rehearsed(reading, draft, GUARD)?.effects.iter().find_map(refusal_of))
+}
+
+/// What the policies would say of a decision that a kind has. Nothing is logged.
+fn rehearsed<D: Details>(reading: &mut Reading<'_>, draft: &Draft<D>, decision: &'static str) -> Result<Answer> {
+    if !draft.kind.decisions.iter().any(|t| t.decision == decision) {
+        return Ok(Answer::default());
     }
     let (record, before) = (draft.after()?, draft.was()?);
     let question = Question {
-        decision: GUARD,
+        decision,
         kind: draft.kind,
         record: &record,
         before: before.as_ref(),
@@ -95,8 +134,7 @@ pub fn refusal<D: Details>(reading: &mut Reading<'_>, draft: &Draft<D>) -> Resul
         rehearsal: true,
         cause: reading.cause,
     };
-    let answer = reading.kernel.decide().decide(reading.connection, &question)?;
-    Ok(answer.effects.iter().find_map(refusal_of))
+    reading.kernel.decide().decide(reading.connection, &question)
 }
 
 fn refusal_of(effect: &Effect) -> Option<FieldError> {
@@ -106,6 +144,11 @@ fn refusal_of(effect: &Effect) -> Option<FieldError> {
 }
 
 fn is_called_for<D: Details>(policies: Policies, draft: &Draft<D>, trigger: &super::kind::Trigger) -> Result<bool> {
+    // Who agreed in this write already is not asked again.
+    let is_agreed = trigger.decision == APPROVE && draft.wish.is_some();
+    if is_agreed || !trigger.is_asked_in(&draft.header.state) {
+        return Ok(false);
+    }
     let (old_team, team) = (draft.old().and_then(|(header, _)| header.team_id), draft.header.team_id);
     let is_routing = trigger.decision == "routing";
     // Routing leaves alone what a person has given to a team, except where it is only watched.
@@ -115,8 +158,9 @@ fn is_called_for<D: Details>(policies: Policies, draft: &Draft<D>, trigger: &sup
     };
     let after = draft.after()?;
     let changed = trigger.on_change_of.iter().any(|name| before.get(*name) != after.get(*name));
+    let was_in = draft.old().is_some_and(|(header, _)| trigger.is_asked_in(&header.state));
     let lost_its_team = is_routing && team.is_none() && old_team.is_some();
-    Ok((changed || lost_its_team) && !routed_by_hand)
+    Ok((changed || !was_in || lost_its_team) && !routed_by_hand)
 }
 
 /// The public comment that comes along. Work notes stay out of what policies see, because the decision log shows that.
@@ -157,9 +201,9 @@ pub fn ask<D: Details>(
     desk.kernel.decide().decide(desk.unit.reference(), &question)
 }
 
-fn carry_out<D: Details>(
+fn carry_out<P: Practice>(
     desk: &mut Desk<'_, '_>,
-    draft: &mut Draft<D>,
+    draft: &mut Draft<P::Details>,
     decision: &'static str,
     answer: Answer,
 ) -> Result<()> {
@@ -172,10 +216,25 @@ fn carry_out<D: Details>(
         }
     } else {
         for effect in effects {
-            apply(desk, draft, effect, &mut applied, &mut discarded)?;
+            match effect {
+                Effect::Approval(wish) => draft.wish = Some(wish),
+                Effect::Risk(_) | Effect::ReviewAfterwards => applied.extend(of_its_kind::<P>(draft, &effect)?),
+                other => apply(desk, draft, other, &mut applied, &mut discarded)?,
+            }
+        }
+        if decision == APPROVE && draft.wish.is_none() {
+            draft.wish = Some(Wish::Unanswered);
         }
     }
     remember(draft, log, applied, discarded)
+}
+
+/// Lets the practice carry out what concerns its kind alone; tells what has changed by it.
+fn of_its_kind<P: Practice>(draft: &mut Draft<P::Details>, effect: &Effect) -> Result<Vec<Value>> {
+    let before = draft.after()?;
+    P::carry_out(draft, effect);
+    let changed = changes(Some(&before), &draft.after()?).into_iter();
+    Ok(changed.map(|(field, change)| json!({"field": field, "from": change[0], "to": change[1]})).collect())
 }
 
 /// Puts rows of the decision log to a draft; the last that counted is the one that answered.
@@ -244,6 +303,9 @@ pub fn apply<D: Details>(
         | Effect::Unanswered(_) => {
             discarded.push(json!({"effect": effect_text(&effect), "reason": "only an escalation calls somebody"}));
         }
+        Effect::Risk(_) | Effect::Approval(_) | Effect::ReviewAfterwards => {
+            discarded.push(json!({"effect": effect_text(&effect), "reason": "it is said of changes alone"}));
+        }
     }
     Ok(())
 }
@@ -260,7 +322,10 @@ pub fn only_observed(effect: &Effect) -> Value {
         | Effect::Page { .. }
         | Effect::ProposeMajor
         | Effect::Again(_)
+        | Effect::Approval(_)
+        | Effect::ReviewAfterwards
         | Effect::Unanswered(_) => ("", Value::Null),
+        Effect::Risk(risk) => ("risk", json!(risk)),
     };
     let mut told = json!({"effect": effect_text(effect), "reason": "observed: the record follows what happened"});
     if let (false, Value::Object(told)) = (field.is_empty(), &mut told) {
@@ -281,6 +346,14 @@ pub fn effect_text(effect: &Effect) -> String {
         Effect::ProposeMajor => "propose major".to_owned(),
         Effect::Again(after) => format!("again in {}", Length(*after)),
         Effect::Unanswered(_) => "again, once it can be answered".to_owned(),
+        Effect::Risk(risk) => format!("risk {risk}"),
+        Effect::ReviewAfterwards => "review afterwards".to_owned(),
+        Effect::Approval(Wish::Granted(by)) => format!("approved by {by}"),
+        Effect::Approval(Wish::Refused(why)) => format!("not approved: {why}"),
+        Effect::Approval(Wish::Asked(stages)) => {
+            format!("ask {}", stages.iter().map(|stage| stage.name.as_str()).collect::<Vec<_>>().join(", "))
+        }
+        Effect::Approval(Wish::Unanswered) => "ask who manages changes".to_owned(),
         Effect::Refuse { text, .. } => format!("refuse: {text}"),
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     catalogue::Findable,
+    decide::Effect,
     document::{Document, Text},
     draft::{Aside, Draft},
     escalation::{self, act::Act},
@@ -73,6 +74,14 @@ pub trait Practice: Send + Sync + Sized + 'static {
     /// What a finished write means for timers and other records.
     fn follow(_written: &Draft<Self::Details>, _desk: &mut Desk<'_, '_>) -> Result<()> {
         Ok(())
+    }
+    /// The state that a new record is in, once its input is taken in.
+    fn begins_in(_draft: &Draft<Self::Details>) -> &'static str {
+        const { Self::KIND.lifecycle.initial }
+    }
+    /// Carries out what policies say that concerns records of this kind alone; tells whether it does.
+    fn carry_out(_draft: &mut Draft<Self::Details>, _effect: &Effect) -> bool {
+        false
     }
     /// Proposes the record as a major incident; tells whether that is anything new.
     fn propose_major(_draft: &mut Draft<Self::Details>, _desk: &Desk<'_, '_>) -> bool {

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::{
+    approval::policy::{self, Standing},
     cause::Cause,
     draft::Draft,
     finish,
@@ -13,10 +14,12 @@ use super::{
     journal,
     kind::{Kind, Phase, Step},
     policies,
-    practice::Practice,
+    practice::{Details, Practice},
     store::{Desk, Outcome, Reading, load_details, open_draft, take_in},
+    task,
 };
 use crate::{
+    db::AnyConnection,
     error::{Code, Error, FieldError, Result},
     id::RecordId,
 };
@@ -69,7 +72,7 @@ pub fn take<P: Practice>(
     let accepted = accept(draft.kind, Occasion::Step(step), input)?;
     take_in(desk, &mut draft, accepted)?;
     enter::<P>(desk, &mut draft, step)?;
-    policies::decide_all(desk, &mut draft)?;
+    policies::decide_all::<P>(desk, &mut draft)?;
     finish::write::<P>(desk, draft)
 }
 
@@ -83,7 +86,11 @@ pub(super) fn enter<P: Practice>(
     enter_state(draft, step, desk.cause)?;
     P::enter(draft, step, desk)?;
     P::settle(draft, desk)?;
-    let missing = missing::<P>(draft, step)?;
+    let mut missing = missing::<P>(draft, step)?;
+    missing.extend(tasks(desk.unit.settled(draft.header.id)?, draft, step)?);
+    if missing.is_empty() {
+        missing.extend(agreed(desk, draft, step)?);
+    }
     if !missing.is_empty() {
         let detail = format!("`{}` needs more: {}", step.name, sentences(&missing));
         return Err(Error::new(Code::IllegalTransition, detail).with_errors(missing));
@@ -100,6 +107,7 @@ pub fn ahead<P: Practice>(reading: &mut Reading<'_>, header: Header) -> Result<V
         .map(|step| {
             let mut draft = Draft { step: Some(step), ..Draft::of(kind, header.clone(), details.clone()) };
             let mut missing = missing::<P>(&draft, step)?;
+            missing.extend(tasks(reading.connection, &draft, step)?);
             let permission = kind.permission(step.name);
             if !reading.cause.caller.can(&permission) {
                 let detail = format!("You need the permission `{permission}`.");
@@ -107,6 +115,7 @@ pub fn ahead<P: Practice>(reading: &mut Reading<'_>, header: Header) -> Result<V
             }
             if missing.is_empty() {
                 enter_state(&mut draft, step, reading.cause)?;
+                missing.extend(approval(reading, &draft, step)?);
                 missing.extend(policies::refusal(reading, &draft)?);
             }
             let Step { name, label, to, accepts, requires, .. } = step;
@@ -166,9 +175,42 @@ fn chosen(kind: &'static Kind, from: &str, choice: &StepChoice) -> Result<&'stat
     })
 }
 
+/// What a step needs of the approvals of its record. Where there is none, policies may agree now.
+fn agreed<D: Details>(desk: &mut Desk<'_, '_>, draft: &mut Draft<D>, step: &Step) -> Result<Option<FieldError>> {
+    if !step.needs_approval {
+        return Ok(None);
+    }
+    match policy::in_the_way(desk.unit.settled(draft.header.id)?, draft.header.id)? {
+        Standing::Given => Ok(None),
+        Standing::Missing(missing) => Ok(Some(missing)),
+        Standing::None => policies::agree(desk, draft),
+    }
+}
+
+/// Whether approvals would be in the way of a step; nothing is logged.
+fn approval<D: Details>(reading: &mut Reading<'_>, draft: &Draft<D>, step: &Step) -> Result<Option<FieldError>> {
+    if !step.needs_approval {
+        return Ok(None);
+    }
+    match policy::in_the_way(reading.connection, draft.header.id)? {
+        Standing::Given => Ok(None),
+        Standing::Missing(missing) => Ok(Some(missing)),
+        Standing::None => policies::would_agree(reading, draft),
+    }
+}
+
+fn tasks<D>(connection: &mut AnyConnection, draft: &Draft<D>, step: &Step) -> Result<Option<FieldError>> {
+    if step.needs_tasks { task::in_the_way(connection, draft.header.id) } else { Ok(None) }
+}
+
 /// Sets state, phase and the times that go with it.
 fn enter_state<D>(draft: &mut Draft<D>, step: &Step, cause: &Cause) -> Result<()> {
-    let state = draft.kind.lifecycle.state(step.to).ok_or_else(|| Error::internal("a step leads nowhere"))?;
+    stand(draft, step.to, cause)
+}
+
+/// Puts a record into a state, with its phase and the times that go with it.
+pub(super) fn stand<D>(draft: &mut Draft<D>, state: &str, cause: &Cause) -> Result<()> {
+    let state = draft.kind.lifecycle.state(state).ok_or_else(|| Error::internal("a step leads nowhere"))?;
     let header = &mut draft.header;
     header.state = state.name.to_owned();
     header.phase = state.phase.as_str().to_owned();

@@ -90,8 +90,10 @@ pub fn create<P: Practice>(desk: &mut Desk<'_, '_>, input: Map<String, Value>) -
     let id = RecordId::new();
     let mut draft = Draft::new(kind, blank_header(kind, id, desk.cause), P::Details::blank(id));
     take_in(desk, &mut draft, accepted)?;
+    let state = P::begins_in(&draft);
+    step::stand(&mut draft, state, desk.cause)?;
     P::settle(&mut draft, desk)?;
-    policies::decide_all(desk, &mut draft)?;
+    policies::decide_all::<P>(desk, &mut draft)?;
     finish::write::<P>(desk, draft)
 }
 
@@ -116,7 +118,7 @@ pub fn change<P: Practice>(
         Some(stepped) => draft = stepped,
         None => P::settle(&mut draft, desk)?,
     }
-    policies::decide_all(desk, &mut draft)?;
+    policies::decide_all::<P>(desk, &mut draft)?;
     finish::write::<P>(desk, draft)
 }
 
@@ -212,9 +214,9 @@ pub fn decide_again<P: Practice>(
         draft.header.must_be_active(escalation::TOO_LATE)?;
         escalation::ask::ask::<P>(desk, &mut draft, &occasion::Occasion::of(occasion::REQUESTED))?;
     } else {
-        policies::decide_again(desk, &mut draft, decision)?;
+        policies::decide_again::<P>(desk, &mut draft, decision)?;
     }
-    if draft.is_same() && draft.events.is_empty() {
+    if draft.is_same() && draft.events.is_empty() && draft.wish.is_none() {
         return finish::unchanged(desk, draft);
     }
     finish::write::<P>(desk, draft)

@@ -181,6 +181,27 @@ impl Scene {
         let major = format!("/api/v1/incidents/{}/major-incident", records["incidents"]);
         let how = json!({"commander_id": Nora.id(&server.assembly).to_string()});
         server.post(&format!("{major}/accept"), how).by(Admin).expect(200).await;
+        for kind in kinds() {
+            let tasks = format!("/api/v1/{}/{}/tasks", kind.plural, records[kind.plural]);
+            let task = server.post(&tasks, json!({"title": "Look at it"})).by(Admin).expect(201).await;
+            others.insert((kind.plural, "{task_id}"), task.field("id"));
+        }
+        let model = json!({"name": "scene", "change_type": "standard"});
+        let model = server.post("/api/v1/change-models", model).by(Admin).expect(201).await;
+        others.insert(("change-models", "{id}"), model.field("id"));
+        let meeting = json!({"name": "scene", "starts_at": "2030-01-01T08:00:00Z", "ends_at": "2030-01-01T09:00:00Z"});
+        let meeting = server.post("/api/v1/cab-meetings", meeting).by(Admin).expect(201).await.field("id");
+        let agenda = json!({"change_ids": [records["changes"]]});
+        let agenda = server.post(&format!("/api/v1/cab-meetings/{meeting}/agenda"), agenda).by(Admin).expect(200).await;
+        let item = agenda.json()["items"][0]["id"].as_str().unwrap().to_owned();
+        others.insert(("cab-meetings", "{item_id}"), item);
+        others.insert(("cab-meetings", "{id}"), meeting);
+        let drift = json!({"configuration_item_id": records["configuration_items"], "summary": "Port 23 is open."});
+        let drift = server.post("/api/v1/unauthorised-changes", drift).by(Admin).expect(201).await.field("id");
+        others.insert(("unauthorised-changes", "{id}"), drift);
+        let window = json!({"name": "scene", "kind": "blackout", "starts_at": "2030-01-01T00:00:00Z", "ends_at": "2030-01-02T00:00:00Z"});
+        let window = server.post("/api/v1/change-windows", window).by(Admin).expect(201).await;
+        others.insert(("change-windows", "{id}"), window.field("id"));
         let action = server.post(&format!("{major}/actions"), json!({"title": "Watch it"})).by(Admin).expect(200).await;
         others.insert(("incidents", "{action_id}"), action.json()["actions"][0]["id"].as_str().unwrap().to_owned());
         let finding = json!({"technique": "five_whys", "whys": [{"question": "Why?", "answer": "Because."}]});

@@ -37,6 +37,7 @@ impl Rehearsal {
         let pin = Pin { id: RowId::new(), name: "routing".to_owned(), version: 2 };
         let asked = Asked {
             decision: Decision::Routing,
+            kind: "incident".to_owned(),
             candidate: pin.clone(),
             live: vec![Pin { version: 1, ..pin.clone() }],
             tables: Vec::new(),

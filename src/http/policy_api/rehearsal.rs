@@ -40,6 +40,8 @@ pub(super) struct Written {
     notify: Vec<String>,
     /// Who would be called, and what else an escalation would do, in words.
     escalate: Vec<String>,
+    /// What would become of its approval, in words.
+    approve: Vec<String>,
     /// Why the transition would be refused.
     refuse: Vec<WouldRefuse>,
 }
@@ -47,7 +49,7 @@ pub(super) struct Written {
 /// A field that would change.
 #[derive(Debug, Serialize, ToSchema)]
 struct WouldWrite {
-    /// `priority`, `team` or `assignee`.
+    /// `priority`, `team`, `assignee` or `rule_risk`.
     field: &'static str,
     /// What it holds: a number or a name.
     #[schema(value_type = serde_json::Value)]
@@ -88,6 +90,8 @@ impl Written {
                 | Effect::Unanswered(_) => {
                     written.escalate.push(policies::effect_text(effect));
                 }
+                Effect::Risk(risk) => written.note("rule_risk", record, json!(risk)),
+                Effect::Approval(_) | Effect::ReviewAfterwards => written.approve.push(policies::effect_text(effect)),
                 Effect::Refuse { field, text, .. } => {
                     written.refuse.push(WouldRefuse { field: field.clone(), text: text.clone() });
                 }

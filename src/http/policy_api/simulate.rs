@@ -196,7 +196,7 @@ fn example() -> Value {
             "operations": 61, "microseconds": 9, "error": null,
         }],
         "fallback": null,
-        "would": {"write": [{"field": "team", "from": null, "to": "network-operations"}], "notify": [], "escalate": [], "refuse": []},
+        "would": {"write": [{"field": "team", "from": null, "to": "network-operations"}], "notify": [], "escalate": [], "approve": [], "refuse": []},
         "input": {"record": {"category": "network"}, "changed": {}, "transition": null, "now": "2026-03-03T23:00:00Z"},
     })
 }

@@ -18,6 +18,7 @@ mod read;
 pub mod shape;
 pub(super) mod store_file;
 mod story;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod watchers;
@@ -27,8 +28,8 @@ pub(super) use export::line as csv_line;
 pub(super) use read::visible;
 
 use super::{
-    custom_field_api, interaction_api, mail_api, major_incident_api, mount::Api, problem_api, service_level_api,
-    stream, webhook_api,
+    change_api, custom_field_api, interaction_api, mail_api, major_incident_api, mount::Api, problem_api,
+    service_level_api, stream, webhook_api,
 };
 use crate::record::{kernel::Kernel, kind::Kind, practice::AnyPractice};
 
@@ -46,6 +47,7 @@ pub fn mount(api: &mut Api, practices: &'static [&'static dyn AnyPractice]) {
         raising::mount(api, kind);
         watchers::mount(api, kind);
         approvals::mount(api, kind);
+        tasks::mount(api, kind);
         attachments::mount(api, kind);
         batch::mount(api, kind);
         decisions::mount(api, kind);
@@ -63,6 +65,7 @@ pub fn mount(api: &mut Api, practices: &'static [&'static dyn AnyPractice]) {
     interaction_api::mount(api);
     major_incident_api::mount(api);
     problem_api::mount(api);
+    change_api::mount(api);
     stream::mount(api);
 }
 

@@ -21,9 +21,9 @@ use smol_str::SmolStr;
 
 pub use scan::Scan;
 pub use schema::{FactSchema, FieldSchema, FieldType};
-pub use shipped::{Schemas, all_beside, beside, made_up_of, moment, transition};
 #[cfg(test)]
-pub use shipped::{incident, incident_with};
+pub use shipped::incident_with;
+pub use shipped::{Schemas, all_beside, beside, incident, made_up_of, moment, transition};
 pub use value::{Cell, MAX_TEXT, Value};
 pub use words::Phrase;
 

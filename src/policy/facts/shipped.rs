@@ -59,8 +59,7 @@ impl Schemas {
     }
 }
 
-/// An incident without custom fields.
-#[cfg(test)]
+/// An incident without custom fields: what tests and benchmarks decide about.
 pub fn incident() -> Arc<FactSchema> {
     Schemas::shipped().first().clone()
 }

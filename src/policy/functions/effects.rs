@@ -13,7 +13,14 @@ use crate::{
         facts::{Cell, suggest},
         syntax::named,
     },
-    record::escalation::LEVELS,
+    practice::change::RISKS,
+    record::{
+        approval::{
+            ask::{ApprovalQuorum, NAME},
+            voters,
+        },
+        escalation::LEVELS,
+    },
 };
 
 /// How soon policies may be asked again: what comes every second would take the time of everything else.
@@ -40,6 +47,12 @@ pub const EFFECTS: &[(&str, usize)] = &[
     ("leave", 0),
     ("refuse", 2),
     ("allow", 0),
+    ("risk", 1),
+    ("approve", 0),
+    ("reject", 1),
+    ("require", 3),
+    ("require", 4),
+    ("review_afterwards", 0),
 ];
 
 /// The text of an argument; a mistake when it is `()` or something else.
@@ -118,6 +131,33 @@ pub fn again_after(text: &str) -> Result<TimeDelta, (&'static str, String)> {
     Ok(length)
 }
 
+/// Who has to approve, in which stage, how many of them, and within which time.
+fn require(call: &NativeCallContext, stage: &str, who: &Dynamic, how_many: &Dynamic, within: &str) -> Native<Said> {
+    let at = call.call_position();
+    let named_otherwise = who
+        .as_immutable_string_ref()
+        .is_ok_and(|who| who.starts_with(voters::ROLE) || voters::BY_PART.contains(&who.as_str()));
+    let who = if named_otherwise { who.to_string() } else { somebody(call, who)? };
+    let how_many = how_many.to_string();
+    how_many.parse::<ApprovalQuorum>().map_err(|why| mistake("out_of_range", why, at))?;
+    if !within.is_empty() {
+        within.parse::<Length>().map_err(|why| mistake("wrong_type", why, at))?;
+    }
+    if stage.trim().is_empty() || stage.chars().count() > NAME {
+        return Err(mistake("out_of_range", format!("a stage has a name of 1 to {NAME} characters"), at));
+    }
+    say(call, Effect::Require { stage: stage.to_owned(), who, how_many, within: within.to_owned() })
+}
+
+fn risk(call: &NativeCallContext, level: &str) -> Native<Said> {
+    if !RISKS.contains(&level) {
+        let near = suggest(level, RISKS);
+        let sentence = format!("a risk is {}, not \"{level}\"{near}", RISKS.join(", "));
+        return Err(mistake("not_a_choice", sentence, call.call_position()));
+    }
+    say(call, Effect::Risk { level: level.to_owned() })
+}
+
 /// The priority in the first column after the key.
 fn matrix(call: &NativeCallContext, name: &str, impact: Dynamic, urgency: Dynamic) -> Native<Said> {
     let (context, at) = (Context::from_call(call)?, call.call_position());
@@ -177,6 +217,22 @@ pub fn register(engine: &mut Engine) {
     tell(engine, "again_in", |call: NativeCallContext, after: ImmutableString| again_in(&call, &after));
     tell(engine, "leave", |call: NativeCallContext| say(&call, Effect::Leave));
     tell(engine, "allow", |call: NativeCallContext| say(&call, Effect::Allow));
+    tell(engine, "risk", |call: NativeCallContext, level: ImmutableString| risk(&call, &level));
+    tell(engine, "approve", |call: NativeCallContext| say(&call, Effect::Approve));
+    tell(engine, "reject", |call: NativeCallContext, text: ImmutableString| {
+        say(&call, Effect::Reject { text: text.into() })
+    });
+    tell(engine, "require", |call: NativeCallContext, stage: ImmutableString, who: Dynamic, how_many: Dynamic| {
+        require(&call, &stage, &who, &how_many, "")
+    });
+    tell(
+        engine,
+        "require",
+        |call: NativeCallContext, stage: ImmutableString, who: Dynamic, how_many: Dynamic, within: ImmutableString| {
+            require(&call, &stage, &who, &how_many, &within)
+        },
+    );
+    tell(engine, "review_afterwards", |call: NativeCallContext| say(&call, Effect::ReviewAfterwards));
     tell(engine, "refuse", |call: NativeCallContext, field: ImmutableString, text: ImmutableString| {
         say(&call, Effect::Refuse { field: field.into(), text: text.into() })
     });

@@ -114,6 +114,44 @@ const FUNCTIONS: &[Row] = &[
         "A team or a person further up, from level 1 to 9, is told and is expected to answer.",
         "escalate_to(2, \"service-desk\")",
     ),
+    row(
+        "risk",
+        &[("level", "text")],
+        "decision",
+        "So much may go wrong: `low`, `medium` or `high`.",
+        "risk(\"medium\")",
+    ),
+    row(
+        "approve",
+        &[],
+        "decision",
+        "It is approved, unless another policy requires or rejects something.",
+        "approve()",
+    ),
+    row(
+        "reject",
+        &[("text", "text")],
+        "decision",
+        "It is not approved, and this is why.",
+        "reject(\"It is too late for this year\")",
+    ),
+    Row {
+        needs: 3,
+        ..row(
+            "require",
+            &[("stage", "text"), ("who", "text"), ("how_many", "any"), ("within", "text")],
+            "decision",
+            "These have to approve: a team, a user, `manager`, `ci_owner`, or `role:` and the name of a role; `any` or `all` of them, a number, or a share such as `50%`; within a time such as `PT48H`, after which the approval expires. Stages are asked one after the other.",
+            "require(\"Change advisory board\", \"service-desk\", \"50%\", \"PT48H\")",
+        )
+    },
+    row(
+        "review_afterwards",
+        &[],
+        "decision",
+        "A change advisory board looks at it after it was made; it is not closed before.",
+        "review_afterwards()",
+    ),
     row("propose_major", &[], "decision", "The record is proposed as a major incident.", "propose_major()"),
     row(
         "again_in",
@@ -262,7 +300,7 @@ const FUNCTIONS: &[Row] = &[
         "expect",
         &[("actual", "any"), ("expected", "any")],
         "nothing",
-        "Fails the test unless the values are equal, or the decision came to what is expected: a team, a user, a priority, `true` for an allowed transition, the field that is wrong for a refused one, one of the things that an escalation says, such as `page nora` or `level 2: duty-manager`, `()` for none, a list for all of several.",
+        "Fails the test unless the values are equal, or the decision came to what is expected: a team, a user, a priority, `true` for an allowed transition, the field that is wrong for a refused one, one of the things that an escalation says, such as `page nora`, `level 2: duty-manager` or `Board: any of cab`, the highest risk, `()` for none, a list for all of several.",
         "expect(1 + 1, 2)",
     ),
     row(
@@ -313,6 +351,20 @@ const FUNCTIONS: &[Row] = &[
         "outcome",
         "Asks the guard, as it is asked live, about a made-up record as the transition would leave it.",
         "expect(check(incident(), transition(\"start\")), true)",
+    ),
+    row(
+        "assess_risk",
+        &[("record", "record")],
+        "outcome",
+        "Asks how much may go wrong, as it is asked live, with a made-up record.",
+        "expect(assess_risk(change()), \"medium\")",
+    ),
+    row(
+        "approvals",
+        &[("record", "record")],
+        "outcome",
+        "Asks who approves, as it is asked live, of a made-up record.",
+        "expect(approvals(change()), \"approve\")",
     ),
     row(
         "escalate",

@@ -17,6 +17,7 @@ use crate::{
         host::Except,
         syntax::named,
     },
+    practice::change::RISKS,
 };
 
 /// What a decision came to in a test.
@@ -141,7 +142,12 @@ impl Tested {
                     Err(_) => fields().any(|f| *f == expected.to_string()),
                 }
             }
-            Decision::Escalation => said.iter().any(|e| e.gist() == expected.to_string()),
+            Decision::Escalation | Decision::Approve => said.iter().any(|e| e.gist() == expected.to_string()),
+            Decision::AssessRisk => {
+                let said: Vec<String> = said.iter().map(|said| said.gist()).collect();
+                let highest = RISKS.iter().rfind(|risk| said.iter().any(|said| said == *risk));
+                highest.is_some_and(|risk| *risk == expected.to_string())
+            }
             Decision::Routing => said.iter().any(|e| e.answers() && e.gist() == expected.to_string()),
         }
     }

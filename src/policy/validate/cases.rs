@@ -95,7 +95,7 @@ fn check_value(walk: &mut Walk, word: &str, value: &Expr) {
 fn may_come_to(decision: Decision, expected: &Dynamic) -> bool {
     let one = match decision {
         Decision::Priority => expected.is_int(),
-        Decision::Routing | Decision::Escalation => expected.is_string(),
+        Decision::Routing | Decision::Escalation | Decision::AssessRisk | Decision::Approve => expected.is_string(),
         Decision::Guard => expected.is_bool() || expected.is_string(),
     };
     one || expected.is_unit() || expected.is_array()
@@ -110,7 +110,8 @@ fn wanted(decision: Decision, word: &str) -> &'static str {
         ("moment", _) => "`moment` is `#{ … }`, or a cause",
         ("expect", Decision::Priority) => "`expect` is a priority, `()` for none, or a list of all that is said",
         ("expect", Decision::Routing) => "`expect` is a team or a user, `()` for none, or a list of all that is said",
-        ("expect", Decision::Escalation) => {
+        ("expect", Decision::AssessRisk) => "`expect` is a risk, `()` for none, or a list of all that is said",
+        ("expect", Decision::Escalation | Decision::Approve) => {
             "`expect` is one of the things that are said, such as \"page nora\", `()` for none, or a list of all of them"
         }
         ("expect", Decision::Guard) => {

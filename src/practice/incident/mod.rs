@@ -146,15 +146,15 @@ impl Practice for IncidentPractice {
         lifecycle: lifecycle::LIFECYCLE,
         decisions: &[
             Trigger {
-                decision: "priority",
                 on_change_of: &["impact", "urgency", "service_id", "configuration_item_id"],
+                ..Trigger::of("priority")
             },
             Trigger {
-                decision: "routing",
                 on_change_of: &["category", "subcategory", "service_id", "configuration_item_id", "priority"],
+                ..Trigger::of("routing")
             },
-            Trigger { decision: "guard", on_change_of: &[] },
-            Trigger { decision: "escalation", on_change_of: &["reopen_count", "reassignment_count", "priority"] },
+            Trigger::of("guard"),
+            Trigger { on_change_of: &["reopen_count", "reassignment_count", "priority"], ..Trigger::of("escalation") },
         ],
         public: false,
     };

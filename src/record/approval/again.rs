@@ -77,7 +77,8 @@ fn fate(
     let parts = |header: &Header| (header.requester_id, header.assignee_id);
     let other_parts = parts(before) != parts(after);
     Ok(if covered.iter().any(differs) {
-        Fate::Void { why: reason::CHANGED, again: !is_over }
+        // What policies have said they say again.
+        Fate::Void { why: reason::CHANGED, again: !is_over && !case.approval.by_policy }
     } else if is_over && case.approval.is_pending() {
         Fate::Void { why: reason::CLOSED, again: false }
     } else if other_parts && !is_over && has_decided(case) {
@@ -166,7 +167,7 @@ fn recount(desk: &mut Desk<'_, '_>, mut case: Case, after: &Header, effects: &mu
 
 impl Effects {
     /// One more: the history tells of all under one name, as lists when there are several.
-    fn add(&mut self, action: &'static str, before: Value, after: Value) {
+    pub(super) fn add(&mut self, action: &'static str, before: Value, after: Value) {
         self.events.push((action, after.clone()));
         let told = self.changes.entry(BESIDE).or_insert_with(|| json!([[], []]));
         for (side, value) in [before, after].into_iter().enumerate() {

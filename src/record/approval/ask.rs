@@ -84,7 +84,7 @@ fn field_names() -> utoipa::openapi::Schema {
 }
 
 /// A stage of an approval that is asked for.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewApprovalStage {
     /// What it is called.
@@ -143,6 +143,24 @@ pub enum OnDue {
     /// The approval expires.
     #[default]
     Reject,
+}
+
+/// As policies write it: `any`, `all`, a number, a share such as `50%`.
+impl std::str::FromStr for ApprovalQuorum {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let wrong = || format!("it is `any`, `all`, a number from 1, or a share such as `50%`, not `{text}`");
+        let number = |text: &str| text.trim().parse::<i32>().map(Some).map_err(|_| wrong());
+        let (kind, number) = match text.trim() {
+            "any" => (QuorumKind::Any, None),
+            "all" => (QuorumKind::All, None),
+            share if share.ends_with('%') => (QuorumKind::Percent, number(share.trim_end_matches('%'))?),
+            count => (QuorumKind::Count, number(count)?),
+        };
+        Quorum::of(kind.as_str(), number).ok_or_else(wrong)?;
+        Ok(ApprovalQuorum { kind, number })
+    }
 }
 
 impl QuorumKind {
@@ -316,7 +334,12 @@ fn unknown(desk: &mut Desk<'_, '_>, new: &NewApproval) -> Result<Vec<FieldError>
     Ok(errors)
 }
 
-fn drawn_up(desk: &Desk<'_, '_>, record: &Header, new: &NewApproval, covers: &Map<String, Value>) -> Result<Case> {
+pub(super) fn drawn_up(
+    desk: &Desk<'_, '_>,
+    record: &Header,
+    new: &NewApproval,
+    covers: &Map<String, Value>,
+) -> Result<Case> {
     let at = desk.cause.at;
     let approval = ApprovalRow {
         id: RowId::new(),
@@ -332,6 +355,7 @@ fn drawn_up(desk: &Desk<'_, '_>, record: &Header, new: &NewApproval, covers: &Ma
         created_at: at,
         updated_at: at,
         ended_at: None,
+        by_policy: false,
     };
     let stages = new.stages.iter().zip(1..).map(|(stage, position)| {
         Ok(StageRow {

@@ -21,6 +21,7 @@ pub mod case;
 pub mod delegate;
 pub mod duty;
 pub mod link;
+pub mod policy;
 pub mod quorum;
 pub mod row;
 pub mod shown;

@@ -43,6 +43,8 @@ pub mod reason {
     pub const UNREACHABLE: &str = "quorum_unreachable";
     /// Its time was over.
     pub const DUE: &str = "due";
+    /// Policies decided it by themselves.
+    pub const POLICY: &str = "policy";
     /// A field that it covers has changed.
     pub const CHANGED: &str = "changed";
     /// Somebody who decided has become one who must not.
@@ -75,6 +77,8 @@ pub struct ApprovalRow {
     pub created_at: Moment,
     pub updated_at: Moment,
     pub ended_at: Option<Moment>,
+    /// Whether policies asked for it or gave it: they are asked again when what it covers changes.
+    pub by_policy: bool,
 }
 
 /// A stage of an approval.

@@ -16,6 +16,11 @@ use crate::{
     schema::{link, organisation, role, team_member, user_account, user_role},
 };
 
+/// Leads the name of a role where approvers are named in words.
+pub const ROLE: &str = "role:";
+/// Those who are named in other ways than by their own name.
+pub const BY_PART: &[&str] = &["manager", "ci_owner"];
+
 /// The kind of record whose owners are asked.
 const ITEM: &str = "configuration_item";
 /// The relation to what else is affected.

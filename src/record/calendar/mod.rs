@@ -17,7 +17,7 @@
 pub mod content;
 mod day;
 pub mod holidays;
-mod ical;
+pub mod ical;
 pub mod row;
 #[cfg(test)]
 mod tests;

@@ -174,7 +174,13 @@ impl Carried {
                 self.row.again_at = Some(desk.cause.at.plus(RETRY));
             }
             Effect::Notify(who) => self.say(SaidEffect::Notify, Some(who), None),
-            Effect::Team(_) | Effect::Priority(_) | Effect::Assignee(_) | Effect::Refuse { .. } => (),
+            Effect::Team(_)
+            | Effect::Priority(_)
+            | Effect::Assignee(_)
+            | Effect::Risk(_)
+            | Effect::Approval(_)
+            | Effect::ReviewAfterwards
+            | Effect::Refuse { .. } => (),
         }
         if matches!(effect, Effect::Notify(_) | Effect::Team(_) | Effect::Priority(_)) {
             let (team, priority) = (draft.header.team_id, draft.header.priority);

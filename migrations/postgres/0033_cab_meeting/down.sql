@@ -1,0 +1,2 @@
+DROP TABLE cab_agenda_item;
+DROP TABLE cab_meeting;

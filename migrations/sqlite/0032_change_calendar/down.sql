@@ -1,0 +1,3 @@
+DROP TABLE unauthorised_change;
+DROP INDEX record_by_plan;
+DROP TABLE change_window;

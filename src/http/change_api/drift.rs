@@ -1,0 +1,274 @@
+//! What was found other than it should be: reported by whoever audits configuration items, held against the changes of that time, and
+//! settled by people.
+
+use actix_web::{HttpRequest, HttpResponse, http::Method, web};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use super::CHANGE;
+use crate::{
+    clock::Moment,
+    error::{Code, Error, Result},
+    http::{
+        body::{Body, fit},
+        desk::{self, Call, Reply},
+        endpoint::{Answer, Content, Endpoint, in_path, in_query, uuid},
+        mount::Api,
+        parameter::{dry_run, idempotency_key, reason},
+        query::Query,
+        schema::schema,
+        sheet::{self, Sheet},
+    },
+    id::{RecordId, RowId, UserId},
+    practice::change::caused::{self, DriftRow, DriftState},
+    record::{store::Desk, visibility},
+};
+
+const WORDS: [(&str, DriftState); 3] =
+    [("open", DriftState::Open), ("authorised", DriftState::Authorised), ("settled", DriftState::Settled)];
+
+/// Mounts them.
+pub(super) fn mount(api: &mut Api) {
+    api.mount(list(), list_drift).mount(report(), report_drift).mount(settle(), settle_drift);
+}
+
+/// Something that was found other than it should be.
+#[derive(Debug, Serialize, ToSchema)]
+struct UnauthorisedChange {
+    /// Its id.
+    id: RowId,
+    /// What is other than it should be.
+    configuration_item_id: RecordId,
+    /// When that was found.
+    found_at: Moment,
+    /// When it became so, as far as is known.
+    drifted_at: Moment,
+    /// What is other.
+    summary: String,
+    /// What has found it.
+    source: String,
+    /// Where it stands: `authorised` where a change of the thing was being made then.
+    state: DriftState,
+    /// That change; null where there is none.
+    #[schema(required = true)]
+    change_id: Option<RecordId>,
+    /// What came of it.
+    comment: String,
+    /// Who has reported it.
+    reported_by_id: UserId,
+    /// Who has settled it; null before.
+    #[schema(required = true)]
+    settled_by_id: Option<UserId>,
+    /// When; null before.
+    #[schema(required = true)]
+    settled_at: Option<Moment>,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewUnauthorisedChange {
+    /// What is other than it should be.
+    configuration_item_id: RecordId,
+    /// What is other.
+    #[schema(min_length = 1, max_length = 2000)]
+    summary: String,
+    /// What has found it.
+    #[serde(default)]
+    #[schema(required = false, max_length = 200)]
+    source: String,
+    /// When it became so; now, if not given. Never later than that.
+    #[serde(default)]
+    #[schema(required = false)]
+    drifted_at: Option<Moment>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct UnauthorisedChangeSettlement {
+    /// What came of it: undone, or accepted, and why.
+    #[schema(min_length = 1, max_length = 2000)]
+    comment: String,
+    /// A change that it belongs to after all.
+    #[serde(default)]
+    #[schema(required = false)]
+    change_id: Option<RecordId>,
+}
+
+impl From<DriftRow> for UnauthorisedChange {
+    fn from(row: DriftRow) -> Self {
+        UnauthorisedChange {
+            state: DriftState::stored(&row.state),
+            id: row.id,
+            configuration_item_id: row.configuration_item_id,
+            found_at: row.found_at,
+            drifted_at: row.drifted_at,
+            summary: row.summary,
+            source: row.source,
+            change_id: row.change_id,
+            comment: row.comment,
+            reported_by_id: row.reported_by_id,
+            settled_by_id: row.settled_by_id,
+            settled_at: row.settled_at,
+        }
+    }
+}
+
+fn example() -> Value {
+    json!({
+        "id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e7d", "configuration_item_id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e7c",
+        "found_at": "2026-03-02T08:40:00Z", "drifted_at": "2026-03-02T03:12:00Z", "summary": "Port 23 is open.", "source": "audit",
+        "state": "open", "change_id": null, "comment": "", "reported_by_id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e70",
+        "settled_by_id": null, "settled_at": null,
+    })
+}
+
+fn endpoint(method: Method, rest: &str, id: &'static str) -> Endpoint {
+    let permission = if method == Method::GET { "change_window.read" } else { "change_window.write" };
+    Endpoint::new(method, format!("/api/v1/unauthorised-changes{rest}"), id, CHANGE.label, permission)
+}
+
+fn list() -> Endpoint {
+    let words = utoipa::openapi::ObjectBuilder::new()
+        .schema_type(utoipa::openapi::schema::Type::String)
+        .enum_values(Some(WORDS.iter().map(|(word, _)| *word)));
+    let mut parameters =
+        vec![in_query("state", "Only those that stand so.", utoipa::openapi::Schema::from(words), "open")];
+    parameters.extend(sheet::parameters());
+    let page = sheet::shape("UnauthorisedChange", schema::<UnauthorisedChange>());
+    Endpoint {
+        summary: "List what was changed without a change".into(),
+        description: "The newest first: what was found other than it should be, of configuration items that you see."
+            .into(),
+        parameters,
+        responses: vec![
+            Answer::json(200, "A page of them.", page, json!({"items": [example()], "next_cursor": null}))
+                .header("Link", "The `next` page (RFC 8288)."),
+        ],
+        problems: vec![Code::BadCursor, Code::BadQuery],
+        ..endpoint(Method::GET, "", "list_unauthorised_changes")
+    }
+}
+
+async fn list_drift(call: Call, request: HttpRequest) -> Result<HttpResponse> {
+    let pairs = desk::query(&request)?;
+    let state = Query::of(&pairs).choice("state", &WORDS)?;
+    let sheet = Sheet::read(request.path(), pairs, 0)?;
+    let asked = sheet.clone();
+    let cut = call
+        .read(move |reading| {
+            let rows = DriftRow::page(reading.connection, state, asked.after_id()?, asked.rows())?;
+            let items = rows.iter().map(|row| row.configuration_item_id).collect();
+            let seen = visibility::among(reading.kernel, reading.connection, &reading.cause.caller, items)?;
+            let rows = rows.into_iter().filter(|row| seen.contains_key(&row.configuration_item_id));
+            let shown = rows.map(UnauthorisedChange::from).collect();
+            asked.cut(shown, |row: &UnauthorisedChange| (Vec::new(), row.id.to_string()))
+        })
+        .await?;
+    Ok(sheet.respond(&cut, None))
+}
+
+fn report() -> Endpoint {
+    let body = json!({"configuration_item_id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e7c", "summary": "Port 23 is open.", "source": "audit"});
+    Endpoint {
+        summary: "Report that something is other than it should be".into(),
+        description: "It is held against the changes of the configuration item: where one was being made when it became so, it is `authorised`; \
+                      otherwise it is `open` until somebody settles it."
+            .into(),
+        parameters: vec![dry_run(), idempotency_key(), reason()],
+        request: Some(Content::json(schema::<NewUnauthorisedChange>(), body)),
+        responses: vec![
+            Answer::json(201, "It is taken in.", schema::<UnauthorisedChange>(), example())
+                .header("Location", "Where all of them are."),
+        ],
+        problems: vec![Code::Invalid],
+        ..endpoint(Method::POST, "", "report_unauthorised_change")
+    }
+}
+
+async fn report_drift(call: Call, Body(body): Body<Value>) -> Result<HttpResponse> {
+    let new: NewUnauthorisedChange = fit(body.clone())?;
+    call.write(&body, move |desk| {
+        let row = blank(desk, &new)?;
+        let row = caused::report(desk, row)?;
+        Ok(Reply::created("/api/v1/unauthorised-changes".to_owned(), shown(row)?))
+    })
+    .await
+}
+
+fn shown(row: DriftRow) -> Result<Value> {
+    serde_json::to_value(UnauthorisedChange::from(row)).map_err(Error::internal)
+}
+
+fn text(field: &str, text: &str, least: usize, most: usize) -> Result<String> {
+    let length = text.trim().chars().count();
+    if (least..=most).contains(&length) {
+        return Ok(text.trim().to_owned());
+    }
+    Err(Error::invalid(format!("/{field}"), "wrong_form", format!("`{field}` has {least} to {most} characters.")))
+}
+
+fn must_see(desk: &mut Desk<'_, '_>, field: &str, kind: &str, id: RecordId) -> Result<()> {
+    let (kernel, caller) = (desk.kernel, desk.cause.caller.clone());
+    let seen = visibility::among(kernel, desk.unit.connection()?, &caller, vec![id])?;
+    if seen.get(&id).is_some_and(|header| header.kind == kind) {
+        return Ok(());
+    }
+    let detail = format!("There is no such {}.", kind.replace('_', " "));
+    Err(Error::invalid(format!("/{field}"), "no_such_reference", detail))
+}
+
+fn blank(desk: &mut Desk<'_, '_>, new: &NewUnauthorisedChange) -> Result<DriftRow> {
+    let now = desk.cause.at;
+    let drifted_at = new.drifted_at.unwrap_or(now);
+    if drifted_at > now {
+        return Err(Error::invalid("/drifted_at", "out_of_range", "`drifted_at` has not come yet."));
+    }
+    must_see(desk, "configuration_item_id", "configuration_item", new.configuration_item_id)?;
+    Ok(DriftRow {
+        id: RowId::new(),
+        configuration_item_id: new.configuration_item_id,
+        found_at: now,
+        drifted_at,
+        summary: text("summary", &new.summary, 1, 2_000)?,
+        source: text("source", &new.source, 0, 200)?,
+        state: DriftState::Open.as_str().to_owned(),
+        change_id: None,
+        comment: String::new(),
+        reported_by_id: desk.cause.caller.user,
+        settled_by_id: None,
+        settled_at: None,
+    })
+}
+
+fn settle() -> Endpoint {
+    let mut endpoint = endpoint(Method::POST, "/{id}/settle", "settle_unauthorised_change");
+    let id = "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e7d";
+    endpoint.parameters = vec![in_path("id", "Its id.", uuid(), id), dry_run(), idempotency_key(), reason()];
+    Endpoint {
+        summary: "Say what came of something that no change said".into(),
+        description: "That it was undone or is accepted, and why; with the change that it belongs to, where there is one after all.".into(),
+        request: Some(Content::json(schema::<UnauthorisedChangeSettlement>(), json!({"comment": "Closed again."}))),
+        responses: vec![Answer::json(200, "It is settled.", schema::<UnauthorisedChange>(), example())],
+        problems: vec![Code::NotFound, Code::Invalid, Code::Conflict],
+        ..endpoint
+    }
+}
+
+async fn settle_drift(call: Call, id: web::Path<String>, Body(body): Body<Value>) -> Result<HttpResponse> {
+    let given: UnauthorisedChangeSettlement = fit(body.clone())?;
+    let id: RowId = id.parse().map_err(|_| Error::not_found("unauthorised change"))?;
+    call.write(&body, move |desk| {
+        let comment = text("comment", &given.comment, 1, 2_000)?;
+        let before = DriftRow::find(desk.unit.connection()?, id)?;
+        let hidden = |_| Error::not_found("unauthorised change");
+        must_see(desk, "id", "configuration_item", before.configuration_item_id).map_err(hidden)?;
+        if let Some(change) = given.change_id {
+            must_see(desk, "change_id", "change", change)?;
+        }
+        Ok(Reply::ok(shown(caused::settle(desk, id, given.change_id, &comment)?)?))
+    })
+    .await
+}

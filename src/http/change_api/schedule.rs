@@ -1,0 +1,162 @@
+//! The forward schedule of change: as a list, and as a calendar that others subscribe to.
+
+use actix_web::{HttpRequest, HttpResponse, http::Method, http::header};
+use chrono::TimeDelta;
+use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::{CHANGE, DAYS};
+use crate::{
+    clock::Moment,
+    error::{Code, Result},
+    http::{
+        desk::{self, Call},
+        endpoint::{Answer, Content, Endpoint, file_body, in_query, moment},
+        mount::Api,
+        query::{Query, refused},
+        schema::schema,
+    },
+    id::{RecordId, TeamId, UserId},
+    practice::change::{
+        conflict::Span,
+        feed,
+        plan::{self, SHOWN},
+    },
+    record::header::Header,
+};
+
+/// The most changes that are told of at once.
+const MOST: usize = 2_000;
+
+/// Mounts both.
+pub(super) fn mount(api: &mut Api) {
+    api.mount(list(), list_schedule).mount(calendar(), get_calendar);
+}
+
+/// A change in the forward schedule.
+#[derive(Debug, Serialize, ToSchema)]
+struct ForwardScheduleEntry {
+    /// Its id.
+    id: RecordId,
+    /// Its number.
+    #[schema(examples("CHG0000007"))]
+    number: String,
+    /// Its title.
+    title: String,
+    /// Its state.
+    state: String,
+    /// When it begins.
+    planned_start: Moment,
+    /// When it ends.
+    planned_end: Moment,
+    /// Which team has it; null for none.
+    #[schema(required = true)]
+    team_id: Option<TeamId>,
+    /// Who makes it; null for nobody yet.
+    #[schema(required = true)]
+    assignee_id: Option<UserId>,
+    /// What it changes; null where it says nothing.
+    #[schema(required = true)]
+    configuration_item_id: Option<RecordId>,
+    /// The service that it changes; null where it says nothing.
+    #[schema(required = true)]
+    service_id: Option<RecordId>,
+}
+
+/// The forward schedule of change between two moments, by the beginning.
+#[derive(Debug, Serialize, ToSchema)]
+struct ForwardSchedule {
+    /// The changes.
+    items: Vec<ForwardScheduleEntry>,
+}
+
+impl ForwardScheduleEntry {
+    fn of(header: Header) -> Option<Self> {
+        let span = plan::span(&header)?;
+        let Header { id, number, title, state, team_id, assignee_id, configuration_item_id, service_id, .. } = header;
+        let (planned_start, planned_end) = (span.from, span.until);
+        Some(ForwardScheduleEntry {
+            id,
+            number,
+            title,
+            state,
+            planned_start,
+            planned_end,
+            team_id,
+            assignee_id,
+            configuration_item_id,
+            service_id,
+        })
+    }
+}
+
+fn endpoint(path: &'static str, id: &'static str) -> Endpoint {
+    let edge = |name, doc| in_query(name, doc, moment(), "2026-03-02T00:00:00Z");
+    Endpoint {
+        parameters: vec![
+            edge("from", "Where to begin; a week ago, if not given."),
+            edge("until", "Where to end: at most 400 days after `from`; thirteen weeks on, if not given."),
+        ],
+        problems: vec![Code::BadQuery],
+        ..Endpoint::new(Method::GET, path.to_owned(), id, CHANGE.label, "change.read")
+    }
+}
+
+fn list() -> Endpoint {
+    let one = json!({
+        "id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e7b", "number": "CHG0000007", "title": "Replace the core switch", "state": "scheduled",
+        "planned_start": "2026-03-07T20:00:00Z", "planned_end": "2026-03-07T22:00:00Z", "team_id": null, "assignee_id": null,
+        "configuration_item_id": null, "service_id": null,
+    });
+    Endpoint {
+        summary: "Read the forward schedule of change".into(),
+        description: "The changes that you may see and that are planned to be made between two moments, by their beginning: those that are \
+                      asked for, agreed, being made and made. At most 2,000."
+            .into(),
+        responses: vec![Answer::json(200, "The changes.", schema::<ForwardSchedule>(), json!({"items": [one]}))],
+        ..endpoint("/api/v1/change-schedule", "get_change_schedule")
+    }
+}
+
+fn calendar() -> Endpoint {
+    let shape = crate::http::schema::inline(file_body());
+    Endpoint {
+        summary: "Subscribe to the forward schedule of change".into(),
+        description: "The same as iCalendar (RFC 5545), for the calendar programs of those who want to know. What is not agreed yet is tentative."
+            .into(),
+        responses: vec![Answer::empty(200, "The calendar.").or(Content::of(
+            "text/calendar",
+            shape,
+            json!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n"),
+        ))],
+        ..endpoint("/api/v1/change-schedule.ics", "get_change_schedule_calendar")
+    }
+}
+
+async fn planned(call: &Call, request: &HttpRequest) -> Result<Vec<Header>> {
+    let pairs = desk::query(request)?;
+    let (query, now) = (Query::read(&pairs, &["from", "until"])?, call.cause.at);
+    let from = query.moment("from")?.unwrap_or(now.plus(-TimeDelta::weeks(1)));
+    let until = query.moment("until")?.unwrap_or(from.plus(TimeDelta::weeks(14)));
+    if until < from || until.since(from) > TimeDelta::days(DAYS) {
+        let detail = format!("`until` is at most {DAYS} days after `from`.");
+        return Err(refused("until", "out_of_range", detail));
+    }
+    call.read(move |reading| {
+        let within = Span { from, until };
+        plan::seen(reading, within, SHOWN, MOST)
+    })
+    .await
+}
+
+async fn list_schedule(call: Call, request: HttpRequest) -> Result<HttpResponse> {
+    let items = planned(&call, &request).await?.into_iter().filter_map(ForwardScheduleEntry::of).collect();
+    Ok(HttpResponse::Ok().json(ForwardSchedule { items }))
+}
+
+async fn get_calendar(call: Call, request: HttpRequest) -> Result<HttpResponse> {
+    let text = feed::calendar(&planned(&call, &request).await?, call.cause.at);
+    let kind = header::HeaderValue::from_static("text/calendar; charset=utf-8");
+    Ok(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, kind)).body(text))
+}

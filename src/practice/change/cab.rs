@@ -1,0 +1,244 @@
+//! Meetings of change advisory boards: who comes, what is on the agenda, what was said and decided.
+//!
+//! A meeting decides nothing by itself: who approves does so by the approvals of the change. What it does decide is that it has looked at a
+//! change afterwards, which lets an emergency be closed.
+
+use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use super::{
+    ChangePractice,
+    lifecycle::{ASSESS, AUTHORISE},
+};
+use crate::{
+    clock::Moment,
+    db::{AnyConnection, JsonText},
+    error::{Code, Error, Result},
+    id::{RecordId, RowId, TeamId, UserId},
+    record::{
+        draft::Aside,
+        practice::Practice,
+        store::{self, Desk},
+        visibility,
+    },
+    schema::{cab_agenda_item, cab_meeting, change, record},
+};
+
+/// The most changes on one agenda.
+pub const MOST: usize = 200;
+
+/// Where a meeting stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = CabMeetingState)]
+pub enum MeetingState {
+    /// It is called.
+    Planned,
+    /// It was held; its minutes are kept.
+    Held,
+    /// It does not take place.
+    Cancelled,
+}
+
+impl MeetingState {
+    /// As it is stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            MeetingState::Planned => "planned",
+            MeetingState::Held => "held",
+            MeetingState::Cancelled => "cancelled",
+        }
+    }
+    /// From its word.
+    pub fn stored(text: &str) -> MeetingState {
+        let all = [MeetingState::Planned, MeetingState::Held, MeetingState::Cancelled];
+        all.into_iter().find(|state| state.as_str() == text).unwrap_or(MeetingState::Planned)
+    }
+}
+
+/// A meeting as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Insertable, AsChangeset)]
+#[diesel(table_name = cab_meeting, treat_none_as_null = true, treat_none_as_default_value = false)]
+#[expect(missing_docs, reason = "documented where the API shows it")]
+pub struct MeetingRow {
+    pub id: RowId,
+    pub name: String,
+    pub starts_at: Moment,
+    pub ends_at: Moment,
+    pub place: String,
+    pub chair_id: UserId,
+    pub team_id: Option<TeamId>,
+    pub state: String,
+    pub attendees: JsonText,
+    pub minutes: String,
+    pub version: i32,
+    pub created_at: Moment,
+    pub updated_at: Moment,
+}
+
+/// Why a change is on an agenda.
+pub mod reason {
+    /// It waits to be authorised.
+    pub const AUTHORISE: &str = "authorise";
+    /// It was made in an emergency, and is looked at afterwards.
+    pub const REVIEW: &str = "review";
+    /// Somebody has put it there.
+    pub const ASKED: &str = "asked";
+}
+
+/// What a board decides of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = CabDecision)]
+pub enum CabDecision {
+    /// It recommends that it is approved.
+    Recommended,
+    /// It advises against it.
+    AdvisedAgainst,
+    /// It comes again.
+    Deferred,
+    /// It has looked at it after it was made.
+    Reviewed,
+}
+
+impl CabDecision {
+    /// As it is stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            CabDecision::Recommended => "recommended",
+            CabDecision::AdvisedAgainst => "advised_against",
+            CabDecision::Deferred => "deferred",
+            CabDecision::Reviewed => "reviewed",
+        }
+    }
+    /// From its word.
+    pub fn stored(text: &str) -> Option<CabDecision> {
+        let all = [CabDecision::Recommended, CabDecision::AdvisedAgainst, CabDecision::Deferred, CabDecision::Reviewed];
+        all.into_iter().find(|decision| decision.as_str() == text)
+    }
+}
+
+/// A change on an agenda.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Insertable, AsChangeset)]
+#[diesel(table_name = cab_agenda_item, treat_none_as_null = true, treat_none_as_default_value = false)]
+#[expect(missing_docs, reason = "documented where the API shows it")]
+pub struct ItemRow {
+    pub id: RowId,
+    pub meeting_id: RowId,
+    pub change_id: RecordId,
+    pub position: i32,
+    pub reason: String,
+    pub decision: Option<String>,
+    pub minutes: String,
+    pub decided_at: Option<Moment>,
+}
+
+impl MeetingRow {
+    /// The one of that id.
+    pub fn find(connection: &mut AnyConnection, id: RowId) -> Result<Self> {
+        let found = cab_meeting::table.find(id).first(connection).optional()?;
+        found.ok_or_else(|| Error::not_found("cab meeting"))
+    }
+}
+
+impl ItemRow {
+    /// The agenda of a meeting, in its order.
+    pub fn of_meeting(connection: &mut AnyConnection, meeting: RowId) -> Result<Vec<Self>> {
+        let mine = cab_agenda_item::table.filter(cab_agenda_item::meeting_id.eq(meeting));
+        Ok(mine.order((cab_agenda_item::position, cab_agenda_item::id)).load(connection)?)
+    }
+}
+
+/// Puts changes on the agenda of a meeting: those that are named, or all that wait for a board. Those that stand there stay.
+pub fn put(desk: &mut Desk<'_, '_>, meeting: RowId, named: Option<Vec<RecordId>>) -> Result<()> {
+    let (kernel, caller) = (desk.kernel, desk.cause.caller.clone());
+    let connection = desk.unit.connection()?;
+    must_be_planned(&MeetingRow::find(connection, meeting)?)?;
+    let there = ItemRow::of_meeting(connection, meeting)?;
+    let is_named = named.is_some();
+    let wanted: Vec<(RecordId, &'static str)> = match named {
+        Some(ids) => ids.into_iter().map(|id| (id, reason::ASKED)).collect(),
+        None => waiting(connection)?,
+    };
+    let seen = visibility::among(kernel, connection, &caller, wanted.iter().map(|(id, _)| *id).collect())?;
+    let is_change = |id: &RecordId| seen.get(id).is_some_and(|header| header.kind == "change");
+    if is_named && !wanted.iter().all(|(id, _)| is_change(id)) {
+        return Err(Error::invalid("/change_ids", "no_such_reference", "There is no such change."));
+    }
+    let is_new = |id: &RecordId| !there.iter().any(|item| item.change_id == *id);
+    let new: Vec<_> = wanted.into_iter().filter(|(id, _)| is_change(id) && is_new(id)).collect();
+    if there.len() + new.len() > MOST {
+        return Err(Error::new(Code::Conflict, format!("An agenda has at most {MOST} changes.")));
+    }
+    let last = there.last().map_or(0, |item| item.position);
+    for ((change_id, reason), position) in new.into_iter().zip(last + 1..) {
+        let row = ItemRow {
+            id: RowId::new(),
+            meeting_id: meeting,
+            change_id,
+            position,
+            reason: reason.to_owned(),
+            decision: None,
+            minutes: String::new(),
+            decided_at: None,
+        };
+        diesel::insert_into(cab_agenda_item::table).values(&row).execute(desk.unit.connection()?)?;
+    }
+    Ok(())
+}
+
+/// The changes that wait for a board: to be authorised, or to be looked at afterwards.
+fn waiting(connection: &mut AnyConnection) -> Result<Vec<(RecordId, &'static str)>> {
+    let both = || record::table.inner_join(change::table.on(change::record_id.eq(record::id)));
+    let standing = both().filter(record::state.eq_any([ASSESS, AUTHORISE])).filter(change::change_type.eq("normal"));
+    let standing: Vec<RecordId> = standing.order(record::id).select(record::id).load(connection)?;
+    let made = both().filter(change::cab_review.eq("due")).filter(record::phase.ne("cancelled"));
+    let made: Vec<RecordId> = made.order(record::id).select(record::id).load(connection)?;
+    let with = |ids: Vec<RecordId>, reason| ids.into_iter().map(move |id| (id, reason));
+    Ok(with(standing, reason::AUTHORISE).chain(with(made, reason::REVIEW)).take(MOST).collect())
+}
+
+fn must_be_planned(meeting: &MeetingRow) -> Result<()> {
+    if MeetingState::stored(&meeting.state) == MeetingState::Cancelled {
+        return Err(Error::new(Code::Conflict, "The meeting does not take place."));
+    }
+    Ok(())
+}
+
+/// Keeps what was said and decided of a change on an agenda. A change that a board has looked at is told so.
+pub fn decide(
+    desk: &mut Desk<'_, '_>,
+    (meeting, item): (RowId, RowId),
+    decision: Option<CabDecision>,
+    minutes: Option<&str>,
+) -> Result<()> {
+    let at = desk.cause.at;
+    let connection = desk.unit.connection()?;
+    must_be_planned(&MeetingRow::find(connection, meeting)?)?;
+    let found = cab_agenda_item::table.find(item).filter(cab_agenda_item::meeting_id.eq(meeting)).first(connection);
+    let mut row: ItemRow = found.optional()?.ok_or_else(|| Error::not_found("agenda item"))?;
+    if let Some(decision) = decision {
+        row.decision = Some(decision.as_str().to_owned());
+        row.decided_at = Some(at);
+    }
+    row.minutes = minutes.map_or(row.minutes, str::to_owned);
+    diesel::update(cab_agenda_item::table.find(item)).set(&row).execute(connection)?;
+    if let Some(decision) = decision {
+        let told = json!({"meeting_id": meeting, "decision": decision});
+        let mut aside = Aside::new("read", "cab_decided", "cab", Value::Null, told);
+        if decision == CabDecision::Reviewed {
+            aside = aside.with_field("cab_review", "done");
+        }
+        let seen = store::visible(
+            desk.kernel,
+            desk.unit.settled(row.change_id)?,
+            &desk.cause.caller,
+            &ChangePractice::KIND,
+            row.change_id,
+        )?;
+        store::beside::<ChangePractice>(desk, seen.id, None, aside)?;
+    }
+    Ok(())
+}

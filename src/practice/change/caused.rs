@@ -1,0 +1,204 @@
+//! What a change has caused, and what was changed without one.
+
+use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{
+    Change,
+    conflict::Span,
+    lifecycle::{IMPLEMENT, REVIEW},
+    plan,
+};
+use crate::{
+    clock::Moment,
+    db::{AnyConnection, sql::among},
+    error::{Code, Error, Result},
+    id::{RecordId, RowId, UserId},
+    record::{
+        header::Header,
+        practice::Details,
+        store::{Desk, Reading},
+        visibility,
+    },
+    schema::{link, record, unauthorised_change},
+};
+
+/// The relation of an incident to the change that caused it.
+const CAUSED_BY: &str = "caused_by";
+/// The states in which a change is made, or was.
+const MADE: &[&str] = &[IMPLEMENT, REVIEW, "closed"];
+
+/// When a change was made, or is being made.
+fn made(header: &Header, details: &Change, now: Moment) -> Option<Span> {
+    let from = details.actual_start?;
+    let until = details.actual_end.unwrap_or(if MADE.contains(&header.state.as_str()) { now } else { from });
+    Some(Span { from, until })
+}
+
+/// An incident that a change may have caused, and whether it is linked to it as such.
+pub type Suspect = (Header, bool);
+
+/// The incidents that a change may have caused: of the same things or of what is next to them, opened since it began and at most so long
+/// after it ended; and those that are linked to it as caused by it. Only those that the caller sees.
+pub fn by(reading: &mut Reading<'_>, change: &Header, after: chrono::TimeDelta) -> Result<Vec<Suspect>> {
+    let connection = &mut *reading.connection;
+    let linked: Vec<RecordId> = link::table
+        .filter(link::to_id.eq(change.id))
+        .filter(link::relation.eq(CAUSED_BY))
+        .select(link::from_id)
+        .load(connection)?;
+    let details = Change::load(connection, &[change.id])?.pop();
+    let span = details.and_then(|details| made(change, &details, reading.cause.at));
+    let mut ids = linked.clone();
+    if let Some(Span { from, until }) = span {
+        let items = plan::touched(connection, change)?;
+        let near = plan::near(connection, &items)?;
+        let engine = connection.engine();
+        let keys = || near.keys().map(RecordId::as_str);
+        let mine = among(engine, "record.configuration_item_id", keys()).or(among(engine, "record.service_id", keys()));
+        let opened = record::table
+            .filter(record::kind.eq("incident"))
+            .filter(record::opened_at.ge(from))
+            .filter(record::opened_at.le(until.plus(after)))
+            .filter(mine);
+        let opened: Vec<RecordId> = opened.select(record::id).order(record::id).limit(500).load(connection)?;
+        ids.extend(opened);
+    }
+    let seen = visibility::among(reading.kernel, reading.connection, &reading.cause.caller, ids)?;
+    let mut found: Vec<Suspect> =
+        seen.into_values().map(|header| (header.clone(), linked.contains(&header.id))).collect();
+    found.sort_by(|a, b| a.0.number.cmp(&b.0.number));
+    Ok(found)
+}
+
+/// Where it stands with something that was found other than it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = UnauthorisedChangeState)]
+pub enum DriftState {
+    /// No change says so.
+    Open,
+    /// A change was being made then.
+    Authorised,
+    /// Somebody has looked at it.
+    Settled,
+}
+
+impl DriftState {
+    /// As it is stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            DriftState::Open => "open",
+            DriftState::Authorised => "authorised",
+            DriftState::Settled => "settled",
+        }
+    }
+    /// From its word.
+    pub fn stored(text: &str) -> DriftState {
+        let all = [DriftState::Open, DriftState::Authorised, DriftState::Settled];
+        all.into_iter().find(|state| state.as_str() == text).unwrap_or(DriftState::Open)
+    }
+}
+
+/// Something that was found other than it should be.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Insertable, AsChangeset)]
+#[diesel(table_name = unauthorised_change, treat_none_as_null = true, treat_none_as_default_value = false)]
+#[expect(missing_docs, reason = "documented where the API shows it")]
+pub struct DriftRow {
+    pub id: RowId,
+    pub configuration_item_id: RecordId,
+    pub found_at: Moment,
+    pub drifted_at: Moment,
+    pub summary: String,
+    pub source: String,
+    pub state: String,
+    pub change_id: Option<RecordId>,
+    pub comment: String,
+    pub reported_by_id: UserId,
+    pub settled_by_id: Option<UserId>,
+    pub settled_at: Option<Moment>,
+}
+
+impl DriftRow {
+    /// Those of a state, the newest first, after one.
+    pub fn page(
+        connection: &mut AnyConnection,
+        state: Option<DriftState>,
+        after: Option<RowId>,
+        most: i64,
+    ) -> Result<Vec<Self>> {
+        let mut rows = unauthorised_change::table.into_boxed::<crate::db::Backend>();
+        if let Some(state) = state {
+            rows = rows.filter(unauthorised_change::state.eq(state.as_str()));
+        }
+        if let Some(after) = after {
+            rows = rows.filter(unauthorised_change::id.lt(after));
+        }
+        Ok(rows.order(unauthorised_change::id.desc()).limit(most).load(connection)?)
+    }
+
+    /// The one of that id.
+    pub fn find(connection: &mut AnyConnection, id: RowId) -> Result<Self> {
+        let found = unauthorised_change::table.find(id).first(connection).optional()?;
+        found.ok_or_else(|| Error::not_found("unauthorised change"))
+    }
+}
+
+/// Takes in that something is other than it should be, and looks for the change that says so.
+pub fn report(desk: &mut Desk<'_, '_>, row: DriftRow) -> Result<DriftRow> {
+    let now = desk.cause.at;
+    let connection = desk.unit.connection()?;
+    let change = change_of(connection, row.configuration_item_id, row.drifted_at, now)?;
+    let state = if change.is_some() { DriftState::Authorised } else { DriftState::Open };
+    let row = DriftRow { change_id: change, state: state.as_str().to_owned(), ..row };
+    diesel::insert_into(unauthorised_change::table).values(&row).execute(connection)?;
+    let told =
+        serde_json::json!({"state": [null, row.state], "configuration_item_id": [null, row.configuration_item_id]});
+    desk.tell("reported", ("unauthorised_change", row.id.as_str(), 1), &told)?;
+    Ok(row)
+}
+
+/// Says what came of something that no change said.
+pub fn settle(desk: &mut Desk<'_, '_>, id: RowId, change: Option<RecordId>, comment: &str) -> Result<DriftRow> {
+    let (who, at) = (desk.cause.caller.user, desk.cause.at);
+    let connection = desk.unit.connection()?;
+    let before = DriftRow::find(connection, id)?;
+    if DriftState::stored(&before.state) == DriftState::Settled {
+        return Err(Error::new(Code::Conflict, "It is settled already."));
+    }
+    let row = DriftRow {
+        state: DriftState::Settled.as_str().to_owned(),
+        change_id: change.or(before.change_id),
+        comment: comment.to_owned(),
+        settled_by_id: Some(who),
+        settled_at: Some(at),
+        ..before.clone()
+    };
+    diesel::update(unauthorised_change::table.find(id)).set(&row).execute(connection)?;
+    let told = serde_json::json!({"state": [before.state, row.state], "comment": ["", row.comment]});
+    desk.tell("settled", ("unauthorised_change", row.id.as_str(), 2), &told)?;
+    Ok(row)
+}
+
+/// The change of a thing that was being made at a moment.
+fn change_of(connection: &mut AnyConnection, item: RecordId, at: Moment, now: Moment) -> Result<Option<RecordId>> {
+    let affected = link::table.filter(link::to_id.eq(item)).filter(link::relation.eq("affects")).select(link::from_id);
+    let mut ids: Vec<RecordId> = affected.load(connection)?;
+    let own = record::table.filter(record::kind.eq("change")).filter(record::configuration_item_id.eq(item));
+    ids.extend(own.select(record::id).load::<RecordId>(connection)?);
+    let wanted = among(connection.engine(), "record.id", ids.iter().map(RecordId::as_str));
+    let headers: Vec<Header> = record::table
+        .filter(record::kind.eq("change"))
+        .filter(record::state.eq_any(MADE))
+        .filter(wanted)
+        .order(record::id)
+        .load(connection)?;
+    let found: Vec<RecordId> = headers.iter().map(|header| header.id).collect();
+    let details = Change::load(connection, &found)?;
+    let covers = |header: &&Header| {
+        let own = details.iter().find(|details| details.record_id == header.id);
+        own.and_then(|own| made(header, own, now)).is_some_and(|span| span.from <= at && at <= span.until)
+    };
+    Ok(headers.iter().find(covers).map(|header| header.id))
+}

@@ -1,0 +1,99 @@
+//! The states of a change and the steps between them.
+
+use crate::record::kind::{Lifecycle, Phase, State, Step};
+
+/// Nobody has begun with it.
+pub(super) const NEW: &str = "new";
+/// What may go wrong is found out.
+pub(super) const ASSESS: &str = "assess";
+/// Others are asked whether it may be made.
+pub(super) const AUTHORISE: &str = "authorise";
+/// It may be made, and its time is agreed.
+pub(super) const SCHEDULED: &str = "scheduled";
+/// It is being made.
+pub(super) const IMPLEMENT: &str = "implement";
+/// It was made, for better or worse.
+pub(super) const REVIEW: &str = "review";
+
+const STATES: &[State] = &[
+    State { name: NEW, label: "New", phase: Phase::Open },
+    State { name: ASSESS, label: "Assess", phase: Phase::Open },
+    State { name: AUTHORISE, label: "Authorise", phase: Phase::Waiting },
+    State { name: SCHEDULED, label: "Scheduled", phase: Phase::Waiting },
+    State { name: IMPLEMENT, label: "Implement", phase: Phase::Open },
+    State { name: REVIEW, label: "Review", phase: Phase::Done },
+    State { name: "closed", label: "Closed", phase: Phase::Closed },
+    State { name: "cancelled", label: "Cancelled", phase: Phase::Cancelled },
+];
+
+const STEPS: &[Step] = &[
+    Step {
+        done: "assessment_begun",
+        ..Step::new(
+            ASSESS,
+            "Assess",
+            &[NEW, AUTHORISE, SCHEDULED],
+            ASSESS,
+            "Risk, plans and conflicts are looked at, for the first time or again.",
+        )
+    },
+    Step {
+        done: "authorisation_requested",
+        ..Step::new(
+            "request_authorisation",
+            "Request authorisation",
+            &[NEW, ASSESS],
+            AUTHORISE,
+            "The policies of the decision `approve` say who is asked, or agree by themselves. A normal change is assessed before.",
+        )
+    },
+    Step {
+        requires: &["planned_start", "planned_end"],
+        needs_approval: true,
+        ..Step::new(
+            "schedule",
+            "Schedule",
+            &[NEW, AUTHORISE],
+            SCHEDULED,
+            "It may be made, and its time is agreed. A standard change comes here at once where the policies agree to it by themselves.",
+        )
+    },
+    Step {
+        done: "implementation_begun",
+        needs_approval: true,
+        ..Step::new(
+            IMPLEMENT,
+            "Implement",
+            &[SCHEDULED],
+            IMPLEMENT,
+            "Work begins. An approval that no longer holds, because what was approved has changed, is in the way.",
+        )
+    },
+    Step {
+        requires: &["result"],
+        accepts: &["result", "result_notes"],
+        needs_tasks: true,
+        done: "implemented",
+        ..Step::new(
+            "complete",
+            "Complete",
+            &[IMPLEMENT],
+            REVIEW,
+            "It was made, or tried. Says how it went; all tasks are done or skipped. What did not go well says more in `result_notes`.",
+        )
+    },
+    Step {
+        accepts: &["review_notes"],
+        ..Step::new(
+            "close",
+            "Close",
+            &[REVIEW],
+            "closed",
+            "What was learned is written down: needed where it failed or was backed out, had issues, or was an emergency. A board that is to look at \
+             it afterwards has done so.",
+        )
+    },
+    Step::new("cancel", "Cancel", &[NEW, ASSESS, AUTHORISE, SCHEDULED, IMPLEMENT], "cancelled", "It is not made."),
+];
+
+pub(super) const LIFECYCLE: Lifecycle = Lifecycle { initial: NEW, states: STATES, steps: STEPS };

@@ -1,0 +1,109 @@
+//! When changes are to be made (maintenance windows), and when they must not (blackouts).
+
+use std::sync::Arc;
+
+use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::conflict::Span;
+use crate::{
+    clock::Moment,
+    db::AnyConnection,
+    error::Result,
+    id::{RecordId, RowId},
+    record::calendar::{Calendar, row::CalendarRow},
+    schema::change_window,
+};
+
+/// What a window is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = ChangeWindowKind)]
+pub enum WindowKind {
+    /// Changes of what it is about are to be made in it.
+    Maintenance,
+    /// No change of what it is about is to be made in it.
+    Blackout,
+}
+
+impl WindowKind {
+    /// As it is stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            WindowKind::Maintenance => "maintenance",
+            WindowKind::Blackout => "blackout",
+        }
+    }
+    /// From its word.
+    pub fn stored(text: &str) -> WindowKind {
+        if text == WindowKind::Blackout.as_str() { WindowKind::Blackout } else { WindowKind::Maintenance }
+    }
+}
+
+/// A window as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Insertable, AsChangeset)]
+#[diesel(table_name = change_window, treat_none_as_null = true, treat_none_as_default_value = false)]
+#[expect(missing_docs, reason = "documented where the API shows it")]
+pub struct WindowRow {
+    pub id: RowId,
+    pub name: String,
+    pub description: String,
+    pub kind: String,
+    pub configuration_item_id: Option<RecordId>,
+    pub service_id: Option<RecordId>,
+    pub calendar_id: Option<RowId>,
+    pub starts_at: Option<Moment>,
+    pub ends_at: Option<Moment>,
+    pub active: bool,
+    pub version: i32,
+    pub created_at: Moment,
+    pub updated_at: Moment,
+}
+
+/// A window, ready to be asked.
+#[derive(Clone, Debug)]
+pub struct Window {
+    /// What it is called.
+    pub name: String,
+    /// What it is for.
+    pub kind: WindowKind,
+    /// What it is about: a configuration item or a service; everything, where none is named.
+    pub about: Option<RecordId>,
+    /// Its times, in order.
+    pub spans: Vec<Span>,
+}
+
+impl WindowRow {
+    /// Its times between two moments, not cut at them.
+    fn spans(&self, calendar: Option<&Arc<Calendar>>, within: Span) -> Vec<Span> {
+        let whole = Span { from: self.starts_at.unwrap_or(within.from), until: self.ends_at.unwrap_or(within.until) };
+        match calendar {
+            None => Vec::from_iter((whole.from < whole.until && whole.meets(within)).then_some(whole)),
+            Some(calendar) => {
+                let (from, until) = (whole.from.max(within.from), whole.until.min(within.until));
+                calendar.open_spans(from, until).map(|(from, until)| Span { from, until }).collect()
+            }
+        }
+    }
+}
+
+/// The windows that are active, with their times between two moments.
+pub fn between(connection: &mut AnyConnection, within: Span) -> Result<Vec<Window>> {
+    let rows: Vec<WindowRow> =
+        change_window::table.filter(change_window::active.eq(true)).order(change_window::name).load(connection)?;
+    let mut windows = Vec::new();
+    for row in rows {
+        let calendar = match row.calendar_id {
+            Some(id) => CalendarRow::find(connection, id)?.map(|row| row.calendar()).transpose()?,
+            None => None,
+        };
+        windows.push(Window {
+            kind: WindowKind::stored(&row.kind),
+            about: row.configuration_item_id.or(row.service_id),
+            spans: row.spans(calendar.as_ref(), within),
+            name: row.name,
+        });
+    }
+    Ok(windows)
+}

@@ -1,0 +1,233 @@
+//! Changes through the API: types and steps, risk, who approves, models and tasks, and what is in the way.
+
+use actix_web::http::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Person::*, Server, people};
+
+/// A server on which Nora manages changes.
+async fn managed() -> Server {
+    let server = Server::start().await;
+    let path = format!("/api/v1/users/{}/roles/change_manager", Nora.id(&server.assembly));
+    server.ask(Method::PUT, &path).by(Admin).header("if-match", "*").expect(200).await;
+    server
+}
+
+fn normal() -> Value {
+    json!({
+        "title": "Replace the core switch", "change_type": "normal", "implementation_plan": "Pull it out, put the new one in.",
+        "backout_plan": "Put the old one back.", "planned_start": "2026-03-07T20:00:00Z", "planned_end": "2026-03-07T22:00:00Z",
+    })
+}
+
+async fn made(server: &Server, body: Value) -> String {
+    format!("/api/v1/changes/{}", server.post("/api/v1/changes", body).by(Alex).expect(201).await.field("id"))
+}
+
+async fn read(server: &Server, change: &str) -> Value {
+    server.get(change).by(Admin).expect(200).await.json()
+}
+
+async fn take(server: &Server, change: &str, step: &str, body: Value) -> Answer {
+    server.post(&format!("{change}/{step}"), body).by(Admin).expect(200).await
+}
+
+/// The approvals of a change, newest first.
+async fn approvals(server: &Server, change: &str) -> Vec<Value> {
+    let page = server.get(&format!("{change}/approvals")).by(Admin).expect(200).await.json();
+    page["items"].as_array().unwrap().clone()
+}
+
+async fn approve(server: &Server, approval: &Value) {
+    let path = format!("/api/v1/approvals/{}/approve", approval["id"].as_str().unwrap());
+    server.post(&path, json!({})).by(Nora).expect(200).await;
+}
+
+#[actix_web::test]
+async fn a_normal_change_is_assessed_authorised_scheduled_made_and_reviewed() {
+    let server = managed().await;
+    let change = made(&server, normal()).await;
+    assert_eq!(read(&server, &change).await["risk"], "low");
+    // It is not authorised without an assessment, nor scheduled without an approval.
+    for step in ["request_authorisation", "schedule"] {
+        server.post(&format!("{change}/{step}"), json!({})).by(Admin).expect(409).await;
+    }
+    take(&server, &change, "assess", json!({})).await;
+    take(&server, &change, "request_authorisation", json!({})).await;
+    let asked = approvals(&server, &change).await;
+    assert_eq!(
+        (asked.len(), &asked[0]["state"], &asked[0]["stages"][0]["name"]),
+        (1, &json!("pending"), &json!("Change manager"))
+    );
+    let early = server.post(&format!("{change}/schedule"), json!({})).by(Admin).expect(409).await.json();
+    assert_eq!(early["errors"][0]["code"], "approval", "{early}");
+    approve(&server, &asked[0]).await;
+    take(&server, &change, "schedule", json!({})).await;
+    take(&server, &change, "implement", json!({})).await;
+    server.post(&format!("{change}/complete"), json!({"result": "backed_out"})).by(Admin).expect(409).await;
+    let notes = json!({"result": "backed_out", "result_notes": "The new one did not start."});
+    let done = take(&server, &change, "complete", notes).await.json();
+    assert_eq!((&done["state"], done["actual_end"].is_string()), (&json!("review"), true));
+    server.post(&format!("{change}/cancel"), json!({})).by(Admin).expect(409).await;
+    server.post(&format!("{change}/close"), json!({})).by(Admin).expect(409).await;
+    let closed = take(&server, &change, "close", json!({"review_notes": "Try it on a spare one before."})).await.json();
+    assert_eq!((&closed["state"], closed["reviewed_at"].is_string()), (&json!("closed"), true));
+}
+
+#[actix_web::test]
+async fn what_was_approved_is_asked_again_when_it_changes() {
+    let server = managed().await;
+    let change = made(&server, normal()).await;
+    take(&server, &change, "assess", json!({})).await;
+    take(&server, &change, "request_authorisation", json!({})).await;
+    approve(&server, &approvals(&server, &change).await[0]).await;
+    take(&server, &change, "schedule", json!({})).await;
+    let later = json!({"planned_end": "2026-03-07T23:00:00Z"});
+    server.patch(&change, later).by(Admin).header("if-match", "*").expect(200).await;
+    let asked = approvals(&server, &change).await;
+    let states: Vec<&str> = asked.iter().map(|approval| approval["state"].as_str().unwrap()).collect();
+    assert_eq!((states, &asked[1]["reason"]), (vec!["pending", "void"], &json!("changed")));
+    let held = server.post(&format!("{change}/implement"), json!({})).by(Admin).expect(409).await.json();
+    assert_eq!(held["errors"][0]["code"], "approval");
+    approve(&server, &asked[0]).await;
+    take(&server, &change, "implement", json!({})).await;
+}
+
+#[actix_web::test]
+async fn a_standard_change_is_approved_by_its_model_alone() {
+    let server = managed().await;
+    let tasks = json!([{"title": "Drain a node"}, {"title": "Restart it", "depends_on": [1]}]);
+    let fields = json!({"implementation_plan": "One node after the other."});
+    let model = json!({"name": "restart-web", "change_type": "standard", "fields": fields, "tasks": tasks});
+    server.post("/api/v1/change-models", model.clone()).by(Nora).expect(201).await;
+    server.post("/api/v1/change-models", model).by(Nora).expect(409).await;
+    let wrong = json!({"name": "x", "change_type": "standard", "tasks": [{"title": "a", "depends_on": [1]}]});
+    server.post("/api/v1/change-models", wrong).by(Nora).expect(422).await;
+    let times = json!({"planned_start": "2026-03-07T20:00:00Z", "planned_end": "2026-03-07T22:00:00Z"});
+    let standard = |model: Option<&str>| {
+        let mut body = json!({"title": "Restart the web servers", "change_type": "standard"});
+        body.as_object_mut().unwrap().extend(times.as_object().unwrap().clone());
+        if let Some(model) = model {
+            body["model"] = json!(model);
+        }
+        body
+    };
+    let by_model = made(&server, standard(Some("restart-web"))).await;
+    assert_eq!(read(&server, &by_model).await["implementation_plan"], "One node after the other.");
+    let scheduled = take(&server, &by_model, "schedule", json!({})).await.json();
+    assert_eq!(scheduled["state"], "scheduled");
+    let given = approvals(&server, &by_model).await;
+    assert_eq!((&given[0]["state"], &given[0]["reason"]), (&json!("approved"), &json!("policy")));
+    let by_hand = made(&server, standard(None)).await;
+    server.post(&format!("{by_hand}/schedule"), json!({})).by(Admin).expect(409).await;
+    server.post("/api/v1/changes", standard(Some("nothing"))).by(Alex).expect(422).await;
+    // Its tasks have to be done, in their order.
+    take(&server, &by_model, "implement", json!({})).await;
+    let page = server.get(&format!("{by_model}/tasks")).by(Admin).expect(200).await.json();
+    let tasks: Vec<&str> = page["items"].as_array().unwrap().iter().map(|task| task["id"].as_str().unwrap()).collect();
+    let done = json!({"state": "done"});
+    let write =
+        |task: &str| server.patch(&format!("{by_model}/tasks/{task}"), done.clone()).by(Admin).header("if-match", "*");
+    write(tasks[1]).expect(409).await;
+    write(tasks[0]).expect(200).await;
+    let open =
+        server.post(&format!("{by_model}/complete"), json!({"result": "successful"})).by(Admin).expect(409).await;
+    assert_eq!(open.json()["errors"][0]["code"], "task");
+    write(tasks[1]).expect(200).await;
+    take(&server, &by_model, "complete", json!({"result": "successful"})).await;
+    take(&server, &by_model, "close", json!({})).await;
+}
+
+#[actix_web::test]
+async fn an_emergency_begins_where_it_is_authorised_and_is_looked_at_afterwards() {
+    let server = managed().await;
+    let change = made(&server, json!({"title": "Close the hole", "change_type": "emergency"})).await;
+    let now = read(&server, &change).await;
+    assert_eq!(
+        (&now["state"], &now["risk"], &now["cab_review"]),
+        (&json!("authorise"), &json!("medium"), &json!("due"))
+    );
+    assert_eq!(approvals(&server, &change).await[0]["stages"][0]["name"], "Emergency");
+    let normal = json!({"change_type": "normal"});
+    server.patch(&change, normal).by(Admin).header("if-match", "*").expect(422).await;
+}
+
+#[actix_web::test]
+async fn where_policies_fail_nothing_is_approved() {
+    let server = managed().await;
+    let source = "fn approvals(change) { approve(); let x = 1 / (change.conflict_count); }\n";
+    let versions = "/api/v1/policies/approve_changes/versions";
+    server.post(versions, json!({"source": source, "message": "It fails"})).by(Admin).expect(201).await;
+    server.post(&format!("{versions}/2/publish"), json!({})).by(Admin).expect(200).await;
+    // The last good version answers for one that fails; without one, whoever manages changes is asked.
+    let body = json!({"enabled": false});
+    let change = made(&server, normal()).await;
+    take(&server, &change, "assess", json!({})).await;
+    server.patch("/api/v1/policies/approve_changes", body).by(Admin).header("if-match", "*").expect(200).await;
+    take(&server, &change, "request_authorisation", json!({})).await;
+    let asked = approvals(&server, &change).await;
+    assert_eq!(
+        (&asked[0]["state"], &asked[0]["description"]),
+        (&json!("pending"), &json!("No policy says who approves."))
+    );
+}
+
+#[actix_web::test]
+async fn what_is_in_the_way_is_told_and_a_free_time_is_found() {
+    let server = managed().await;
+    let item = json!({"title": "Core switch"});
+    let item = server.post("/api/v1/configuration_items", item).by(Admin).expect(201).await.field("id");
+    let window = json!({"name": "Freeze", "kind": "blackout", "starts_at": "2026-03-07T21:00:00Z", "ends_at": "2026-03-08T06:00:00Z"});
+    server.post("/api/v1/change-windows", window).by(Nora).expect(201).await;
+    let nights = json!({
+        "name": "Nights", "kind": "maintenance", "configuration_item_id": item, "starts_at": "2026-03-09T20:00:00Z",
+        "ends_at": "2026-03-10T04:00:00Z",
+    });
+    server.post("/api/v1/change-windows", nights).by(Nora).expect(201).await;
+    let mut body = normal();
+    body["configuration_item_id"] = json!(item);
+    let change = made(&server, body).await;
+    let now = read(&server, &change).await;
+    assert_eq!(
+        (&now["conflict_count"], &now["blackout"], &now["risk"]),
+        (&json!(2), &json!("Freeze"), &json!("medium"))
+    );
+    let met = server.get(&format!("{change}/conflicts")).by(Admin).expect(200).await.json();
+    let kinds: Vec<&str> = met["items"].as_array().unwrap().iter().map(|met| met["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["ci_outside_window", "ci_in_blackout"]);
+    let free = server.get(&format!("{change}/free-slot?from=2026-03-07T00:00:00Z")).by(Admin).expect(200).await.json();
+    assert_eq!(free, json!({"planned_start": "2026-03-09T20:00:00Z", "planned_end": "2026-03-09T22:00:00Z"}));
+    server.get(&format!("{change}/free-slot?minutes=0")).by(Admin).expect(400).await;
+    let preview = server.get(&format!("{change}/impact-preview")).by(Admin).expect(200).await.json();
+    assert_eq!(preview["configuration_items"][0]["near"], "own");
+    assert_eq!(preview["conflicts"].as_array().unwrap().len(), 2);
+    let moved = server.patch(&change, free).by(Admin).header("if-match", "*").expect(200).await.json();
+    assert_eq!((&moved["conflict_count"], &moved["blackout"]), (&json!(0), &Value::Null));
+}
+
+#[actix_web::test]
+async fn the_forward_schedule_is_a_list_and_a_calendar_of_what_one_may_see() {
+    let server = managed().await;
+    let mut body = normal();
+    body["title"] = json!("Replace the switch; it is old, very old — and hums");
+    body["team_id"] = json!(people::team(&server.assembly, "network").to_string());
+    let change = made(&server, body).await;
+    let range = "from=2026-03-01T00:00:00Z&until=2026-04-01T00:00:00Z";
+    let list = format!("/api/v1/change-schedule?{range}");
+    assert_eq!(server.get(&list).by(Admin).expect(200).await.json()["items"], json!([]));
+    take(&server, &change, "assess", json!({})).await;
+    take(&server, &change, "request_authorisation", json!({})).await;
+    let seen = server.get(&list).by(Nora).expect(200).await.json();
+    assert_eq!(seen["items"][0]["state"], "authorise");
+    assert_eq!(server.get(&list).by(Bea).expect(200).await.json()["items"], json!([]));
+    let text = server.get(&format!("/api/v1/change-schedule.ics?{range}")).by(Nora).expect(200).await.text();
+    let events = pointsman::record::calendar::ical::events(&text).unwrap();
+    let value = |name: &str| events[0].get(name).unwrap().text();
+    assert!(value("SUMMARY").ends_with("Replace the switch; it is old, very old — and hums"), "{text}");
+    assert_eq!((value("DTSTART"), value("STATUS")), ("20260307T200000Z".to_owned(), "TENTATIVE".to_owned()));
+    server
+        .get("/api/v1/change-schedule?from=2026-03-01T00:00:00Z&until=2028-01-01T00:00:00Z")
+        .by(Nora)
+        .expect(400)
+        .await;
+}

@@ -1,0 +1,147 @@
+//! Weighing changes, advisory boards, what changes caused, and what was changed without one.
+
+use actix_web::http::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Person::*, Server};
+
+async fn managed() -> Server {
+    let server = Server::start().await;
+    let path = format!("/api/v1/users/{}/roles/change_manager", Nora.id(&server.assembly));
+    server.ask(Method::PUT, &path).by(Admin).header("if-match", "*").expect(200).await;
+    server
+}
+
+async fn made(server: &Server, body: Value) -> String {
+    format!("/api/v1/changes/{}", server.post("/api/v1/changes", body).by(Alex).expect(201).await.field("id"))
+}
+
+async fn approve(server: &Server, change: &str) {
+    let page = server.get(&format!("{change}/approvals")).by(Admin).expect(200).await.json();
+    let path = format!("/api/v1/approvals/{}/approve", page["items"][0]["id"].as_str().unwrap());
+    server.post(&path, json!({})).by(Nora).expect(200).await;
+}
+
+#[actix_web::test]
+async fn the_risk_is_the_higher_of_rules_and_answers() {
+    let server = managed().await;
+    let change = made(&server, json!({"title": "Move a rack", "change_type": "normal"})).await;
+    let path = format!("{change}/risk-assessment");
+    let blank = server.get(&path).by(Alex).expect(200).await.json();
+    assert_eq!((&blank["answers"], &blank["score"]), (&json!([]), &Value::Null));
+    let put = |answers: Value| {
+        server.ask(Method::PUT, &path).by(Alex).body("application/json", json!({"answers": answers}).to_string())
+    };
+    put(json!([{"question": "users", "answer": "most"}])).expect(422).await;
+    put(json!([{"question": "use", "answer": "all"}])).expect(422).await;
+    let twice = json!([{"question": "users", "answer": "all"}, {"question": "users", "answer": "none"}]);
+    put(twice).expect(422).await;
+    let high = put(json!([{"question": "users", "answer": "all"}])).expect(200).await.json();
+    assert_eq!((&high["score"], &high["risk"]), (&json!(100), &json!("high")));
+    let now = server.get(&change).by(Admin).expect(200).await.json();
+    assert_eq!(
+        [&now["risk"], &now["rule_risk"], &now["questionnaire_risk"]],
+        [&json!("high"), &json!("low"), &json!("high")]
+    );
+    let best = json!([
+        {"question": "users", "answer": "none"}, {"question": "experience", "answer": "often"}, {"question": "tested", "answer": "alike"},
+        {"question": "backout", "answer": "minutes"}, {"question": "parts", "answer": "one"},
+    ]);
+    put(best).expect(200).await;
+    assert_eq!(server.get(&change).by(Admin).expect(200).await.json()["risk"], "low");
+}
+
+#[actix_web::test]
+async fn a_board_meets_and_looks_at_emergencies_afterwards() {
+    let server = managed().await;
+    let times = json!({"planned_start": "2026-03-07T20:00:00Z", "planned_end": "2026-03-07T22:00:00Z"});
+    let mut body = json!({"title": "Close the hole", "change_type": "emergency"});
+    body.as_object_mut().unwrap().extend(times.as_object().unwrap().clone());
+    let change = made(&server, body).await;
+    approve(&server, &change).await;
+    for (step, input) in
+        [("schedule", json!({})), ("implement", json!({})), ("complete", json!({"result": "successful"}))]
+    {
+        server.post(&format!("{change}/{step}"), input).by(Admin).expect(200).await;
+    }
+    let notes = json!({"review_notes": "The hole is closed."});
+    let early = server.post(&format!("{change}/close"), notes.clone()).by(Admin).expect(409).await.json();
+    assert_eq!(early["errors"][0]["code"], "cab_review");
+    let backwards = json!({"name": "Board", "starts_at": "2026-03-09T14:00:00Z", "ends_at": "2026-03-09T13:00:00Z"});
+    server.post("/api/v1/cab-meetings", backwards).by(Nora).expect(422).await;
+    let called = json!({"name": "Board", "starts_at": "2026-03-09T13:00:00Z", "ends_at": "2026-03-09T14:00:00Z"});
+    server.post("/api/v1/cab-meetings", called.clone()).by(Alex).expect(403).await;
+    let meeting = server.post("/api/v1/cab-meetings", called).by(Nora).expect(201).await;
+    let meeting = format!("/api/v1/cab-meetings/{}", meeting.field("id"));
+    let agenda = server.post(&format!("{meeting}/agenda"), json!({})).by(Nora).expect(200).await.json();
+    assert_eq!((agenda["items"].as_array().unwrap().len(), &agenda["items"][0]["reason"]), (1, &json!("review")));
+    let again = server.post(&format!("{meeting}/agenda"), json!({})).by(Nora).expect(200).await.json();
+    assert_eq!(again["items"].as_array().unwrap().len(), 1);
+    let item = format!("{meeting}/agenda/{}", agenda["items"][0]["id"].as_str().unwrap());
+    let said = json!({"decision": "reviewed", "minutes": "It was the right thing to do."});
+    let after = server.patch(&item, said).by(Nora).expect(200).await.json();
+    assert_eq!(
+        (&after["items"][0]["decision"], &after["items"][0]["minutes"]),
+        (&json!("reviewed"), &json!("It was the right thing to do."))
+    );
+    server.post(&format!("{change}/close"), notes).by(Admin).expect(200).await;
+    let held = json!({"state": "held", "minutes": "Everybody was there."});
+    let held = server.patch(&meeting, held).by(Nora).header("if-match", "*").expect(200).await.json();
+    assert_eq!(held["state"], "held");
+}
+
+#[actix_web::test]
+async fn incidents_that_a_change_caused_are_found_by_time_and_item() {
+    let server = managed().await;
+    let item =
+        server.post("/api/v1/configuration_items", json!({"title": "Mail"})).by(Admin).expect(201).await.field("id");
+    let other =
+        server.post("/api/v1/configuration_items", json!({"title": "Web"})).by(Admin).expect(201).await.field("id");
+    let change = made(
+        &server,
+        json!({
+            "title": "Close the hole", "change_type": "emergency", "configuration_item_id": item,
+            "planned_start": "2026-03-07T20:00:00Z", "planned_end": "2026-03-07T22:00:00Z",
+        }),
+    )
+    .await;
+    let found = |path: String| {
+        let server = &server;
+        async move { server.get(&path).by(Admin).expect(200).await.json()["items"].as_array().unwrap().clone() }
+    };
+    let path = format!("{change}/caused-incidents");
+    approve(&server, &change).await;
+    for step in ["schedule", "implement"] {
+        server.post(&format!("{change}/{step}"), json!({})).by(Admin).expect(200).await;
+    }
+    assert_eq!(found(path.clone()).await, Vec::<Value>::new());
+    for (title, about) in [("No mail", &item), ("No web", &other)] {
+        let body = json!({"title": title, "configuration_item_id": about});
+        server.post("/api/v1/incidents", body).by(Admin).expect(201).await;
+    }
+    let caused = found(path.clone()).await;
+    assert_eq!((caused.len(), &caused[0]["title"], &caused[0]["linked"]), (1, &json!("No mail"), &json!(false)));
+    let incident = format!("/api/v1/incidents/{}/links", caused[0]["id"].as_str().unwrap());
+    let link = json!({"relation": "caused_by", "record_id": change.rsplit('/').next().unwrap()});
+    server.post(&incident, link).by(Admin).expect(201).await;
+    assert_eq!(found(path.clone()).await[0]["linked"], true);
+    server.get(&format!("{path}?hours=9999")).by(Admin).expect(400).await;
+    // What is found to be other now belongs to the change; what nobody changes does not.
+    let report = |about: &str| {
+        server.post(
+            "/api/v1/unauthorised-changes",
+            json!({"configuration_item_id": about, "summary": "Port 23 is open."}),
+        )
+    };
+    let known = report(&item).by(Nora).expect(201).await.json();
+    assert_eq!(known["state"], "authorised");
+    let unknown = report(&other).by(Nora).expect(201).await.json();
+    assert_eq!((&unknown["state"], &unknown["change_id"]), (&json!("open"), &Value::Null));
+    let open = server.get("/api/v1/unauthorised-changes?state=open").by(Nora).expect(200).await.json();
+    assert_eq!(open["items"].as_array().unwrap().len(), 1);
+    let settle = format!("/api/v1/unauthorised-changes/{}/settle", unknown["id"].as_str().unwrap());
+    server.post(&settle, json!({"comment": ""})).by(Nora).expect(422).await;
+    let settled = server.post(&settle, json!({"comment": "Closed again."})).by(Nora).expect(200).await.json();
+    assert_eq!(settled["state"], "settled");
+    server.post(&settle, json!({"comment": "Closed again."})).by(Nora).expect(409).await;
+}
