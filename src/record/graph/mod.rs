@@ -179,8 +179,9 @@ impl Graph {
                 if let Some(known) = by_group.get(&id) {
                     return Some(*known);
                 }
-                let (id, record, name, min_up) = wanted.remove(&id)?;
-                let of = *graph.index.get(&record)?;
+                // Whose it is comes with the relations that it has: until then it stays wanted.
+                let of = *graph.index.get(&wanted.get(&id)?.1)?;
+                let (id, _, name, min_up) = wanted.remove(&id)?;
                 let n = u32::try_from(graph.groups.len()).ok()?;
                 let min_up = u32::try_from(min_up).unwrap_or(0);
                 graph.groups.push(Group { id, name, min_up, of, members: Vec::new() });

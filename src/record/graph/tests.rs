@@ -155,6 +155,18 @@ fn a_group_holds_until_too_few_are_left() {
 }
 
 #[test]
+fn a_group_counts_for_the_one_that_has_it_alone() {
+    // 2 names the group of 0 before 0 does.
+    let drawing = draw(
+        5,
+        &[(0, 1)],
+        &[(2, "depends_on", 3, Some(0)), (0, "depends_on", 3, Some(0)), (0, "depends_on", 4, Some(0))],
+        &[],
+    );
+    assert_eq!((drawing.hit(&[3], 20), drawing.spared(&[3])), (BTreeMap::from([(2, 1)]), vec![(0, 1)]));
+}
+
+#[test]
 fn what_something_rests_on_is_critical_where_nothing_stands_in() {
     let drawing = draw(
         5,
