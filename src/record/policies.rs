@@ -219,7 +219,16 @@ fn carry_out<P: Practice>(
             match effect {
                 Effect::Approval(wish) => draft.wish = Some(wish),
                 Effect::Risk(_) | Effect::ReviewAfterwards => applied.extend(of_its_kind::<P>(draft, &effect)?),
-                other => apply(desk, draft, other, &mut applied, &mut discarded)?,
+                said @ (Effect::Priority(_)
+                | Effect::Team(_)
+                | Effect::Assignee(_)
+                | Effect::Notify(_)
+                | Effect::Page { .. }
+                | Effect::Escalate { .. }
+                | Effect::ProposeMajor
+                | Effect::Again(_)
+                | Effect::Unanswered(_)
+                | Effect::Refuse { .. }) => apply(desk, draft, said, &mut applied, &mut discarded)?,
             }
         }
         if decision == APPROVE && draft.wish.is_none() {

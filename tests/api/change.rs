@@ -175,7 +175,7 @@ async fn where_policies_fail_nothing_is_approved() {
 #[actix_web::test]
 async fn what_is_in_the_way_is_told_and_a_free_time_is_found() {
     let server = managed().await;
-    let item = json!({"title": "Core switch"});
+    let item = json!({"title": "Core switch", "class": "network_device"});
     let item = server.post("/api/v1/configuration_items", item).by(Admin).expect(201).await.field("id");
     let window = json!({"name": "Freeze", "kind": "blackout", "starts_at": "2026-03-07T21:00:00Z", "ends_at": "2026-03-08T06:00:00Z"});
     server.post("/api/v1/change-windows", window).by(Nora).expect(201).await;

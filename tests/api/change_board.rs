@@ -93,10 +93,18 @@ async fn a_board_meets_and_looks_at_emergencies_afterwards() {
 #[actix_web::test]
 async fn incidents_that_a_change_caused_are_found_by_time_and_item() {
     let server = managed().await;
-    let item =
-        server.post("/api/v1/configuration_items", json!({"title": "Mail"})).by(Admin).expect(201).await.field("id");
-    let other =
-        server.post("/api/v1/configuration_items", json!({"title": "Web"})).by(Admin).expect(201).await.field("id");
+    let item = server
+        .post("/api/v1/configuration_items", json!({"title": "Mail", "class": "server"}))
+        .by(Admin)
+        .expect(201)
+        .await
+        .field("id");
+    let other = server
+        .post("/api/v1/configuration_items", json!({"title": "Web", "class": "server"}))
+        .by(Admin)
+        .expect(201)
+        .await
+        .field("id");
     let change = made(
         &server,
         json!({

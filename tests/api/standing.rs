@@ -199,6 +199,7 @@ fn every_change_of_what_is_remembered_raises_its_epoch() {
         ("UPDATE lookup_table SET content = content", &["policy_epoch"]),
         ("UPDATE calendar SET content = content", &["policy_epoch", "service_level_epoch"]),
         ("UPDATE service_level SET content = content", &["service_level_epoch"]),
+        ("UPDATE relation_type SET label = label", &["graph_epoch"]),
     ];
     for (sql, expected) in cases {
         let before = epochs(&mut connection);
@@ -210,7 +211,7 @@ fn every_change_of_what_is_remembered_raises_its_epoch() {
 
 fn epochs(connection: &mut AnyConnection) -> BTreeSet<(String, String)> {
     let rows: Vec<(String, String)> = setting::table.filter(setting::name.like("%_epoch")).load(connection).unwrap();
-    assert_eq!(rows.len(), 3);
+    assert_eq!(rows.len(), 4);
     rows.into_iter().collect()
 }
 

@@ -200,10 +200,8 @@ impl StoryChapter {
             let _ = writeln!(page, "  * Why: {}", escaped(&self.reason));
         }
         for FieldChange { field, from, to } in self.changes.iter().filter(|change| is_worth_telling(change)) {
-            let _ = match from {
-                Value::Null => writeln!(page, "  * {}: {}", words(field), plain(to, records)),
-                from => writeln!(page, "  * {}: {} → {}", words(field), plain(from, records), plain(to, records)),
-            };
+            let was = if from.is_null() { String::new() } else { format!("{} → ", plain(from, records)) };
+            let _ = writeln!(page, "  * {}: {was}{}", words(field), plain(to, records));
         }
         for decision in &self.decisions {
             let _ = writeln!(page, "  * Decided: {}", escaped(&decision.sentence));
@@ -217,7 +215,7 @@ fn is_worth_telling(change: &FieldChange) -> bool {
     let is_first = change.from.is_null()
         && matches!(change.field.as_str(), "kind" | "number" | "phase" | "tags" | "custom" | "opened_at");
     let says_nothing = |value: &Value| value.is_null() || value == "" || value == 0;
-    !is_id && !is_first && !(says_nothing(&change.from) && says_nothing(&change.to))
+    !(is_id || is_first || says_nothing(&change.from) && says_nothing(&change.to))
 }
 
 /// `fix_in_progress` as people write it.

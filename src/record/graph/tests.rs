@@ -99,7 +99,8 @@ fn failure_spreads_as_the_types_say() {
         ],
         &[],
     );
-    let cases: &[(&[usize], u8, &[(usize, u8)])] = &[
+    type Hit = (usize, u8);
+    let cases: &[(&[usize], u8, &[Hit])] = &[
         (&[2], 20, &[(0, 2), (1, 1), (5, 1)]),
         (&[2], 1, &[(1, 1), (5, 1)]),
         (&[3], 20, &[(0, 3), (1, 2), (2, 1), (5, 2)]),
