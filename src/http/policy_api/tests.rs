@@ -485,7 +485,10 @@ async fn what_scripts_may_call_read_and_say_is_told() {
     let find =
         |name: &str| functions["functions"].as_array().unwrap().iter().find(|f| f["name"] == name).unwrap().clone();
     assert_eq!(find("assign")["decisions"], json!(["routing", "escalation"]));
-    assert_eq!(find("mentions")["decisions"], json!(["priority", "routing", "guard", "escalation"]));
+    assert_eq!(
+        find("mentions")["decisions"],
+        json!(["priority", "routing", "guard", "escalation", "assess_risk", "approve"])
+    );
     assert_eq!((&find("expect")["only_in_tests"], &find("hour")["form"]), (&json!(true), &json!("property")));
     assert!(functions["rhai"].as_array().unwrap().iter().any(|g| g["name"] == "lists"));
     for path in ["/policy-schema", "/policy-functions"] {

@@ -315,7 +315,7 @@ const FUNCTIONS: &[Row] = &[
         &[("fields", "map")],
         "nothing",
         "Says what fields held before: the decision sees them as changed.",
-        "before(#{ impact: 3 }); expect(was(\"impact\"), 3)",
+        "before(#{ title: \"Slow\" }); expect(was(\"title\"), \"Slow\")",
     ),
     row(
         "without",

@@ -154,7 +154,15 @@ async fn what_ships_beside_what_is_live_waits_to_be_published() {
     let mut live: Vec<&str> =
         items.iter().filter(|p| !p["active_version"].is_null()).filter_map(|p| p["name"].as_str()).collect();
     live.sort_unstable();
-    assert_eq!(live, ["escalation_incidents", "guard_incidents", "priority_impact_and_urgency", "routing_incidents"]);
+    let expected = [
+        "approve_changes",
+        "assess_risk_changes",
+        "escalation_incidents",
+        "guard_incidents",
+        "priority_impact_and_urgency",
+        "routing_incidents",
+    ];
+    assert_eq!(live, expected);
     for decision in ["priority", "routing", "guard", "escalation"] {
         let mine: Vec<&Value> = items.iter().filter(|p| p["decision"] == decision).collect();
         assert!(mine.len() >= 5, "{decision}");
