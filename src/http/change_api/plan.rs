@@ -146,6 +146,7 @@ struct FreeSlot {
 fn minutes() -> utoipa::openapi::Schema {
     utoipa::openapi::ObjectBuilder::new()
         .schema_type(utoipa::openapi::schema::Type::Integer)
+        .format(Some(utoipa::openapi::SchemaFormat::KnownFormat(utoipa::openapi::KnownFormat::Int32)))
         .minimum(Some(1))
         .maximum(Some(43_200))
         .into()

@@ -156,6 +156,7 @@ struct CausedIncidentList {
 fn hours() -> utoipa::openapi::Schema {
     utoipa::openapi::ObjectBuilder::new()
         .schema_type(utoipa::openapi::schema::Type::Integer)
+        .format(Some(utoipa::openapi::SchemaFormat::KnownFormat(utoipa::openapi::KnownFormat::Int32)))
         .minimum(Some(0))
         .maximum(Some(HOURS))
         .into()

@@ -83,7 +83,7 @@ pub struct ClassChange {
     attributes: Option<Vec<Attribute>>,
     /// Other ways of recognising an imported record, all of them.
     #[serde(default, deserialize_with = "given")]
-    #[schema(required = false, nullable = false, max_items = 10)]
+    #[schema(required = false, schema_with = crate::record::class::identification)]
     identification: Option<Vec<Vec<String>>>,
     /// Whether it only groups others.
     #[serde(default, deserialize_with = "given", rename = "abstract")]

@@ -74,7 +74,7 @@ pub struct NewDataSource {
     priority: i32,
     /// The same for single fields, by name.
     #[serde(default)]
-    #[schema(required = false)]
+    #[schema(required = false, value_type = Object)]
     priorities: BTreeMap<String, i32>,
     /// After how many days without a word of it what it said counts no more against others.
     #[serde(default)]
@@ -96,7 +96,7 @@ pub struct DataSourceChange {
     priority: Option<i32>,
     /// The same for single fields, all of them.
     #[serde(default, deserialize_with = "given")]
-    #[schema(required = false, nullable = false)]
+    #[schema(required = false, nullable = false, value_type = Object)]
     priorities: Option<BTreeMap<String, i32>>,
     /// After how many days what it said counts no more; null for never.
     #[serde(default, deserialize_with = "given")]

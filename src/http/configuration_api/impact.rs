@@ -40,7 +40,12 @@ pub(super) fn mount_under(api: &mut Api, kind: &'static Kind) {
 }
 
 fn number(most: i32) -> Schema {
-    ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(most)).into()
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .format(Some(utoipa::openapi::SchemaFormat::KnownFormat(utoipa::openapi::KnownFormat::Int32)))
+        .minimum(Some(1))
+        .maximum(Some(most))
+        .into()
 }
 
 fn asking(kind: &'static Kind) -> Endpoint {

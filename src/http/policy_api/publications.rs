@@ -44,7 +44,7 @@ struct NewPolicyPublication {
 #[serde(deny_unknown_fields)]
 struct PublishedVersion {
     /// Its policy: the name or the id.
-    #[schema(examples("routing_incidents"))]
+    #[schema(max_length = 100, examples("routing_incidents"))]
     policy: String,
     /// Its number.
     #[schema(minimum = 1)]

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use actix_web::{HttpRequest, HttpResponse, http::Method, web};
 use serde::Serialize;
 use serde_json::{Value, json};
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::ToSchema;
 
 use crate::{
     clock::Moment,
@@ -14,7 +14,7 @@ use crate::{
     http::{
         accept,
         desk::Call,
-        endpoint::{Access, Answer, Content, Endpoint, in_path, text},
+        endpoint::{Access, Answer, Content, Endpoint, in_path, short_text, text},
         mount::Api,
         schema::{inline, schema},
     },
@@ -115,7 +115,7 @@ fn endpoint() -> Endpoint {
         description: "What was done to it and to all that it is linked with, in order, with every decision explained; as `text/markdown` to be \
                       read or sent. Only what you may see."
             .into(),
-        parameters: vec![in_path("id", "The id or number of the record.", String::schema(), "INC0000042")],
+        parameters: vec![in_path("id", "The id or number of the record.", short_text(40), "INC0000042")],
         request: None,
         responses: vec![
             Answer::json(200, "The story.", schema::<Story>(), example)

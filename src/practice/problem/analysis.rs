@@ -79,8 +79,15 @@ pub struct Bone {
     #[schema(max_length = 200, examples("technology"))]
     pub category: String,
     /// What may have contributed.
-    #[schema(min_items = 1, max_items = 100)]
+    #[schema(schema_with = causes)]
     pub causes: Vec<String>,
+}
+
+fn causes() -> utoipa::openapi::Schema {
+    use utoipa::openapi::{ArrayBuilder, ObjectBuilder, schema::Type};
+    let cause = ObjectBuilder::new().schema_type(Type::String).max_length(Some(TEXT));
+    let doc = "What may have contributed.";
+    ArrayBuilder::new().items(cause).min_items(Some(1)).max_items(Some(PARTS)).description(Some(doc)).into()
 }
 
 /// Something that happened.

@@ -39,10 +39,10 @@ pub struct Typed {
     #[schema(max_length = 8000)]
     pub description: String,
     /// The category.
-    #[schema(required = false)]
+    #[schema(required = false, max_length = 100)]
     pub category: Option<String>,
     /// The subcategory.
-    #[schema(required = false)]
+    #[schema(required = false, max_length = 100)]
     pub subcategory: Option<String>,
     /// The service that is hit.
     #[schema(required = false)]

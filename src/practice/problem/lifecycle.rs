@@ -24,7 +24,7 @@ const STEPS: &[Step] = &[
     },
     Step {
         done: "analysis_begun",
-        ..Step::new("analyse", "Look for the cause", &["assess"], "root_cause_analysis", "Its cause is looked for.")
+        ..Step::new("analyse", "Analyse", &["assess"], "root_cause_analysis", "Its cause is looked for.")
     },
     Step {
         requires: &["cause"],
@@ -32,7 +32,7 @@ const STEPS: &[Step] = &[
         done: "fix_begun",
         ..Step::new(
             "fix",
-            "Begin to fix",
+            "Fix",
             &["root_cause_analysis"],
             "fix_in_progress",
             "The cause is known, and is being removed: as a rule by a change.",
@@ -47,7 +47,7 @@ const STEPS: &[Step] = &[
         done: "returned_to_fix",
         ..Step::new(
             "return_to_fix",
-            "Not fixed",
+            "Return to fix",
             &["resolved"],
             "fix_in_progress",
             "It happened again: the cause is not gone, after all.",

@@ -65,7 +65,7 @@ pub struct NewClass {
     /// By what an imported record is recognised: lists of attributes (or `title`, `number`), the best first. Those of the class above
     /// where none are given.
     #[serde(default)]
-    #[schema(required = false, max_items = 10)]
+    #[schema(required = false, schema_with = super::identification)]
     pub identification: Vec<Vec<String>>,
 }
 

@@ -77,7 +77,7 @@ pub struct Attribute {
     pub field_type: String,
     /// The words to choose from; needed for `choice`.
     #[serde(default)]
-    #[schema(required = false, max_items = 200)]
+    #[schema(required = false, schema_with = choices)]
     pub choices: Vec<String>,
     /// Whether new records need it.
     #[serde(default)]
@@ -303,4 +303,26 @@ pub fn findable<D: Details>(draft: &Draft<D>) -> Result<Map<String, Value>> {
 
 fn class_field(kind: &Kind) -> Option<&'static str> {
     kind.fields.iter().find(|field| field.holds == Holds::Class).map(|field| field.name)
+}
+
+fn choices() -> utoipa::openapi::Schema {
+    words("The words to choose from; needed for `choice`.", 200)
+}
+
+/// The schema of so many words at most.
+fn words(doc: &str, most: usize) -> utoipa::openapi::Schema {
+    use utoipa::openapi::{ArrayBuilder, ObjectBuilder, schema::Type};
+    let word = ObjectBuilder::new().schema_type(Type::String).max_length(Some(100));
+    ArrayBuilder::new().items(word).max_items(Some(most)).description(Some(doc)).into()
+}
+
+/// The schema of what imported records are recognised by.
+pub fn identification() -> utoipa::openapi::Schema {
+    let doc = "By what an imported record is recognised: lists of attributes (or `title`, `number`), the best first. Those of the class \
+               above where none are given.";
+    utoipa::openapi::ArrayBuilder::new()
+        .items(utoipa::openapi::RefOr::T(words("What has to be the same.", 10)))
+        .max_items(Some(10))
+        .description(Some(doc))
+        .into()
 }

@@ -58,7 +58,8 @@ async fn each_field_is_set_and_emptied_by_itself() {
         let server = Server::start().await;
         let empty = create(&server, kind).await;
         let path = one(kind, &empty);
-        for field in writable(kind) {
+        // A change has the model that it was made with.
+        for field in writable(kind).into_iter().filter(|field| field.name != "model") {
             // An assignee without a team is anybody; with one, a member of it.
             let value = value(&server, field).await;
             let now = server.get(&path).by(Admin).expect(200).await;

@@ -15,7 +15,8 @@ fn texts(kind: &pointsman::record::kind::Kind) -> Vec<(&'static Field, usize)> {
         Holds::Line(most) | Holds::Text(most) => Some((field, most)),
         _ => None,
     };
-    writable(kind).into_iter().filter_map(most).collect()
+    // The model of a change is one that there is.
+    writable(kind).into_iter().filter(|field| field.name != "model").filter_map(most).collect()
 }
 
 const STRANGE: &[&str] = &[

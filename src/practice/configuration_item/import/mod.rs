@@ -83,7 +83,7 @@ pub struct Item {
     pub organisation: Option<String>,
     /// Its attributes, by name.
     #[serde(default)]
-    #[schema(required = false)]
+    #[schema(required = false, value_type = Object)]
     pub attributes: Map<String, Value>,
 }
 
