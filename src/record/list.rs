@@ -23,7 +23,7 @@ use crate::{
         backend::search,
         sql::{Bind, Rows, Sql, among},
     },
-    error::{Error, Result},
+    error::{Code, Error, Result},
     id::RecordId,
     schema::record,
 };
@@ -72,6 +72,11 @@ pub struct Page {
 
 /// How a search is cut off that has no order of its own; a sorted one has no end.
 const BEST: i64 = 1_000;
+
+/// What is wrong with a filter that stands in a body, with its place there.
+pub fn in_body(pointer: &'static str) -> impl Fn(Error) -> Error {
+    move |why| if why.code == Code::BadQuery { Error::invalid(pointer, "bad_filter", why.detail) } else { why }
+}
 
 /// A query that a list is made of.
 pub struct List<'a> {

@@ -116,7 +116,7 @@ impl List<'_> {
         type Word = Nullable<Text>;
         let query = Sql::<(Word, Word, Word, Word, Word, Word, BigInt, Timestamp, Timestamp)>::new(select);
         let query = query.then(self.narrowed(connection.engine())?);
-        let keys = columns.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>().join(", ");
+        let keys = columns.iter().take(by.len()).map(|(key, _)| key.as_str()).collect::<Vec<_>>().join(", ");
         let query = query.sql(format!(" GROUP BY {keys} ORDER BY counted DESC, key0, key1, key2 LIMIT "));
         type Row = (
             Option<String>,

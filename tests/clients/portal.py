@@ -29,7 +29,7 @@ from pointsman_client.models import (
     NewIncident,
     PlacedPriorityEffect,
     ProblemDetails,
-    ProblemCode,
+    ProblemDetailsCode,
     UserSummary,
 )
 from pointsman_client.types import UNSET, File, Response
@@ -88,7 +88,7 @@ def main() -> None:
         assert made.state is IncidentState.NEW, made.state
 
     untitled = refused(create_incident.sync(client=api, body=NewIncident(title="two\nlines")))
-    assert untitled.code is ProblemCode.INVALID and untitled.errors, untitled
+    assert untitled.code is ProblemDetailsCode.INVALID and untitled.errors, untitled
     assert untitled.errors[0].pointer == "/title", untitled
 
     seen = every_page(api, 'subcategory = "building"')
@@ -101,12 +101,12 @@ def main() -> None:
     tag, change = read.headers["etag"], IncidentChange(category="lift", tags=["vip"])
     assert got(update_incident.sync(number, client=api, body=change, if_match=tag)).category == "lift"
     stale = refused(update_incident.sync(number, client=api, body=change, if_match=tag))
-    assert stale.code is ProblemCode.STALE and stale.status == 412, stale
+    assert stale.code is ProblemDetailsCode.STALE and stale.status == 412, stale
 
     kind = IncidentResolutionKind.PERMANENT
     empty = IncidentResolve(resolution_code="fixed", resolution_kind=kind, resolution_notes=" ")
     incomplete = refused(resolve_incident.sync(number, client=api, body=empty))
-    assert incomplete.code is ProblemCode.ILLEGAL_TRANSITION and incomplete.errors, incomplete
+    assert incomplete.code is ProblemDetailsCode.ILLEGAL_TRANSITION and incomplete.errors, incomplete
     assert incomplete.errors[0].pointer == "/resolution_notes", incomplete
     full = IncidentResolve(resolution_code="fixed", resolution_kind=kind, resolution_notes="The fuse was changed.")
     assert got(resolve_incident.sync(number, client=api, body=full)).state is IncidentState.RESOLVED

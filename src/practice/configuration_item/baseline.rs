@@ -19,7 +19,7 @@ use crate::{
         header::Header,
         kernel::Kernel,
         kind::Kind,
-        list::{Asked, List},
+        list::{Asked, List, in_body},
         practice::Practice,
         store::Desk,
     },
@@ -173,7 +173,8 @@ fn found(
     filter: &str,
 ) -> Result<Vec<Header>> {
     let asked = Asked { filter: Some(filter.to_owned()).filter(|f| !f.trim().is_empty()), ..Asked::default() };
-    let list = List::new(kernel, connection, &cause.caller, Some(KIND), &asked, cause.at)?;
+    let list =
+        List::new(kernel, connection, &cause.caller, Some(KIND), &asked, cause.at).map_err(in_body("/filter"))?;
     let mut headers: Vec<Header> = Vec::new();
     loop {
         let more = list.following(connection, headers.last(), AT_ONCE)?;

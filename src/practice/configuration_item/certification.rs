@@ -20,7 +20,7 @@ use crate::{
         draft::Aside,
         header::Header,
         kind::Kind,
-        list::{Asked, List},
+        list::{Asked, List, in_body},
         practice::{Details, Practice},
         store::{self, Desk},
         timer,
@@ -136,7 +136,8 @@ pub fn start(desk: &mut Desk<'_, '_>, new: &NewCertificationCampaign) -> Result<
     let remind_at = check(new, cause.at)?;
     let asked = Asked { filter: Some(new.filter.clone()), ..Asked::default() };
     let connection = desk.unit.connection()?;
-    let list = List::new(kernel, connection, &cause.caller, Some(KIND), &asked, cause.at)?;
+    let list =
+        List::new(kernel, connection, &cause.caller, Some(KIND), &asked, cause.at).map_err(in_body("/filter"))?;
     let mut headers: Vec<Header> = Vec::new();
     loop {
         let more = list.following(connection, headers.last(), AT_ONCE)?;
