@@ -155,6 +155,13 @@ impl Error {
         self
     }
 
+    /// The same error, with its places below a part of the request: `/fields` for what is wrong in an object of that name.
+    #[must_use]
+    pub fn below(mut self, part: &str) -> Self {
+        self.errors.iter_mut().for_each(|wrong| wrong.pointer.insert_str(0, part));
+        self
+    }
+
     /// The same error with a time to wait, in seconds.
     #[must_use]
     pub fn retry_after(mut self, seconds: u64) -> Self {

@@ -76,8 +76,8 @@ struct CabAgenda {
 #[serde(deny_unknown_fields)]
 struct NewCabAgendaItems {
     /// These changes; all that wait for a board, where it is left out.
-    #[serde(default)]
-    #[schema(required = false, value_type = Vec<RecordId>, max_items = 200)]
+    #[serde(default, deserialize_with = "given")]
+    #[schema(required = false, nullable = false, value_type = Vec<RecordId>, max_items = 200)]
     change_ids: Option<Vec<RecordId>>,
 }
 

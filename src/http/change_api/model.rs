@@ -17,10 +17,15 @@ use crate::{
     },
     id::RowId,
     practice::change::{
-        TYPES,
+        ChangePractice, TYPES,
         model::{ModelFields, ModelRow, ModelTask, check_tasks},
     },
-    record::store::Desk,
+    record::{
+        input::{Occasion, accept},
+        practice::Practice,
+        render::object,
+        store::Desk,
+    },
     schema::change_model,
 };
 
@@ -220,6 +225,8 @@ impl Resource for ChangeModel {
 
 fn check(desk: &mut Desk<'_, '_>, horizon: &Horizon, model: &ChangeModel) -> Result<()> {
     check_tasks(&model.tasks)?;
+    let fields = object(&model.fields)?.into_iter().filter(|(_, value)| !value.is_null()).collect();
+    accept(&ChangePractice::KIND, Occasion::Change, fields).map_err(|e| e.below("/fields"))?;
     let of_tasks = model.tasks.iter().enumerate().map(|(n, task)| (format!("/tasks/{n}/team_id"), task.team_id));
     for (pointer, team) in of_tasks.chain([("/fields/team_id".to_owned(), model.fields.team_id)]) {
         if let Some(team) = team

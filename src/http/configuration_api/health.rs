@@ -9,12 +9,14 @@ use crate::{
         desk::{self, Call},
         endpoint::{Answer, Endpoint, in_query, needed, patterned, whole_number},
         mount::Api,
+        query::{Query, refused},
         record_api::{a, beside},
         schema::schema,
         sheet::{self, under},
     },
     practice::configuration_item::health::{ConfigurationHealth, health},
     record::{
+        catalogue::is_name,
         history::{self, FieldHistoryEntry},
         kind::Kind,
         query::cursor::Key,
@@ -111,8 +113,14 @@ fn telling(kind: &'static Kind) -> Endpoint {
 }
 
 async fn tell(kind: &'static Kind, call: Call, id: web::Path<String>, request: HttpRequest) -> Result<HttpResponse> {
-    let field = desk::query(&request)?.into_iter().find(|(name, _)| name == "field").map(|(_, field)| field);
-    let field = field.ok_or_else(|| Error::new(Code::BadQuery, "`field` says which one."))?;
+    let query = desk::query(&request)?;
+    let field =
+        Query::of(&query).text("field").ok_or_else(|| refused("field", "required", "`field` is needed.".to_owned()))?;
+    if !field.split('.').all(is_name) {
+        let detail = "`field` is the name of a field, or `attributes.` and that of an attribute.";
+        return Err(refused("field", "wrong_form", detail.to_owned()));
+    }
+    let field = field.to_owned();
     let place = |entry: &FieldHistoryEntry| (vec![Key::Integer(entry.version.into())], entry.version.to_string());
     let page = beside::page(
         call,

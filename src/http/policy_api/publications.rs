@@ -171,6 +171,5 @@ fn placed(pointer: &str, why: Error) -> Vec<FieldError> {
     if why.errors.is_empty() {
         return vec![FieldError::new(pointer, why.code.as_str(), why.detail)];
     }
-    let below = |wrong: FieldError| FieldError { pointer: format!("{pointer}{}", wrong.pointer), ..wrong };
-    why.errors.into_iter().map(below).collect()
+    why.below(pointer).errors
 }

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::{Bench, simulate::Simulation};
 use crate::{
     db::AnyConnection,
-    error::{Error, FieldError, Result, did_you_mean},
+    error::{Error, Result, did_you_mean},
     id::UserId,
     policy::{
         as_of,
@@ -135,7 +135,7 @@ fn without_moment(bench: &Bench, connection: &mut AnyConnection, live: &Live, as
                 let detail = "A made-up record has no past; `as_of` is for stored ones.";
                 return Err(Error::invalid("/as_of", "contradiction", detail));
             }
-            let record = made_up(live.schemas().of(kind.name), given).map_err(|e| below("/record", e))?;
+            let record = made_up(live.schemas().of(kind.name), given).map_err(|e| e.below("/record"))?;
             let from = record.text("state").unwrap_or_default().to_owned();
             let input = Input::new(record, cause.at);
             Ok(match transition(kind, asked, &from)? {
@@ -209,7 +209,7 @@ fn changed(
     let Some(changes) = &asked.changes else { return Ok(record) };
     let occasion = step.map_or(Occasion::Change, Occasion::Step);
     let Accepted { fields, custom, tags, .. } =
-        accept(kind, occasion, changes.clone()).map_err(|e| below("/changes", e))?;
+        accept(kind, occasion, changes.clone()).map_err(|e| e.below("/changes"))?;
     if custom.is_some() {
         let detail = "Custom fields can't be supposed to be other than they are; make up a record.";
         return Err(Error::invalid("/changes/custom", "not_writable_here", detail));
@@ -246,7 +246,7 @@ fn transition(kind: &'static Kind, asked: &Simulation, from: &str) -> Result<Opt
     if let (Some(whole), Value::Object(given)) = (whole.as_object_mut(), given) {
         whole.extend(given);
     }
-    Facts::from_json(&facts::transition(), &whole).map(Some).map_err(|e| below("/transition", e))
+    Facts::from_json(&facts::transition(), &whole).map(Some).map_err(|e| e.below("/transition"))
 }
 
 /// Why an escalation is asked about: a cause by its name, or made up.
@@ -259,7 +259,7 @@ fn moment(asked: &Simulation) -> Result<Facts> {
     let Value::Object(given) = given else {
         return Err(Error::invalid("/moment", "wrong_type", "`moment` is the name of a cause or an object."));
     };
-    made_up(&facts::moment(), &given).map_err(|e| below("/moment", e))
+    made_up(&facts::moment(), &given).map_err(|e| e.below("/moment"))
 }
 
 /// A made-up record: the defaults, with what is given.
@@ -291,11 +291,4 @@ fn with_defaults(schema: &Arc<FactSchema>, given: &Map<String, Value>) -> Result
 /// The defaults of a schema as JSON.
 fn defaults(schema: &Arc<FactSchema>) -> Result<Map<String, Value>> {
     crate::record::render::object(&schema.made_up())
-}
-
-/// The same error, with its places below a part of the request.
-fn below(part: &str, error: Error) -> Error {
-    let errors = error.errors.iter().map(|e| FieldError::new(format!("{part}{}", e.pointer), &e.code, &e.detail));
-    let errors = errors.collect();
-    error.with_errors(errors)
 }

@@ -10,12 +10,13 @@ use crate::{
     error::{Code, Result},
     http::{
         body::{Body, fit},
-        desk::Call,
+        desk::{Call, object},
         endpoint::{Access, Answer, Content, Endpoint},
         mount::Api,
         schema::schema,
     },
     practice::problem::known_error::{KnownError, Typed, suggest},
+    record::input::{Occasion, accept, is_empty},
 };
 
 pub(super) fn mount(api: &mut Api) {
@@ -54,7 +55,14 @@ fn endpoint() -> Endpoint {
 }
 
 async fn suggest_known_errors(call: Call, Body(body): Body<Value>) -> Result<HttpResponse> {
-    let typed: Typed = fit(body)?;
-    let items = call.read(move |reading| suggest(reading, &typed)).await?;
+    let typed: Typed = fit(body.clone())?;
+    let given = object(body)?.into_iter().filter(|(_, value)| !is_empty(Some(value))).collect();
+    let items = call
+        .read(move |reading| {
+            // What is typed becomes an incident, and is bound by what one may hold.
+            accept(reading.kernel.practice("incident")?.kind(), Occasion::Change, given)?;
+            suggest(reading, &typed)
+        })
+        .await?;
     Ok(HttpResponse::Ok().json(KnownErrors { items }))
 }

@@ -83,7 +83,7 @@ async fn get_report(call: Call, request: HttpRequest) -> Result<HttpResponse> {
         until,
         agreement: query.choice("agreement", &Agreement::WORDS)?,
         metric: query.name("metric")?.map(str::to_owned),
-        kind: query.text("kind").map(str::to_owned),
+        kind: query.name("kind")?.map(str::to_owned),
         by,
     };
     let items = call.read(move |reading| attained(reading, &question)).await?;

@@ -22,6 +22,8 @@ use crate::{
 
 /// The most tasks of a model.
 pub const TASKS: usize = 50;
+/// The longest description of a task, in characters.
+const DESCRIPTION: usize = 8_000;
 
 /// What a change is filled with where it says nothing itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -107,6 +109,10 @@ pub fn check_tasks(tasks: &[ModelTask]) -> Result<()> {
         let length = task.title.trim().chars().count();
         if length == 0 || length > 200 {
             errors.push(FieldError::new(format!("/tasks/{n}/title"), "wrong_form", "A title has 1 to 200 characters."));
+        }
+        if task.description.chars().count() > DESCRIPTION {
+            let detail = format!("A description has at most {DESCRIPTION} characters.");
+            errors.push(FieldError::new(format!("/tasks/{n}/description"), "too_long", detail));
         }
         let is_before = |place: &i32| usize::try_from(*place).is_ok_and(|place| (1..=n).contains(&place));
         if !task.depends_on.iter().all(is_before) {

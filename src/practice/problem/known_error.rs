@@ -36,7 +36,7 @@ pub struct Typed {
     #[schema(max_length = 200, examples("Mail does not arrive"))]
     pub title: String,
     /// The description.
-    #[schema(max_length = 8000)]
+    #[schema(max_length = 32000)]
     pub description: String,
     /// The category.
     #[schema(required = false, max_length = 100)]
