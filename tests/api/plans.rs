@@ -341,7 +341,8 @@ struct Plans<'a> {
     server: &'a Server,
     connection: AnyConnection,
     ids: [(&'static str, String); 4],
-    /// Whose plans are written down.
+    /// Whose plans are written down. What is not new is not told of again, nor that it was sent: whether it is hangs on what the
+    /// server has in memory.
     known: BTreeSet<String>,
     text: String,
     faults: Vec<String>,
@@ -368,11 +369,10 @@ impl Plans<'_> {
         assert_eq!(answer.status, 200, "{what}: {}", answer.text());
         assert!(!statements.is_empty(), "{what}: nobody listens");
         writeln!(self.text, "\n{what}  ({by:?})").unwrap();
-        let (known, new): (Vec<String>, Vec<String>) = statements.into_iter().partition(|sql| self.known.contains(sql));
-        if !known.is_empty() {
-            writeln!(self.text, "  ({} as before)", known.len()).unwrap();
-        }
-        for sql in new {
+        for sql in statements {
+            if self.known.contains(&sql) {
+                continue;
+            }
             let steps = plan(&mut self.connection, &sql);
             self.known.insert(sql);
             if !EXCEPTIONS.contains(&what) {

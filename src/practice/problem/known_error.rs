@@ -33,7 +33,7 @@ const WORDS: u32 = 4;
 #[schema(as = TypedIncident)]
 pub struct Typed {
     /// The title.
-    #[schema(max_length = 200, examples("Mail does not arrive"))]
+    #[schema(max_length = 255, examples("Mail does not arrive"))]
     pub title: String,
     /// The description.
     #[schema(max_length = 32000)]

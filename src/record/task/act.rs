@@ -21,6 +21,10 @@ use crate::{
 
 const TITLE: usize = 200;
 const DESCRIPTION: usize = 8_000;
+/// Places that can be named.
+const PLACES: std::ops::RangeInclusive<i32> = 1..=1_000;
+/// The most tasks that one can depend on.
+const NEEDS: usize = 50;
 
 fn write(
     desk: &mut Desk<'_, '_>,
@@ -48,6 +52,7 @@ pub fn add(
         return Err(Error::new(Code::Conflict, format!("A record has at most {MOST} tasks.")));
     }
     check_words(Some(&new.title), Some(&new.description))?;
+    check_numbers(new.position, &new.depends_on)?;
     check_people(desk, new.team_id, new.assignee_id)?;
     let last = all.last().map_or(0, |task| task.position);
     let task = TaskRow {
@@ -82,6 +87,7 @@ pub fn change(
     let before = TaskRow::find(connection, of.1, id)?;
     let all = TaskRow::of_record(connection, of.1)?;
     check_words(change.title.as_deref(), change.description.as_deref())?;
+    check_numbers(change.position, change.depends_on.as_deref().unwrap_or_default())?;
     check_people(desk, change.team_id.flatten(), change.assignee_id.flatten())?;
     let mut task = before.clone();
     task.title = change.title.as_ref().map_or(task.title, |title| title.trim().to_owned());
@@ -138,6 +144,17 @@ fn check_words(title: Option<&str>, description: Option<&str>) -> Result<()> {
     if description.is_some_and(|text| text.chars().count() > DESCRIPTION) {
         let detail = format!("`description` has at most {DESCRIPTION} characters.");
         return Err(Error::invalid("/description", "too_long", detail));
+    }
+    Ok(())
+}
+
+fn check_numbers(position: Option<i32>, needs: &[RowId]) -> Result<()> {
+    if position.is_some_and(|position| !PLACES.contains(&position)) {
+        let detail = format!("`position` is {} to {}.", PLACES.start(), PLACES.end());
+        return Err(Error::invalid("/position", "out_of_range", detail));
+    }
+    if needs.len() > NEEDS {
+        return Err(Error::invalid("/depends_on", "too_many", format!("A task depends on at most {NEEDS} others.")));
     }
     Ok(())
 }

@@ -15,10 +15,9 @@ pub fn holds(file: &str, text: &str) {
     if expected == text {
         return;
     }
-    let (new, old): (Vec<&str>, Vec<&str>) = (text.lines().collect(), expected.lines().collect());
-    let gone = old.iter().filter(|line| !new.contains(line)).take(20).map(|line| format!("- {line}"));
-    let come = new.iter().filter(|line| !old.contains(line)).take(20).map(|line| format!("+ {line}"));
-    let difference: Vec<String> = gone.chain(come).collect();
+    let difference =
+        similar::TextDiff::from_lines(expected.as_str(), text).unified_diff().context_radius(2).to_string();
+    let difference: Vec<&str> = difference.lines().take(60).collect();
     panic!("{file} is not what it was; POINTSMAN_UPDATE_GOLDEN=1 writes it anew:\n{}", difference.join("\n"));
 }
 
