@@ -10,7 +10,7 @@ use crate::{
     http::{
         body::{Body, fit},
         desk::{Call, Reply, record_id_of},
-        endpoint::{Access, Answer, Content, Endpoint, in_path, short_text, uuid},
+        endpoint::{Access, Answer, Content, Endpoint, in_path, patterned, uuid},
         entity_tag::etag,
         mount::Api,
         parameter::{dry_run, idempotency_key, if_match, reason},
@@ -183,8 +183,11 @@ async fn list_groups(kind: &'static Kind, call: Call, id: web::Path<String>) -> 
     Ok(HttpResponse::Ok().insert_header(("ETag", etag(version))).json(groups))
 }
 
+/// One line that does not begin with a space.
+const GROUP_NAME: &str = r"^[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$";
+
 fn group_name() -> Parameter {
-    in_path("group", "The name of the group.", short_text(100), "database")
+    in_path("group", "The name of the group.", patterned(100, GROUP_NAME), "database")
 }
 
 fn putting_group(kind: &'static Kind) -> Endpoint {

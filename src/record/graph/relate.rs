@@ -261,9 +261,12 @@ pub fn put_group(
     expected: Option<i32>,
     (name, min_up): (&str, i32),
 ) -> Result<Outcome> {
-    let length = name.trim().chars().count();
-    if length == 0 || length > 100 || name.chars().any(char::is_control) {
-        return Err(Error::new(Code::BadQuery, "The name of a group is one line of 1 to 100 characters."));
+    let begins = name.starts_with(|c: char| !c.is_whitespace());
+    if !begins || name.chars().count() > 100 || name.chars().any(char::is_control) {
+        return Err(Error::new(
+            Code::BadQuery,
+            "The name of a group is one line of 1 to 100 characters, the first of them no space.",
+        ));
     }
     if !(1..=MOST_UP).contains(&min_up) {
         return Err(Error::invalid("/min_up", "out_of_range", format!("`min_up` is 1 to {MOST_UP}.")));
