@@ -1,6 +1,6 @@
 //! The parameters that mean the same wherever they stand.
 
-use utoipa::openapi::{Required, path::Parameter};
+use utoipa::openapi::{Required, Schema, path::Parameter};
 
 use super::endpoint::{in_header, in_path, in_query, patterned, uuid, whole_number, yes_or_no};
 use crate::record::kind::Kind;
@@ -8,9 +8,14 @@ use crate::record::kind::Kind;
 /// An id, or a prefix and digits.
 const RECORD_ID: &str = "^([0-9A-Fa-f-]{36}|[A-Za-z]+[0-9]+)$";
 
+/// The schema of what a record is called by.
+pub fn record_word() -> Schema {
+    patterned(40, RECORD_ID)
+}
+
 /// `{id}` of a record.
 pub fn record_id(kind: &Kind) -> Parameter {
-    in_path("id", "Its id or its number.", patterned(40, RECORD_ID), format!("{}0000042", kind.prefix))
+    in_path("id", "Its id or its number.", record_word(), format!("{}0000042", kind.prefix))
 }
 
 /// `{id}` of what has no number.

@@ -48,6 +48,7 @@ mod standing;
 mod story;
 mod stream;
 mod support;
+mod thread;
 mod tidy;
 mod timer;
 mod webhook_delivery;

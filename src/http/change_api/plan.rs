@@ -1,6 +1,6 @@
 //! Planning one change: its conflicts, the first free time, and what it would do.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeSet;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::TimeDelta;
@@ -22,42 +22,35 @@ use crate::{
     },
     id::RecordId,
     practice::change::{
-        conflict::{Conflict, ConflictKind, Near, Span, free_slot},
+        conflict::{Conflict, ConflictKind, Span, free_slot},
         plan::{self, SHOWN},
     },
-    record::{header::Header, store::Reading, visibility},
+    record::{
+        graph::{
+            impact::{self, Asked, Impact},
+            walk::DEEPEST,
+        },
+        header::Header,
+        link::LinkedRecord,
+        service_level::attainment::{Attainment, By, Question, attained},
+        store::Reading,
+        visibility,
+    },
 };
 
 /// How far around a change others are near it.
 const AROUND: TimeDelta = TimeDelta::days(7);
 
+/// Records that a preview tells of as hit, at most.
+const HITS: usize = 200;
+/// The time over which error budgets are reckoned.
+const BUDGET: TimeDelta = TimeDelta::days(30);
+/// Services whose service levels a preview tells of, at most.
+const SERVICES: usize = 10;
+
 /// Mounts them.
 pub(super) fn mount(api: &mut Api) {
     api.mount(conflicts(), list_conflicts).mount(slot(), get_free_slot).mount(preview(), get_preview);
-}
-
-/// A record that is told of in passing.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-struct ChangeSubject {
-    /// Its id.
-    id: RecordId,
-    /// Its kind.
-    #[schema(examples("configuration_item"))]
-    kind: String,
-    /// Its number.
-    #[schema(examples("CI0000012"))]
-    number: String,
-    /// Its title.
-    title: String,
-    /// Its state.
-    state: String,
-}
-
-impl ChangeSubject {
-    fn of(header: &Header) -> Self {
-        let Header { id, kind, number, title, state, .. } = header.clone();
-        ChangeSubject { id, kind, number, title, state }
-    }
 }
 
 /// Something that a change gets in the way of, or that is in its way.
@@ -67,10 +60,10 @@ struct ChangeConflict {
     kind: ConflictKind,
     /// What both touch; null where it is about a person, about everything, or about what you don't see.
     #[schema(required = true)]
-    item: Option<ChangeSubject>,
+    item: Option<LinkedRecord>,
     /// The other change; null where there is none, or where you don't see it.
     #[schema(required = true)]
-    change: Option<ChangeSubject>,
+    change: Option<LinkedRecord>,
     /// The window; null where there is none.
     #[schema(required = true)]
     window: Option<String>,
@@ -89,7 +82,7 @@ struct ChangeConflictList {
 fn shown(reading: &mut Reading<'_>, found: Vec<Conflict>) -> Result<Vec<ChangeConflict>> {
     let ids = found.iter().flat_map(|conflict| [conflict.item, conflict.change]).flatten().collect();
     let seen = visibility::among(reading.kernel, reading.connection, &reading.cause.caller, ids)?;
-    let subject = |id: Option<RecordId>| id.and_then(|id| seen.get(&id)).map(ChangeSubject::of);
+    let subject = |id: Option<RecordId>| id.and_then(|id| seen.get(&id)).map(LinkedRecord::of);
     let shown = found.into_iter().map(|Conflict { kind, item, change, window, over_at }| ChangeConflict {
         kind,
         item: subject(item),
@@ -100,12 +93,13 @@ fn shown(reading: &mut Reading<'_>, found: Vec<Conflict>) -> Result<Vec<ChangeCo
     Ok(shown.collect())
 }
 
+fn subject(kind: &str, number: &str, title: &str) -> Value {
+    let id = "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e7c";
+    json!({"id": id, "kind": kind, "number": number, "title": title, "state": "live", "phase": "open"})
+}
+
 fn conflict() -> Value {
-    let switch = json!({
-        "id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e7c", "kind": "configuration_item", "number": "CI0000012", "title": "Core switch",
-        "state": "live",
-    });
-    json!({"kind": "ci_in_blackout", "item": switch, "change": null, "window": "End of year", "over_at": "2027-01-04T00:00:00Z"})
+    json!({"kind": "ci_in_blackout", "item": subject("configuration_item", "CI0000012", "Core switch"), "change": null, "window": "End of year", "over_at": "2027-01-04T00:00:00Z"})
 }
 
 fn conflicts() -> Endpoint {
@@ -124,7 +118,7 @@ async fn list_conflicts(call: Call, id: web::Path<String>) -> Result<HttpRespons
     let items = call
         .read(move |reading| {
             let header = visible(reading, CHANGE, &id)?;
-            let found = plan::of(reading.connection, &header)?;
+            let found = plan::of(reading.kernel, reading.connection, &header)?;
             shown(reading, found)
         })
         .await?;
@@ -197,7 +191,7 @@ async fn get_free_slot(call: Call, id: web::Path<String>, request: HttpRequest) 
             let length = minutes.or(planned).ok_or_else(unknown)?;
             let within = Span { from, until };
             let ground = plan::ground(reading.connection, within, header.id)?;
-            let wanted = plan::wanted(reading.connection, &header)?;
+            let wanted = plan::wanted(reading.kernel, reading.connection, &header)?;
             Ok(free_slot(&ground, &wanted, length, within))
         })
         .await?;
@@ -205,45 +199,60 @@ async fn get_free_slot(call: Call, id: web::Path<String>, request: HttpRequest) 
     Ok(HttpResponse::Ok().json(FreeSlot { planned_start, planned_end }))
 }
 
-/// Something that a change would hit.
+/// How the service levels of a service stand.
 #[derive(Debug, Serialize, ToSchema)]
-struct ChangeImpact {
-    /// How it stands to what the change touches.
-    near: Near,
-    /// What it is.
-    record: ChangeSubject,
+struct ServiceLevelsLeft {
+    /// The service.
+    service: LinkedRecord,
+    /// How often each was met in the last 30 days, and what may still be missed.
+    levels: Vec<Attainment>,
 }
 
 /// What a change would do if it were made as it is planned. Nothing is stored.
 #[derive(Debug, Serialize, ToSchema)]
 struct ChangePreview {
-    /// Configuration items that it touches, that those rest on, and that rest on them.
-    configuration_items: Vec<ChangeImpact>,
-    /// Services that it touches, or that rest on what it touches.
-    services: Vec<ChangeImpact>,
+    /// What it touches: its configuration item, its service, and what it is linked with by `affects`.
+    touches: Vec<LinkedRecord>,
+    /// What would be hit while all of that is down, each with the way and the reason; and what goes on, with how much of its redundancy
+    /// is left.
+    impact: Impact,
     /// How long users would notice it, in minutes; 0 where they would not.
     outage_minutes: i32,
     /// What it would get in the way of.
     conflicts: Vec<ChangeConflict>,
-    /// Other changes of the same things within a week of it.
-    changes_nearby: Vec<ChangeSubject>,
-    /// Incidents of the same things that are open now.
-    open_incidents: Vec<ChangeSubject>,
+    /// Other changes of the same things, or of what they hit, within a week of it.
+    changes_nearby: Vec<LinkedRecord>,
+    /// Incidents of the same things that are open now, at most 200.
+    open_incidents: Vec<LinkedRecord>,
+    /// How the service levels of the first ten services that it touches or hits stand; none where you may not read them.
+    service_levels: Vec<ServiceLevelsLeft>,
 }
 
 fn preview() -> Endpoint {
     let mut endpoint = reads("impact-preview", "get_change_impact_preview");
     endpoint.summary = "Preview what a change would do".into();
-    endpoint.description = "In one call, and without any effect: which configuration items and services it hits, how long users notice it, what it gets \
-                            in the way of, which other changes and open incidents are near. What you may not see is left out."
+    endpoint.description = "In one call, and without any effect: which configuration items and services it hits and why, what goes on by redundancy and \
+                            with how much of it left, how long users notice it, what it gets in the way of, which other changes and open incidents \
+                            are near, and what the service levels of the services have left of the last 30 days. What you may not see is left out."
         .into();
-    let switch = json!({
-        "id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e7c", "kind": "configuration_item", "number": "CI0000012", "title": "Core switch",
-        "state": "live",
+    let (switch, service) =
+        (subject("configuration_item", "CI0000012", "Core switch"), subject("service", "SVC0000003", "Shop"));
+    let hit = json!({
+        "record": service, "depth": 1, "critical": true, "reason": "dependency", "redundancy": null,
+        "path": [{"record": service, "relation": "depends_on"}],
+    });
+    let level = json!({
+        "agreement": "sla", "metric": "resolution", "key": "0199a4c1-7d3e-7c55-9d0a-3f1f0f6f2b15", "label": "Incident resolution",
+        "met": 190, "missed": 6, "percent": 96.94, "mean_seconds": 14_400.0,
+        "budget": {"objective": 95.0, "allowed": 9, "left": 3},
     });
     let example = json!({
-        "configuration_items": [{"near": "own", "record": switch}], "services": [], "outage_minutes": 20, "conflicts": [conflict()],
-        "changes_nearby": [], "open_incidents": [],
+        "touches": [switch],
+        "impact": {
+            "direction": "up", "depth": DEEPEST, "total": 1, "by_kind": {"service": 1}, "records": [hit], "spared": [],
+        },
+        "outage_minutes": 20, "conflicts": [conflict()], "changes_nearby": [], "open_incidents": [],
+        "service_levels": [{"service": service, "levels": [level]}],
     });
     endpoint.responses = vec![Answer::json(200, "What it would do.", schema::<ChangePreview>(), example)];
     endpoint
@@ -255,61 +264,65 @@ async fn get_preview(call: Call, id: web::Path<String>) -> Result<HttpResponse> 
 }
 
 fn previewed(reading: &mut Reading<'_>, id: &str) -> Result<ChangePreview> {
+    let (kernel, caller) = (reading.kernel, reading.cause.caller.clone());
     let header = visible(reading, CHANGE, id)?;
-    let wanted = plan::wanted(reading.connection, &header)?;
-    let caller = reading.cause.caller.clone();
-    let hit = visibility::among(reading.kernel, reading.connection, &caller, wanted.items.keys().copied().collect())?;
-    let found = plan::of(reading.connection, &header)?;
+    let touched = plan::touched_by(reading.connection, &header)?;
+    let asked = Asked { starts: touched.clone(), depth: DEEPEST, limit: HITS, ..Asked::default() };
+    let impact = impact::impact(kernel, reading.connection, &caller, &asked)?;
+    let hit = impact::ids(kernel, reading.connection, &asked)?;
+    let about: BTreeSet<RecordId> = touched.iter().chain(&hit).copied().collect();
+    let found = plan::of(kernel, reading.connection, &header)?;
     let conflicts = shown(reading, found)?;
-    let incidents = plan::open_incidents(reading.connection, &wanted.items.keys().copied().collect::<Vec<_>>())?;
-    let incidents = visibility::among(reading.kernel, reading.connection, &caller, incidents)?;
     let outage = plan::outage(reading.connection, header.id)?;
-    let nearby = match plan::span(&header) {
-        None => Vec::new(),
-        Some(span) => {
-            let within = Span { from: span.from.plus(-AROUND), until: span.until.plus(AROUND) };
-            nearby(reading, &wanted.items, within, header.id)?
-        }
-    };
-    let impacts = |kind: &str| impacts(&wanted.items, &hit, kind);
+    let changes_nearby = plan::span(&header).map_or(Ok(Vec::new()), |span| nearby(reading, &about, span, header.id))?;
+    let incidents = plan::open_incidents(reading.connection, &about)?;
+    let open_incidents = in_order(reading, incidents)?;
+    let touches = in_order(reading, touched)?;
+    let services = touches.iter().chain(impact.records.iter().map(|hit| &hit.record));
+    let services: Vec<LinkedRecord> = services.filter(|record| record.kind == "service").cloned().collect();
     Ok(ChangePreview {
-        configuration_items: impacts("configuration_item"),
-        services: impacts("service"),
+        touches,
+        impact,
         outage_minutes: i32::try_from(outage.num_minutes()).map_err(Error::internal)?,
         conflicts,
-        changes_nearby: nearby,
-        open_incidents: in_order(&incidents),
+        changes_nearby,
+        open_incidents,
+        service_levels: levels_left(reading, services)?,
     })
 }
 
-fn impacts(items: &BTreeMap<RecordId, Near>, seen: &HashMap<RecordId, Header>, kind: &str) -> Vec<ChangeImpact> {
-    let of_kind =
-        items.iter().filter_map(|(id, near)| Some((*near, seen.get(id).filter(|header| header.kind == kind)?)));
-    let mut found: Vec<ChangeImpact> =
-        of_kind.map(|(near, header)| ChangeImpact { near, record: ChangeSubject::of(header) }).collect();
-    found.sort_by(|a, b| (a.near, &a.record.number).cmp(&(b.near, &b.record.number)));
-    found
+/// Those of these that the caller sees, by number.
+fn in_order(reading: &mut Reading<'_>, ids: Vec<RecordId>) -> Result<Vec<LinkedRecord>> {
+    let seen = visibility::among(reading.kernel, reading.connection, &reading.cause.caller, ids)?;
+    let mut shown: Vec<LinkedRecord> = seen.values().map(LinkedRecord::of).collect();
+    shown.sort_by(|a, b| a.number.cmp(&b.number));
+    Ok(shown)
 }
 
-fn in_order(seen: &HashMap<RecordId, Header>) -> Vec<ChangeSubject> {
-    let mut found: Vec<ChangeSubject> = seen.values().map(ChangeSubject::of).collect();
-    found.sort_by(|a, b| a.number.cmp(&b.number));
-    found
-}
-
-/// The changes of the same things that the caller sees, but for one.
+/// The changes near a span of time, but for one, of any of these things, that the caller sees.
 fn nearby(
     reading: &mut Reading<'_>,
-    items: &BTreeMap<RecordId, Near>,
-    within: Span,
+    about: &BTreeSet<RecordId>,
+    span: Span,
     but: RecordId,
-) -> Result<Vec<ChangeSubject>> {
-    let mut near = HashMap::new();
-    for change in plan::seen(reading, within, SHOWN, 500)?.into_iter().filter(|change| change.id != but) {
-        let touched = plan::touched(reading.connection, &change)?;
-        if touched.iter().any(|item| items.contains_key(item)) {
-            near.insert(change.id, change);
-        }
+) -> Result<Vec<LinkedRecord>> {
+    let within = Span { from: span.from.minus(AROUND), until: span.until.plus(AROUND) };
+    let changes = plan::seen(reading, within, SHOWN, 500)?;
+    let touched = plan::touched(reading.connection, &changes)?;
+    let is_near = |change: &&Header| change.id != but && !touched[&change.id].is_disjoint(about);
+    Ok(changes.iter().filter(is_near).map(LinkedRecord::of).collect())
+}
+
+/// How the service levels of these services stand.
+fn levels_left(reading: &mut Reading<'_>, services: Vec<LinkedRecord>) -> Result<Vec<ServiceLevelsLeft>> {
+    if !reading.cause.caller.can("service_level.read") {
+        return Ok(Vec::new());
     }
-    Ok(in_order(&near))
+    let until = reading.cause.at;
+    let left = services.into_iter().take(SERVICES).map(|service| {
+        let about = Some(service.id);
+        let question = Question { service: about, ..Question::of(By::ServiceLevel, until.minus(BUDGET), until) };
+        Ok(ServiceLevelsLeft { service, levels: attained(reading, &question)? })
+    });
+    left.collect()
 }

@@ -178,7 +178,7 @@ impl Resource for ServiceLevel {
         let terms = json!({
             "calendar": "business-hours", "start": null, "pause": "state = on_hold AND hold_reason = caller",
             "stop": "phase = done OR phase = closed", "cancel": "phase = cancelled", "reset": null, "after_stop": "resume",
-            "retroactive": true, "warnings": [50, 75],
+            "retroactive": true, "warnings": [50, 75], "objective": 95,
             "targets": [
                 {"duration": "PT4H", "calendar": "around-the-clock", "priority": 1}, {"duration": "PT8H", "priority": 2},
                 {"duration": "PT40H"},

@@ -52,8 +52,8 @@ pub fn by(reading: &mut Reading<'_>, change: &Header, after: chrono::TimeDelta) 
     let span = details.and_then(|details| made(change, &details, reading.cause.at));
     let mut ids = linked.clone();
     if let Some(Span { from, until }) = span {
-        let items = plan::touched(connection, change)?;
-        let near = plan::near(connection, &items)?;
+        let items = plan::touched_by(connection, change)?;
+        let near = plan::near(reading.kernel, connection, &items)?;
         let engine = connection.engine();
         let keys = || near.keys().map(RecordId::as_str);
         let mine = among(engine, "record.configuration_item_id", keys()).or(among(engine, "record.service_id", keys()));

@@ -41,9 +41,7 @@ impl Span {
 }
 
 /// How a thing stands to what a change touches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = ChangeNearness)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Near {
     /// It is touched itself.
     Own,

@@ -3,7 +3,10 @@
 //! What a change touches is its configuration item, its service, and what it is linked with by `affects`. [`near`] alone knows how
 //! things rest on each other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    slice,
+};
 
 use diesel::prelude::*;
 
@@ -15,8 +18,8 @@ use super::{
 use crate::{
     db::{AnyConnection, sql::among},
     error::Result,
-    id::{RecordId, UserId},
-    record::{header::Header, practice::Details, store::Reading, visibility},
+    id::RecordId,
+    record::{header::Header, kernel::Kernel, practice::Details, store::Reading, visibility},
     schema::{link, record},
 };
 
@@ -25,77 +28,55 @@ const AFFECTS: &str = "affects";
 /// The states in which a change takes up its time.
 const TAKES_TIME: &[&str] = &[SCHEDULED, IMPLEMENT];
 
-/// What a change touches.
-pub fn touched(connection: &mut AnyConnection, header: &Header) -> Result<Vec<RecordId>> {
-    let linked = link::table.filter(link::from_id.eq(header.id)).filter(link::relation.eq(AFFECTS)).select(link::to_id);
-    let mut items: Vec<RecordId> = linked.load(connection)?;
-    items.extend([header.configuration_item_id, header.service_id].into_iter().flatten());
-    items.sort_unstable();
-    items.dedup();
-    Ok(items)
+/// What changes touch, each by its id.
+pub fn touched(connection: &mut AnyConnection, changes: &[Header]) -> Result<HashMap<RecordId, BTreeSet<RecordId>>> {
+    let ids = among(connection.engine(), "link.from_id", changes.iter().map(|change| change.id.as_str()));
+    let affected: Vec<(RecordId, RecordId)> = link::table
+        .filter(link::relation.eq(AFFECTS))
+        .filter(ids)
+        .select((link::from_id, link::to_id))
+        .load(connection)?;
+    let own = |change: &Header| [change.configuration_item_id, change.service_id].into_iter().flatten().collect();
+    let mut touched: HashMap<RecordId, BTreeSet<RecordId>> =
+        changes.iter().map(|change| (change.id, own(change))).collect();
+    for (change, item) in affected {
+        touched.entry(change).or_default().insert(item);
+    }
+    Ok(touched)
 }
 
-/// The same things and what stands next to them: what they rest on, and what rests on them.
-pub fn near(connection: &mut AnyConnection, items: &[RecordId]) -> Result<BTreeMap<RecordId, Near>> {
-    let mut found: BTreeMap<RecordId, Near> = items.iter().map(|item| (*item, Near::Own)).collect();
-    if items.is_empty() {
-        return Ok(found);
-    }
-    let ids = || items.iter().map(RecordId::as_str);
-    let engine = connection.engine();
-    let mine = among(engine, "link.from_id", ids()).or(among(engine, "link.to_id", ids()));
-    let links: Vec<(RecordId, RecordId, String)> = link::table
-        .filter(link::relation.eq_any(["parent_of", "depends_on"]))
-        .filter(mine)
-        .select((link::from_id, link::to_id, link::relation))
-        .load(connection)?;
-    for (from, to, relation) in links {
-        let (parent, child) = if relation == "parent_of" { (from, to) } else { (to, from) };
-        if items.contains(&child) {
-            found.entry(parent).or_insert(Near::Parent);
-        }
-        if items.contains(&parent) {
-            found.entry(child).or_insert(Near::Child);
-        }
+/// What one change touches.
+pub fn touched_by(connection: &mut AnyConnection, change: &Header) -> Result<Vec<RecordId>> {
+    let touched = touched(connection, slice::from_ref(change))?;
+    Ok(touched.into_values().flatten().collect())
+}
+
+/// The same things and what stands next to them in the graph: what they rest on, and what rests on them.
+pub fn near(kernel: &Kernel, connection: &mut AnyConnection, items: &[RecordId]) -> Result<BTreeMap<RecordId, Near>> {
+    let graph = kernel.graph(connection)?;
+    let own = items.iter().map(|item| (*item, Near::Own));
+    let parents = items.iter().flat_map(|item| graph.supports(*item)).map(|item| (item, Near::Parent));
+    let children = items.iter().flat_map(|item| graph.dependants(*item)).map(|item| (item, Near::Child));
+    let mut found = BTreeMap::new();
+    for (item, near) in own.chain(parents).chain(children) {
+        found.entry(item).or_insert(near);
     }
     Ok(found)
 }
 
 /// The changes that take up time between two moments, but for one.
 pub fn planned(connection: &mut AnyConnection, within: Span, but: RecordId) -> Result<Vec<Planned>> {
-    type Row = (
-        RecordId,
-        Option<crate::clock::Moment>,
-        Option<crate::clock::Moment>,
-        Option<UserId>,
-        Option<RecordId>,
-        Option<RecordId>,
-    );
-    let rows: Vec<Row> = record::table
+    let changes: Vec<Header> = record::table
         .filter(record::kind.eq("change"))
         .filter(record::state.eq_any(TAKES_TIME))
         .filter(record::planned_start.le(within.until))
         .filter(record::planned_end.ge(within.from))
         .filter(record::id.ne(but))
-        .select((
-            record::id,
-            record::planned_start,
-            record::planned_end,
-            record::assignee_id,
-            record::configuration_item_id,
-            record::service_id,
-        ))
         .load(connection)?;
-    let affected = among(connection.engine(), "link.from_id", rows.iter().map(|row| row.0.as_str()));
-    let affected: Vec<(RecordId, RecordId)> = link::table
-        .filter(link::relation.eq(AFFECTS))
-        .filter(affected)
-        .select((link::from_id, link::to_id))
-        .load(connection)?;
-    let planned = rows.into_iter().filter_map(|(id, from, until, assignee, item, service)| {
-        let own = affected.iter().filter(|(of, _)| *of == id).map(|(_, to)| *to);
-        let items: BTreeSet<RecordId> = own.chain([item, service].into_iter().flatten()).collect();
-        Some(Planned { id, span: Span { from: from?, until: until? }, assignee, items: items.into_iter().collect() })
+    let mut touched = touched(connection, &changes)?;
+    let planned = changes.iter().filter_map(|change| {
+        let items = touched.remove(&change.id).unwrap_or_default().into_iter().collect();
+        Some(Planned { id: change.id, span: span(change)?, assignee: change.assignee_id, items })
     });
     Ok(planned.collect())
 }
@@ -126,9 +107,9 @@ pub fn ground(connection: &mut AnyConnection, within: Span, but: RecordId) -> Re
 }
 
 /// What a change wants, wherever it is put.
-pub fn wanted(connection: &mut AnyConnection, header: &Header) -> Result<Wanted> {
-    let items = touched(connection, header)?;
-    Ok(Wanted { items: near(connection, &items)?, assignee: header.assignee_id })
+pub fn wanted(kernel: &Kernel, connection: &mut AnyConnection, header: &Header) -> Result<Wanted> {
+    let items = touched_by(connection, header)?;
+    Ok(Wanted { items: near(kernel, connection, &items)?, assignee: header.assignee_id })
 }
 
 /// When a change is to be made.
@@ -138,16 +119,16 @@ pub fn span(header: &Header) -> Option<Span> {
 }
 
 /// The conflicts of a change as it is planned. Windows are looked at for a year on, so that the next one is known.
-pub fn of(connection: &mut AnyConnection, header: &Header) -> Result<Vec<Conflict>> {
+pub fn of(kernel: &Kernel, connection: &mut AnyConnection, header: &Header) -> Result<Vec<Conflict>> {
     let Some(then) = span(header) else { return Ok(Vec::new()) };
     let within = Span { from: then.from, until: then.until.plus(chrono::TimeDelta::days(366)) };
     let ground = ground(connection, within, header.id)?;
-    let wanted = wanted(connection, header)?;
+    let wanted = wanted(kernel, connection, header)?;
     Ok(conflicts(&ground, &wanted, then))
 }
 
-/// The incidents of these things that are open.
-pub fn open_incidents(connection: &mut AnyConnection, items: &[RecordId]) -> Result<Vec<RecordId>> {
+/// The incidents of these things that are open: the newest 200.
+pub fn open_incidents(connection: &mut AnyConnection, items: &BTreeSet<RecordId>) -> Result<Vec<RecordId>> {
     let engine = connection.engine();
     let ids = || items.iter().map(RecordId::as_str);
     let mine = among(engine, "record.configuration_item_id", ids()).or(among(engine, "record.service_id", ids()));

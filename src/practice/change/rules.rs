@@ -45,7 +45,7 @@ fn hold_against_others(draft: &mut Draft<Change>, desk: &mut Desk<'_, '_>) -> Re
     if draft.details.actual_start.is_some() {
         return Ok(());
     }
-    let found = plan::of(desk.unit.connection()?, &draft.header)?;
+    let found = plan::of(desk.kernel, desk.unit.connection()?, &draft.header)?;
     draft.details.conflict_count = i32::try_from(found.len()).unwrap_or(i32::MAX);
     draft.details.blackout = found.into_iter().filter(|met| met.kind.is_blackout()).find_map(|met| met.window);
     Ok(())

@@ -10,11 +10,12 @@ use diesel::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::row::Agreement;
+use super::row::{Agreement, ServiceLevelRow};
 use crate::{
     clock::Moment,
     db::sql::{self, Bind, Rows, Sql},
     error::Result,
+    id::RecordId,
     record::{kind::Kind, store::Reading, visibility},
 };
 
@@ -96,8 +97,17 @@ pub struct Question {
     pub metric: Option<String>,
     /// Those of records of this kind.
     pub kind: Option<String>,
+    /// Those of records that are about this service.
+    pub service: Option<RecordId>,
     /// By what they are counted together.
     pub by: By,
+}
+
+impl Question {
+    /// All clocks that stopped between two moments.
+    pub fn of(by: By, from: Moment, until: Moment) -> Self {
+        Question { from, until, agreement: None, metric: None, kind: None, service: None, by }
+    }
 }
 
 /// How often the targets of some clocks were met.
@@ -119,6 +129,36 @@ pub struct Attainment {
     pub percent: Option<f64>,
     /// The mean of what was counted when they stopped, in seconds of working time.
     pub mean_seconds: f64,
+    /// What may be missed; null where clocks are not counted by service level, or where that one has no objective.
+    pub budget: Option<ErrorBudget>,
+}
+
+/// How many clocks may miss their target before the objective of their service level does.
+///
+/// The error budget of *The Site Reliability Workbook* (Beyer and others, 2018, chapter 2): (1 − objective) × all, here in whole clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
+pub struct ErrorBudget {
+    /// How many of a hundred are to be met, to two digits.
+    pub objective: f64,
+    /// How many may be missed, of as many as stopped.
+    pub allowed: i64,
+    /// How many more may be missed; below 0, how many too many were.
+    pub left: i64,
+}
+
+impl ErrorBudget {
+    /// Of an objective in percent, and of what was met and missed.
+    pub fn of(objective: f64, met: i64, missed: i64) -> Self {
+        let share = i128::from(10_000 - hundredths(objective));
+        let allowed = share * i128::from(met + missed) / 10_000;
+        let allowed = i64::try_from(allowed).unwrap_or(i64::MAX);
+        ErrorBudget { objective, allowed, left: allowed - missed }
+    }
+}
+
+/// A percentage in hundredths.
+fn hundredths(percent: f64) -> i64 {
+    (percent * 100.0).round() as i64
 }
 
 /// How often targets were met, of the records that the caller sees.
@@ -137,6 +177,7 @@ pub fn attained(reading: &mut Reading<'_>, question: &Question) -> Result<Vec<At
         Some(Sql::new("service_clock.ended_at < ").bind(Bind::Time(question.until))),
         question.agreement.map(|a| Sql::new("service_clock.agreement = ").bind(Bind::Text(a.as_str().to_owned()))),
         question.metric.clone().map(|metric| Sql::new("service_clock.metric = ").bind(Bind::Text(metric))),
+        question.service.map(|id| Sql::new("service_clock.service_id = ").bind(Bind::Text(id.as_str().to_owned()))),
     ];
     let (key, label) = question.by.expressions(connection.engine().day_and_month_of_end());
     let met = "service_clock.breached_at IS NULL AND service_clock.breached_rounds = 0";
@@ -151,7 +192,15 @@ pub fn attained(reading: &mut Reading<'_>, question: &Question) -> Result<Vec<At
     let query = query.then(Sql::all(conditions.into_iter().flatten()));
     let query = query.sql(" GROUP BY service_clock.agreement, service_clock.metric, grouped ORDER BY service_clock.agreement, service_clock.metric, grouped");
     let rows: Vec<Row> = Rows(query).load(connection)?;
-    Ok(rows.into_iter().filter_map(attainment).collect())
+    let mut counted: Vec<Attainment> = rows.into_iter().filter_map(attainment).collect();
+    if question.by == By::ServiceLevel {
+        let objectives = ServiceLevelRow::objectives(connection)?;
+        for one in &mut counted {
+            let objective = one.key.as_ref().and_then(|id| objectives.get(id));
+            one.budget = objective.map(|objective| ErrorBudget::of(*objective, one.met, one.missed));
+        }
+    }
+    Ok(counted)
 }
 
 fn attainment(
@@ -174,6 +223,7 @@ fn attainment(
         missed: counted - met,
         percent: percent(met, counted),
         mean_seconds: mean as f64 / 1e6,
+        budget: None,
     })
 }
 
@@ -185,7 +235,7 @@ fn percent(met: i64, counted: i64) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::percent;
+    use super::{ErrorBudget, percent};
 
     #[test]
     fn percentages_are_rounded_to_two_digits() {
@@ -193,6 +243,19 @@ mod tests {
             [(0, 0, None), (0, 3, Some(0.0)), (1, 3, Some(33.33)), (2, 3, Some(66.67)), (3, 3, Some(100.0))]
         {
             assert_eq!(percent(met, counted), expected);
+        }
+    }
+
+    #[test]
+    fn what_may_be_missed_is_a_share_of_all() {
+        for (objective, met, missed, allowed, left) in [
+            (95.0, 190, 6, 9, 3),
+            (95.0, 180, 20, 10, -10),
+            (99.99, 9_999, 1, 1, 0),
+            (100.0, 50, 0, 0, 0),
+            (95.0, 0, 0, 0, 0),
+        ] {
+            assert_eq!(ErrorBudget::of(objective, met, missed), ErrorBudget { objective, allowed, left });
         }
     }
 }

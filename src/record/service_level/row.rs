@@ -1,5 +1,7 @@
 //! Service levels as they are written and stored.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -87,7 +89,7 @@ pub enum AfterStop {
 }
 
 /// What makes a service level, beside its name and what it measures.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ServiceLevelTerms)]
 pub struct Terms {
@@ -129,6 +131,11 @@ pub struct Terms {
     #[serde(default)]
     #[schema(required = false, max_items = 10)]
     pub warnings: Vec<i32>,
+    /// How many of a hundred clocks are to meet their target, to two digits. What may be missed is its error budget; without it there
+    /// is none.
+    #[serde(default)]
+    #[schema(required = false, minimum = 0.01, maximum = 100, examples(95))]
+    pub objective: Option<f64>,
     /// How long it may take, and for which records. Of those that fit, the one that names most of a record's properties counts; of
     /// several such the shortest.
     #[schema(min_items = 1, max_items = 500)]
@@ -140,7 +147,7 @@ fn business_hours() -> String {
 }
 
 /// What makes a service level.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewServiceLevel {
     /// Its name. Each is there once.
@@ -245,6 +252,9 @@ pub fn check(
         let detail = format!("`warnings` are at most {WARNINGS} percentages from 1 to 99, the smaller first.");
         errors.push(FieldError::new("/terms/warnings", "out_of_range", detail));
     }
+    if terms.objective.is_some_and(|percent| !(0.01..=100.0).contains(&percent)) {
+        errors.push(FieldError::new("/terms/objective", "out_of_range", "`objective` is 0.01 to 100 percent."));
+    }
     if errors.is_empty() { Ok(()) } else { Err(Error::invalid_all(errors)) }
 }
 
@@ -326,6 +336,16 @@ impl ServiceLevelRow {
     /// All of them, by name.
     pub fn all(connection: &mut AnyConnection) -> Result<Vec<Self>> {
         Ok(service_level::table.order(service_level::name).load(connection)?)
+    }
+
+    /// The objectives of those that have one, by id.
+    pub fn objectives(connection: &mut AnyConnection) -> Result<HashMap<String, f64>> {
+        let mut objectives = HashMap::new();
+        for row in Self::all(connection)? {
+            let terms: Terms = row.content.read()?;
+            objectives.extend(terms.objective.map(|percent| (row.id.as_str().to_owned(), percent)));
+        }
+        Ok(objectives)
     }
 
     /// The service level of an id.
