@@ -1199,6 +1199,21 @@ diesel::table! {
 }
 
 diesel::table! {
+    risk_question (id) {
+        id -> Text,
+        name -> Text,
+        text -> Text,
+        position -> Integer,
+        weight -> Integer,
+        answers -> Text,
+        active -> Bool,
+        version -> Integer,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
     change_answer (change_id, question) {
         change_id -> Text,
         question -> Text,
@@ -1347,6 +1362,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     change,
     change_model,
     change_answer,
+    risk_question,
     task,
     change_window,
     unauthorised_change,

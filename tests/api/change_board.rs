@@ -47,8 +47,27 @@ async fn the_risk_is_the_higher_of_rules_and_answers() {
         {"question": "users", "answer": "none"}, {"question": "experience", "answer": "often"}, {"question": "tested", "answer": "alike"},
         {"question": "backout", "answer": "minutes"}, {"question": "parts", "answer": "one"},
     ]);
-    put(best).expect(200).await;
+    put(best.clone()).expect(200).await;
     assert_eq!(server.get(&change).by(Admin).expect(200).await.json()["risk"], "low");
+    // What is asked is for administrators to say.
+    let questions = "/api/v1/risk-questions";
+    let audit = json!({
+        "name": "audit", "text": "Does an auditor look at it?", "position": 6, "weight": 20,
+        "answers": [{"name": "no", "text": "No", "points": 0}, {"name": "yes", "text": "Yes", "points": 3}],
+    });
+    server.post(questions, audit.clone()).by(Alex).expect(403).await;
+    let mut wrong = audit.clone();
+    (wrong["weight"], wrong["answers"][1]["name"]) = (json!(0), json!("no"));
+    let refused = server.post(questions, wrong).by(Nora).expect(422).await.json();
+    let places: Vec<&Value> = refused["errors"].as_array().unwrap().iter().map(|error| &error["pointer"]).collect();
+    assert_eq!(places, ["/weight", "/answers/1/name"]);
+    let added = server.post(questions, audit.clone()).by(Nora).expect(201).await.field("id");
+    server.post(questions, audit).by(Nora).expect(409).await;
+    let asked = put(best.clone()).expect(200).await.json();
+    assert_eq!((asked["questions"].as_array().unwrap().len(), &asked["risk"]), (6, &json!("medium")), "{asked:#}");
+    let path = format!("{questions}/{added}");
+    server.patch(&path, json!({"active": false})).by(Nora).header("if-match", "*").expect(200).await;
+    assert_eq!(put(best).expect(200).await.json()["risk"], "low");
 }
 
 #[actix_web::test]

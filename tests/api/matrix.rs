@@ -189,6 +189,10 @@ impl Scene {
         let model = json!({"name": "scene", "change_type": "standard"});
         let model = server.post("/api/v1/change-models", model).by(Admin).expect(201).await;
         others.insert(("change-models", "{id}"), model.field("id"));
+        let answers = json!([{"name": "no", "text": "No", "points": 0}, {"name": "yes", "text": "Yes", "points": 1}]);
+        let question = json!({"name": "again", "text": "Again?", "position": 9, "weight": 1, "answers": answers});
+        let question = server.post("/api/v1/risk-questions", question).by(Admin).expect(201).await;
+        others.insert(("risk-questions", "{id}"), question.field("id"));
         let meeting = json!({"name": "scene", "starts_at": "2030-01-01T08:00:00Z", "ends_at": "2030-01-01T09:00:00Z"});
         let meeting = server.post("/api/v1/cab-meetings", meeting).by(Admin).expect(201).await.field("id");
         let agenda = json!({"change_ids": [records["changes"]]});

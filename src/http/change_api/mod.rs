@@ -1,4 +1,4 @@
-//! What changes have beside their records: models, windows, the forward schedule, conflicts and free times, the preview of their impact,
+//! What changes have beside their records: models, questions about risk, windows, the forward schedule, conflicts and free times, the preview of their impact,
 //! meetings of advisory boards, what they caused, and what was changed without one.
 
 mod agenda;
@@ -6,6 +6,7 @@ mod cab;
 mod drift;
 mod model;
 mod plan;
+mod question;
 mod review;
 mod schedule;
 mod window;
@@ -30,6 +31,7 @@ const DAYS: i64 = 400;
 pub fn mount(api: &mut Api) {
     resource::mount::<model::ChangeModel>(api);
     resource::mount::<window::ChangeWindow>(api);
+    resource::mount::<question::RiskQuestion>(api);
     resource::mount::<cab::CabMeeting>(api);
     agenda::mount(api);
     plan::mount(api);

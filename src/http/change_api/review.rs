@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::{CHANGE, reads};
 use crate::{
+    db::AnyConnection,
     error::{Code, Error, Result},
     http::{
         body::{Body, fit},
@@ -24,7 +25,7 @@ use crate::{
     id::RecordId,
     practice::change::{
         caused,
-        questionnaire::{self, Given, QUESTIONS, RiskQuestion},
+        questionnaire::{self, Given, Question},
     },
 };
 
@@ -41,10 +42,11 @@ pub(super) fn mount(api: &mut Api) {
 #[derive(Debug, Serialize, ToSchema)]
 struct RiskAssessment {
     /// The questions.
-    questions: &'static [RiskQuestion],
+    questions: Vec<Question>,
     /// The answers.
     answers: Vec<Given>,
-    /// What they come to, in per cent of all points; null where nothing is answered.
+    /// What they come to by the questions as they are now, in per cent of all points; null where nothing is answered. The change holds
+    /// the risk of when it was answered.
     #[schema(required = true)]
     score: Option<i32>,
     /// The risk of that; null where nothing is answered.
@@ -53,9 +55,10 @@ struct RiskAssessment {
 }
 
 impl RiskAssessment {
-    fn of(answers: Vec<Given>) -> Self {
-        let score = questionnaire::score(&answers);
-        RiskAssessment { questions: QUESTIONS, answers, score, risk: score.map(questionnaire::risk) }
+    fn read(connection: &mut AnyConnection, change: RecordId) -> Result<Self> {
+        let (questions, answers) = (questionnaire::questions(connection)?, questionnaire::answers(connection, change)?);
+        let score = questionnaire::score(&questions, &answers);
+        Ok(RiskAssessment { questions, answers, score, risk: score.map(questionnaire::risk) })
     }
 }
 
@@ -96,7 +99,7 @@ async fn get_assessment(call: Call, id: web::Path<String>) -> Result<HttpRespons
     let (version, shown) = call
         .read(move |reading| {
             let header = visible(reading, CHANGE, &id)?;
-            Ok((header.version, RiskAssessment::of(questionnaire::answers(reading.connection, header.id)?)))
+            Ok((header.version, RiskAssessment::read(reading.connection, header.id)?))
         })
         .await?;
     Ok(HttpResponse::Ok().insert_header(("ETag", etag(version))).json(shown))
@@ -121,7 +124,7 @@ async fn put_assessment(call: Call, id: web::Path<String>, Body(body): Body<Valu
     call.write(&body, move |desk| {
         let of = record_id_of(desk.unit.reference(), CHANGE, &id)?;
         let outcome = expected.try_each(|version| questionnaire::assess(desk, of, version, &new.answers))?;
-        let shown = RiskAssessment::of(questionnaire::answers(desk.unit.settled(of)?, of)?);
+        let shown = RiskAssessment::read(desk.unit.settled(of)?, of)?;
         Ok(Reply::ok(serde_json::to_value(shown).map_err(Error::internal)?).at_version(outcome.version))
     })
     .await

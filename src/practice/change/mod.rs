@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Moment,
+    db::AnyConnection,
     details_table,
     error::{FieldError, Result},
     id::RecordId,
@@ -155,6 +156,9 @@ impl Practice for ChangePractice {
         public: false,
     };
 
+    fn ship(connection: &mut AnyConnection, now: Moment) -> Result<()> {
+        questionnaire::seed(connection, now)
+    }
     fn begins_in(draft: &Draft<Change>) -> &'static str {
         if draft.details.change_type == EMERGENCY { lifecycle::AUTHORISE } else { lifecycle::NEW }
     }

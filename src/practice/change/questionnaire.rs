@@ -1,7 +1,7 @@
 //! The questionnaire of risk: answers with points, questions with weights, and what they come to.
 //!
-//! The share of all points that could be had decides: from two thirds on the risk is high, from one third on medium. A question that is not
-//! answered counts as its worst answer as soon as any is.
+//! Administrators keep the questions. The share of all points that could be had decides: from two thirds on the risk is high, from one
+//! third on medium. A question that is not answered counts as its worst answer as soon as any is.
 
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -14,92 +14,161 @@ use super::{
     rules,
 };
 use crate::{
-    db::AnyConnection,
+    clock::Moment,
+    db::{AnyConnection, JsonText},
     error::{Error, FieldError, Result},
-    id::RecordId,
+    id::{RecordId, RowId},
+    insert_rows,
     record::{
         approval::policy::DECISION,
         draft::Aside,
         practice::Details,
         store::{self, Desk, Outcome},
     },
-    schema::change_answer,
+    schema::{change_answer, risk_question},
 };
 
-/// A question.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct RiskQuestion {
+/// Questions that are asked at once, at most.
+pub const QUESTIONS: usize = 50;
+/// What can be answered to one question at most.
+pub const ANSWERS: usize = 20;
+/// The greatest weight, and the most points.
+pub const MOST: i32 = 100;
+
+/// A question as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Insertable, AsChangeset)]
+#[diesel(table_name = risk_question)]
+#[expect(missing_docs, reason = "documented where the API shows it")]
+pub struct QuestionRow {
+    pub id: RowId,
+    pub name: String,
+    pub text: String,
+    pub position: i32,
+    pub weight: i32,
+    pub answers: JsonText,
+    pub active: bool,
+    pub version: i32,
+    pub created_at: Moment,
+    pub updated_at: Moment,
+}
+
+/// A question as it is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Question {
     /// Its name.
-    pub name: &'static str,
+    #[schema(examples("backout"))]
+    pub name: String,
     /// What is asked.
-    pub text: &'static str,
+    pub text: String,
     /// How much it counts.
     pub weight: i32,
-    /// What can be answered, from little to much.
-    pub answers: &'static [RiskAnswer],
+    /// What can be answered.
+    pub answers: Vec<RiskAnswer>,
 }
 
 /// What can be answered to a question.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct RiskAnswer {
-    /// Its name.
-    pub name: &'static str,
+    /// Its name, which no other answer to the question has.
+    #[schema(max_length = 60, pattern = "^[a-z][a-z0-9_]*$", examples("minutes"))]
+    pub name: String,
     /// In words.
-    pub text: &'static str,
+    #[schema(max_length = 200, examples("Minutes"))]
+    pub text: String,
     /// From 0, which is no risk.
+    #[schema(minimum = 0, maximum = 100)]
     pub points: i32,
 }
 
-const fn answer(name: &'static str, text: &'static str, points: i32) -> RiskAnswer {
-    RiskAnswer { name, text, points }
+/// Name, text, weight, and answers with their points.
+type Shipped = (&'static str, &'static str, i32, &'static [(&'static str, &'static str, i32)]);
+
+const SHIPPED: &[Shipped] = &[
+    (
+        "users",
+        "How many people notice it if it goes wrong?",
+        3,
+        &[
+            ("none", "Nobody", 0),
+            ("some", "A team or two", 1),
+            ("many", "A site or a customer", 2),
+            ("all", "Everybody", 3),
+        ],
+    ),
+    (
+        "experience",
+        "How often was it done before?",
+        2,
+        &[("often", "Often", 0), ("sometimes", "Now and then", 1), ("never", "Never", 3)],
+    ),
+    (
+        "tested",
+        "Where was it tried?",
+        2,
+        &[("alike", "On something alike", 0), ("partly", "In parts", 1), ("nowhere", "Nowhere", 3)],
+    ),
+    (
+        "backout",
+        "How long does the way back take?",
+        3,
+        &[("minutes", "Minutes", 0), ("hours", "Hours", 2), ("none", "There is none", 3)],
+    ),
+    (
+        "parts",
+        "How many parties take part?",
+        1,
+        &[("one", "One team", 0), ("several", "Several teams", 2), ("suppliers", "Suppliers as well", 3)],
+    ),
+];
+
+fn shipped() -> impl Iterator<Item = Question> {
+    SHIPPED.iter().map(|(name, text, weight, answers)| {
+        let answer = |(name, text, points): &(&str, &str, i32)| RiskAnswer {
+            name: (*name).to_owned(),
+            text: (*text).to_owned(),
+            points: *points,
+        };
+        let answers = answers.iter().map(answer).collect();
+        Question { name: (*name).to_owned(), text: (*text).to_owned(), weight: *weight, answers }
+    })
 }
 
-/// The questions.
-pub const QUESTIONS: &[RiskQuestion] = &[
-    RiskQuestion {
-        name: "users",
-        text: "How many people notice it if it goes wrong?",
-        weight: 3,
-        answers: &[
-            answer("none", "Nobody", 0),
-            answer("some", "A team or two", 1),
-            answer("many", "A site or a customer", 2),
-            answer("all", "Everybody", 3),
-        ],
-    },
-    RiskQuestion {
-        name: "experience",
-        text: "How often was it done before?",
-        weight: 2,
-        answers: &[answer("often", "Often", 0), answer("sometimes", "Now and then", 1), answer("never", "Never", 3)],
-    },
-    RiskQuestion {
-        name: "tested",
-        text: "Where was it tried?",
-        weight: 2,
-        answers: &[
-            answer("alike", "On something alike", 0),
-            answer("partly", "In parts", 1),
-            answer("nowhere", "Nowhere", 3),
-        ],
-    },
-    RiskQuestion {
-        name: "backout",
-        text: "How long does the way back take?",
-        weight: 3,
-        answers: &[answer("minutes", "Minutes", 0), answer("hours", "Hours", 2), answer("none", "There is none", 3)],
-    },
-    RiskQuestion {
-        name: "parts",
-        text: "How many parties take part?",
-        weight: 1,
-        answers: &[
-            answer("one", "One team", 0),
-            answer("several", "Several teams", 2),
-            answer("suppliers", "Suppliers as well", 3),
-        ],
-    },
-];
+/// Puts in those that ship, where there are none yet.
+pub(super) fn seed(connection: &mut AnyConnection, now: Moment) -> Result<()> {
+    if risk_question::table.count().get_result::<i64>(connection)? > 0 {
+        return Ok(());
+    }
+    let row = |(position, Question { name, text, weight, answers }): (i32, Question)| {
+        Ok(QuestionRow {
+            id: RowId::new(),
+            name,
+            text,
+            position,
+            weight,
+            answers: JsonText::of(&answers)?,
+            active: true,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        })
+    };
+    let rows: Vec<QuestionRow> = (1..).zip(shipped()).map(row).collect::<Result<_>>()?;
+    insert_rows!(connection, risk_question::table, rows)?;
+    Ok(())
+}
+
+/// The questions that are asked, in their order.
+pub fn questions(connection: &mut AnyConnection) -> Result<Vec<Question>> {
+    let rows: Vec<QuestionRow> = risk_question::table
+        .filter(risk_question::active.eq(true))
+        .order((risk_question::position, risk_question::name))
+        .load(connection)?;
+    let question = |row: QuestionRow| {
+        Ok(Question { answers: row.answers.read()?, name: row.name, text: row.text, weight: row.weight })
+    };
+    rows.into_iter().map(question).collect()
+}
 
 /// An answer to a question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Queryable, Insertable, ToSchema)]
@@ -108,27 +177,28 @@ pub const QUESTIONS: &[RiskQuestion] = &[
 #[schema(as = GivenRiskAnswer)]
 pub struct Given {
     /// The question.
-    #[schema(max_length = 40)]
+    #[schema(max_length = 60)]
     pub question: String,
     /// The answer.
-    #[schema(max_length = 40)]
+    #[schema(max_length = 60)]
     pub answer: String,
 }
 
-/// What the answers come to, in per cent of all points; nothing where none is given.
-pub fn score(given: &[Given]) -> Option<i32> {
-    if given.is_empty() {
+/// What the answers come to, in per cent of all points; nothing where none is given, or nothing is asked.
+pub fn score(questions: &[Question], given: &[Given]) -> Option<i32> {
+    let is_asked = |given: &Given| questions.iter().any(|question| question.name == given.question);
+    if !given.iter().any(is_asked) {
         return None;
     }
-    let most = |question: &RiskQuestion| question.answers.iter().map(|answer| answer.points).max().unwrap_or_default();
-    let points = |question: &RiskQuestion| {
+    let most = |question: &Question| question.answers.iter().map(|answer| answer.points).max().unwrap_or_default();
+    let points = |question: &Question| {
         let said = given.iter().find(|given| given.question == question.name);
         let found = said.and_then(|said| question.answers.iter().find(|answer| answer.name == said.answer));
         found.map_or(most(question), |answer| answer.points)
     };
-    let all: i32 = QUESTIONS.iter().map(|question| question.weight * most(question)).sum();
-    let had: i32 = QUESTIONS.iter().map(|question| question.weight * points(question)).sum();
-    Some(had * 100 / all)
+    let all: i32 = questions.iter().map(|question| question.weight * most(question)).sum();
+    let had: i32 = questions.iter().map(|question| question.weight * points(question)).sum();
+    Some((had * 100).checked_div(all).unwrap_or_default())
 }
 
 /// The risk of a score.
@@ -148,11 +218,12 @@ pub fn answers(connection: &mut AnyConnection, change: RecordId) -> Result<Vec<G
 
 /// Answers the questionnaire of a change, in the place of earlier answers.
 pub fn assess(desk: &mut Desk<'_, '_>, id: RecordId, expected: Option<i32>, given: &[Given]) -> Result<Outcome> {
-    check(given)?;
     let connection = desk.unit.settled(id)?;
+    let questions = questions(connection)?;
+    check(&questions, given)?;
     let before = answers(connection, id)?;
     let mut details = Change::load(connection, &[id])?.pop().ok_or_else(|| Error::not_found("change"))?;
-    details.questionnaire_risk = score(given).map(|score| risk(score).to_owned());
+    details.questionnaire_risk = score(&questions, given).map(|score| risk(score).to_owned());
     rules::reckon(&mut details);
     let told = |given: &[Given]| {
         Value::from(given.iter().map(|given| json!([given.question, given.answer])).collect::<Vec<_>>())
@@ -177,10 +248,10 @@ pub fn assess(desk: &mut Desk<'_, '_>, id: RecordId, expected: Option<i32>, give
     Ok(outcome)
 }
 
-fn check(given: &[Given]) -> Result<()> {
+fn check(questions: &[Question], given: &[Given]) -> Result<()> {
     let mut errors = Vec::new();
     for (n, one) in given.iter().enumerate() {
-        let Some(question) = QUESTIONS.iter().find(|question| question.name == one.question) else {
+        let Some(question) = questions.iter().find(|question| question.name == one.question) else {
             let detail = format!("There is no question `{}`.", one.question);
             errors.push(FieldError::new(format!("/answers/{n}/question"), "not_a_choice", detail));
             continue;
@@ -189,7 +260,7 @@ fn check(given: &[Given]) -> Result<()> {
             errors.push(FieldError::new(format!("/answers/{n}/question"), "duplicate", "It is answered already."));
         }
         if !question.answers.iter().any(|answer| answer.name == one.answer) {
-            let known: Vec<&str> = question.answers.iter().map(|answer| answer.name).collect();
+            let known: Vec<&str> = question.answers.iter().map(|answer| answer.name.as_str()).collect();
             let detail = format!("The answer is one of {}.", known.join(", "));
             errors.push(FieldError::new(format!("/answers/{n}/answer"), "not_a_choice", detail));
         }
@@ -200,6 +271,10 @@ fn check(given: &[Given]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn asked() -> Vec<Question> {
+        shipped().collect()
+    }
 
     fn given(answers: &[(&str, &str)]) -> Vec<Given> {
         answers.iter().map(|(q, a)| Given { question: (*q).to_owned(), answer: (*a).to_owned() }).collect()
@@ -217,9 +292,10 @@ mod tests {
             (given(&best[..1]), Some(72), "high"),
             (given(&[]), None, "low"),
         ] {
-            assert_eq!(score(&answers), score_of);
+            assert_eq!(score(&asked(), &answers), score_of);
             assert_eq!(risk(score_of.unwrap_or(0)), risk_of);
         }
+        assert_eq!(score(&[], &given(&best)), None, "nothing is asked any more");
         assert_eq!((risk(33), risk(34), risk(66), risk(67)), ("low", "medium", "medium", "high"));
     }
 }
