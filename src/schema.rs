@@ -707,6 +707,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    configuration_import_content (job_id) {
+        job_id -> Text,
+        content -> Text,
+    }
+}
+
+diesel::table! {
     configuration_baseline (id) {
         id -> Text,
         name -> Text,
@@ -1143,6 +1150,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    known_error_word (word, is_code, record_id) {
+        word -> Text,
+        is_code -> Bool,
+        record_id -> Text,
+    }
+}
+
+diesel::table! {
     problem_analysis (id) {
         id -> Text,
         record_id -> Text,
@@ -1359,6 +1374,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     configuration_item,
     problem,
     problem_analysis,
+    known_error_word,
     change,
     change_model,
     change_answer,
@@ -1377,6 +1393,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     configuration_seen,
     configuration_origin,
     configuration_import_row,
+    configuration_import_content,
     configuration_baseline,
     configuration_baseline_item,
     compliance_rule,

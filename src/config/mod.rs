@@ -89,6 +89,7 @@ impl Config {
                 "server.cors_origins: each is `*` or like `https://portal.example:8443`, without a path",
             ),
             (self.server.json_limit_bytes == 0, "server.json_limit_bytes: at least 1"),
+            (self.server.import_limit_bytes == 0, "server.import_limit_bytes: at least 1"),
             (self.server.body_deadline_seconds == 0, "server.body_deadline_seconds: at least 1"),
             (
                 !(1..=LONGEST_STOP_SECONDS).contains(&self.server.shutdown_timeout_seconds),

@@ -21,6 +21,8 @@ pub struct Server {
     pub base_url: Option<String>,
     /// The largest JSON body.
     pub json_limit_bytes: usize,
+    /// The largest body of an import of configuration items, which may have 100,000 rows.
+    pub import_limit_bytes: usize,
     /// How long a whole body may take to arrive.
     pub body_deadline_seconds: u64,
     /// How long requests in flight may take once the server is told to stop.
@@ -220,6 +222,7 @@ impl Default for Server {
             workers: None,
             base_url: None,
             json_limit_bytes: 1024 * 1024,
+            import_limit_bytes: 64 * 1024 * 1024,
             body_deadline_seconds: 10,
             shutdown_timeout_seconds: 8,
             cors_origins: Vec::new(),

@@ -14,7 +14,7 @@ use tracing_actix_web::TracingLogger;
 
 pub use super::gate::Authenticate;
 use super::{
-    body::BodyLimits,
+    body::{BodyLimits, LargeLimits},
     limit::Limiter,
     middleware::{RequestSpan, cors, frame, observe, problems},
     mount::Mounted,
@@ -61,6 +61,7 @@ pub fn app(
 > {
     App::new()
         .app_data(BodyLimits::from(&*parts.server))
+        .app_data(LargeLimits::from(&*parts.server))
         .app_data(MetricsToken(parts.server.metrics_token.clone()))
         .app_data(parts.limiter.clone())
         .app_data(parts.authenticate.clone())

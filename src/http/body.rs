@@ -34,6 +34,23 @@ impl From<&config::Server> for BodyLimits {
     }
 }
 
+impl BodyLimits {
+    /// Those of most requests.
+    fn of(request: &HttpRequest) -> Self {
+        request.app_data().copied().unwrap_or_else(|| BodyLimits::from(&config::Server::default()))
+    }
+}
+
+/// What the body of an import may be, which is larger than any other.
+#[derive(Clone, Copy, Debug)]
+pub struct LargeLimits(pub BodyLimits);
+
+impl From<&config::Server> for LargeLimits {
+    fn from(server: &config::Server) -> Self {
+        LargeLimits(BodyLimits { bytes: server.import_limit_bytes, ..BodyLimits::from(server) })
+    }
+}
+
 /// The JSON body of a request.
 #[derive(Clone, Debug)]
 pub struct Body<T>(pub T);
@@ -86,7 +103,19 @@ impl<T: DeserializeOwned> JsonOrText<T> {
         payload: &mut Payload,
         text_type: &'static str,
     ) -> impl Future<Output = Result<(Self, BytesMut)>> + 'static + use<T> {
-        let (reading, given) = (Reading::new(request, payload), media_type(request, &[JSON, text_type]));
+        Self::take_within(request, payload, text_type, None)
+    }
+
+    /// The same within other limits than those of most bodies, where some are given.
+    pub fn take_within(
+        request: &HttpRequest,
+        payload: &mut Payload,
+        text_type: &'static str,
+        limits: Option<BodyLimits>,
+    ) -> impl Future<Output = Result<(Self, BytesMut)>> + 'static + use<T> {
+        let limits = limits.unwrap_or_else(|| BodyLimits::of(request));
+        let reading = Reading::within(request, payload, limits);
+        let given = media_type(request, &[JSON, text_type]);
         async move {
             let is_json = given? == JSON;
             let bytes = reading?.whole().await?;
@@ -105,7 +134,10 @@ pub struct Reading {
 impl Reading {
     /// From a request; an error when it says that its body is too large.
     pub fn new(request: &HttpRequest, payload: &mut Payload) -> Result<Self> {
-        let limits = request.app_data().copied().unwrap_or_else(|| BodyLimits::from(&config::Server::default()));
+        Reading::within(request, payload, BodyLimits::of(request))
+    }
+
+    fn within(request: &HttpRequest, payload: &mut Payload, limits: BodyLimits) -> Result<Self> {
         let announced =
             request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
         if announced.is_some_and(|length| length > limits.bytes) {

@@ -176,6 +176,23 @@ pub fn since(connection: &mut AnyConnection, subject: &str, at: Moment) -> Resul
     Ok(Some(held))
 }
 
+/// Through what a field of a record was last changed, and when; nothing where it is as it was made.
+pub fn last_change(connection: &mut AnyConnection, record: RecordId, field: &str) -> Result<Option<(String, Moment)>> {
+    let named = format!("%\"{field}\":%");
+    let later = audit::table.filter(audit::subject_id.eq(record.as_str())).filter(audit::subject_version.gt(FIRST));
+    let rows: Vec<(String, Moment, JsonText)> = later
+        .filter(audit::changes.like(named))
+        .order(audit::subject_version.desc())
+        .select((audit::via, audit::at, audit::changes))
+        .load(connection)?;
+    for (via, at, told) in rows {
+        if changes(told.read()?, true).iter().any(|change| change.field == field && change.from != change.to) {
+            return Ok(Some((via, at)));
+        }
+    }
+    Ok(None)
+}
+
 /// The version in which everything is made.
 const FIRST: i32 = 1;
 

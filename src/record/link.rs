@@ -13,7 +13,7 @@ use super::{
     draft::Aside,
     header::Header,
     kernel::Kernel,
-    kind::Kind,
+    kind::{Kind, Phase},
     store::{self, Desk, Outcome, Reading},
     visibility,
 };
@@ -135,6 +135,8 @@ pub struct LinkedRecord {
 
 /// What a link is called among the changes of a record.
 pub const BESIDE: &str = "link";
+/// The phases of records on which somebody still works.
+const ACTIVE: [Phase; 2] = [Phase::Open, Phase::Waiting];
 /// How many links are looked at in one go.
 const AT_ONCE: i64 = 200;
 
@@ -161,8 +163,9 @@ pub fn of_record(reading: &mut Reading<'_>, of: RecordId, after: Option<RowId>, 
     Ok(links)
 }
 
-/// The records of a kind that do this to `to`, the oldest first, `most` at most. Whoever asks minds what its caller sees.
-pub fn that_do(
+/// The records of a kind that do this to `to` and on which somebody still works, the oldest first, `most` at most. Whoever asks minds
+/// what its caller sees.
+pub fn active_that_do(
     connection: &mut AnyConnection,
     kind: &Kind,
     relation: &str,
@@ -171,6 +174,7 @@ pub fn that_do(
 ) -> Result<Vec<Header>> {
     let those = record::table.inner_join(link::table.on(link::from_id.eq(record::id)));
     let those = those.filter(link::to_id.eq(to)).filter(link::relation.eq(relation)).filter(record::kind.eq(kind.name));
+    let those = those.filter(record::phase.eq_any(ACTIVE.map(Phase::as_str)));
     Ok(those.select(record::all_columns).order(record::id).limit(most).load(connection)?)
 }
 

@@ -3,6 +3,8 @@
 mod import;
 mod keeping;
 mod model;
+mod reconcile;
+mod resume;
 mod topologies;
 
 use serde_json::{Value, json};

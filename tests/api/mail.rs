@@ -456,3 +456,27 @@ async fn a_mail_server_is_spoken_to_in_secret_and_signed_in_to() {
     made(&server, 1).await;
     assert_eq!((sent(&server).await, open.arrived().len()), (1, 0));
 }
+
+#[actix_web::test]
+async fn who_is_asked_to_certify_is_told() {
+    let mail = MailServer::start();
+    let server = server(&mail).await;
+    let network = people::team(&server.assembly, "network").to_string();
+    let new =
+        json!({"title": "esx-1", "class": "server", "owner_id": Alex.id(&server.assembly), "support_team_id": network});
+    server.post("/api/v1/configuration_items", new).by(Admin).expect(201).await;
+    begun(&server).await;
+    let campaign =
+        json!({"name": "Spring", "filter": "is_a = server", "due_at": "2026-03-13T11:00:00Z", "remind_days": 3});
+    server.post("/api/v1/certification-campaigns", campaign).by(Admin).expect(201).await;
+    for (at, so_far) in [("2026-03-03T11:00:00Z", 2), ("2026-03-10T11:00:00Z", 4), ("2026-03-13T11:00:00Z", 6)] {
+        server.at(at);
+        server.assembly.jobs().fire_timers().await.unwrap();
+        made(&server, 2).await;
+        assert_eq!(sent(&server).await, 2);
+        let mut arrived = mail.arrived();
+        assert_eq!(arrived.len(), so_far, "{at}");
+        arrived.sort_by(|a, b| a.to.cmp(&b.to));
+        assert_eq!(BTreeSet::from_iter(to(&arrived)), BTreeSet::from(["alex", "nora"]));
+    }
+}

@@ -451,3 +451,22 @@ async fn a_table_that_has_doubled_is_known_to_have() {
         assert_eq!(counted / 100 * 100, known);
     }
 }
+
+#[actix_web::test]
+async fn rows_of_imports_are_recognised_by_an_index() {
+    listen();
+    let server = Server::start().await;
+    fill(&server).await;
+    heard(&server);
+    let rows = json!({"items": [{"class": "server", "title": "A thing"}]});
+    server.post("/api/v1/configuration-imports?source=inventory&rehearse=true", rows).by(Admin).expect(202).await;
+    server.assembly.jobs().work_off().await.unwrap();
+    let by_title: Vec<String> =
+        of_records(heard(&server)).into_iter().filter(|sql| sql.contains("record.title = ")).collect();
+    assert!(!by_title.is_empty());
+    let mut connection = planner(&server);
+    for sql in by_title {
+        let steps = plan(&mut connection, &sql);
+        assert!(steps.iter().any(|step| step.contains("configuration_item_by_title")), "{sql}: {steps:?}");
+    }
+}

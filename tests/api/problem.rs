@@ -1,6 +1,14 @@
 //! Problems: from incidents to a cause, a workaround and an end; and those that are found before anybody asks.
 
 use actix_web::http::Method;
+use diesel::prelude::*;
+use pointsman::{
+    db::AnyConnection,
+    id::{RecordId, RowId, UserId},
+    practice::problem::Problem,
+    record::header::Header,
+    schema::{link, problem, record},
+};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Person, Person::*, Server, people::team};
@@ -169,6 +177,103 @@ async fn known_errors_are_found_while_an_incident_is_typed() {
     server.post(suggest, json!({"title": "x"})).by(Rita).expect(403).await;
 }
 
+/// Adds a thousand and one records like one, with what stands beside each.
+async fn many_more(
+    server: &Server,
+    like: &str,
+    change: impl Fn(&mut Header) + Copy + Send + 'static,
+    beside: impl Fn(&mut AnyConnection, RecordId, &Header) + Copy + Send + 'static,
+) {
+    let id: RecordId = like.parse().unwrap();
+    let write = server.assembly.writer.run(move |unit| {
+        let connection = unit.connection()?;
+        let first = Header::find(connection, id)?.unwrap();
+        for n in 0..=1_000 {
+            let mut header = Header { id: RecordId::new(), number: format!("X{n}"), ..first.clone() };
+            change(&mut header);
+            diesel::insert_into(record::table).values(&header).execute(connection)?;
+            beside(connection, id, &header);
+        }
+        Ok(())
+    });
+    write.await.unwrap();
+}
+
+#[actix_web::test]
+async fn incidents_that_are_closed_do_not_count() {
+    let server = Server::start().await;
+    let one = incident(&server, Rita, json!({})).await;
+    let problem = problem(&server, json!({"workaround": "Wait."})).await;
+    let to = problem.rsplit('/').next().unwrap();
+    let link = json!({"relation": "caused_by", "record_id": to});
+    server.post(&format!("{}/links", path(&one)), link).by(Admin).expect(201).await;
+    let is_closed = |header: &mut Header| (header.state, header.phase) = ("closed".to_owned(), "closed".to_owned());
+    many_more(&server, &one.field("id"), is_closed, |connection, like, header| {
+        let row = link::table.filter(link::from_id.eq(like));
+        let (relation, to, by): (String, RecordId, UserId) =
+            row.select((link::relation, link::to_id, link::created_by_id)).first(connection).unwrap();
+        let row = (
+            link::id.eq(RowId::new()),
+            link::from_id.eq(header.id),
+            link::relation.eq(relation),
+            link::to_id.eq(to),
+            link::created_by_id.eq(by),
+            link::created_at.eq(header.opened_at),
+        );
+        diesel::insert_into(link::table).values(row).execute(connection).unwrap();
+    })
+    .await;
+    let publish = format!("{problem}/publish-workaround");
+    let told = server.post(&publish, json!({"audience": "public"})).by(Alex).expect(200).await.json();
+    assert_eq!(told["incidents"].as_array().unwrap().len(), 1);
+}
+
+#[actix_web::test]
+async fn known_errors_are_found_among_many_that_changed_since() {
+    let server = Server::start().await;
+    let service = server.post("/api/v1/services", json!({"title": "Mail"})).by(Admin).expect(201).await.field("id");
+    let known = json!({"cause": "Old logs are kept", "workaround": "Empty /var/log", "category": null});
+    let with = |more: Value| {
+        let mut body = known.clone();
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let by_service = problem(&server, with(json!({"service_id": service, "title": "Stuck"}))).await;
+    let by_words = problem(&server, with(json!({"title": "Slow", "symptom": "Invoices come twice"}))).await;
+    let by_code = problem(&server, with(json!({"title": "Tablespace", "error_code": "ORA-01555"}))).await;
+    let other = problem(&server, with(json!({"title": "Other"}))).await;
+    for _ in 0..2 {
+        let later = |header: &mut Header| {
+            header.number = header.id.to_string();
+            header.updated_at = "2026-03-04T11:00:00Z".parse().unwrap();
+        };
+        many_more(&server, other.rsplit('/').next().unwrap(), later, |connection, like, header| {
+            let details: Problem = problem::table.find(like).first(connection).unwrap();
+            let details = Problem { record_id: header.id, ..details };
+            diesel::insert_into(problem::table).values(&details).execute(connection).unwrap();
+        })
+        .await;
+    }
+    let typed = json!({"title": "Invoices twice", "description": "Error ORA-01555.", "service_id": service});
+    let found = server.post("/api/v1/known-errors/suggest", typed.clone()).by(Alex).expect(200).await.json();
+    let ids = |found: &Value| -> Vec<String> {
+        let items = found["items"].as_array().unwrap().iter();
+        items.map(|one| format!("/api/v1/problems/{}", one["id"].as_str().unwrap())).collect()
+    };
+    let mut all = ids(&found);
+    all.sort();
+    let mut expected = vec![by_code.clone(), by_service, by_words.clone()];
+    expected.sort();
+    assert_eq!(all, expected, "{found:#}");
+    // Words follow what the problem says, and go when it is gone.
+    let change = json!({"symptom": "Nothing at all", "error_code": null});
+    for path in [by_words, by_code] {
+        server.patch(&path, change.clone()).header("if-match", "*").by(Alex).expect(200).await;
+    }
+    let found = server.post("/api/v1/known-errors/suggest", typed).by(Alex).expect(200).await.json();
+    assert_eq!(ids(&found).len(), 1, "{found:#}");
+}
+
 #[actix_web::test]
 async fn what_was_found_out_about_a_cause_is_kept() {
     let server = Server::start().await;
@@ -200,6 +305,18 @@ async fn what_was_found_out_about_a_cause_is_kept() {
     ] {
         let refused = server.post(&analyses, wrong).by(Alex).expect(422).await.json();
         assert_eq!(refused["errors"][0]["pointer"], pointer, "{refused}");
+    }
+    // Of a problem that is hidden no more is told than of one that is not there.
+    let (nothing, other) = (problem.rsplit('/').next().unwrap(), made.field("id"));
+    let nowhere = format!("/api/v1/problems/{other}/analyses/{other}");
+    let put = |path: &str| {
+        let body = json!({"title": "x", "finding": {"technique": "timeline", "events": events}});
+        server.ask(Method::PUT, path).json(body).header("if-match", "*").by(Bea)
+    };
+    let delete = |path: &str| server.ask(Method::DELETE, path).header("if-match", "*").by(Bea);
+    for path in [one.clone(), format!("{analyses}/{nothing}")] {
+        assert_eq!(put(&path).expect(404).await.field("detail"), put(&nowhere).expect(404).await.field("detail"));
+        assert_eq!(delete(&path).expect(404).await.field("detail"), delete(&nowhere).expect(404).await.field("detail"));
     }
     server.ask(Method::DELETE, &one).header("if-match", "*").by(Alex).expect(204).await;
     server.ask(Method::DELETE, &one).header("if-match", "*").by(Alex).expect(404).await;

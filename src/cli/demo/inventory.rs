@@ -10,7 +10,6 @@ use super::company::SERVICE_OWNER;
 use crate::{
     assembly::Assembly,
     auth::account,
-    db::JsonText,
     error::{Error, Result},
     id::RowId,
     practice::configuration_item::import::{self, Asked, Content, Item, RelationItem},
@@ -100,7 +99,7 @@ pub fn load(assembly: &Assembly) -> Result<()> {
     let job = bench.writer.run_blocking(move |unit| {
         let connection = unit.connection()?;
         let by = account::find_user(connection, SERVICE_OWNER)?.ok_or_else(|| Error::not_found("service owner"))?;
-        let queued = JobRow::queue(connection, import::KIND, SOURCE.to_owned(), JsonText::of(&asked)?, by, now)?;
+        let queued = import::row::queue(connection, asked.clone(), by, now)?;
         JobRow::take(connection, node, now)?
             .filter(|job| job.id == queued.id)
             .ok_or_else(|| Error::internal("another job waits"))

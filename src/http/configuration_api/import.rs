@@ -9,10 +9,10 @@ use utoipa::ToSchema;
 
 use super::import_csv::from_csv;
 use crate::{
-    db::{AnyConnection, JsonText},
+    db::AnyConnection,
     error::{Code, Error, Result, did_you_mean},
     http::{
-        body::JsonOrText,
+        body::{JsonOrText, LargeLimits},
         desk::{self, Call, Reply},
         endpoint::{Answer, Content as Body, Endpoint, file_body, in_query, name_of, needed, short_text, yes_or_no},
         job_api::{self, Job},
@@ -27,7 +27,7 @@ use crate::{
         import::{
             Asked, Content, KIND, MOST, Outcome,
             apply::Detail,
-            row::{ImportRow, SourceRow},
+            row::{self, ImportRow, SourceRow},
             run::counts,
         },
     },
@@ -117,7 +117,8 @@ impl FromRequest for Given {
     type Error = Error;
     type Future = LocalBoxFuture<'static, Result<Self>>;
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let taken = JsonOrText::take(request, payload, CSV);
+        let limits = request.app_data::<LargeLimits>().map(|large| large.0);
+        let taken = JsonOrText::take_within(request, payload, CSV, limits);
         Box::pin(async move { taken.await.map(|(content, _)| Given(content)) })
     }
 }
@@ -198,7 +199,7 @@ fn queue(desk: &mut Desk<'_, '_>, asked: &Asked) -> Result<Reply> {
         let filter = list::Asked { filter: asked.scope.clone(), ..list::Asked::default() };
         List::new(kernel, connection, &cause.caller, Some(&ConfigurationItemPractice::KIND), &filter, at)?;
     }
-    let job = JobRow::queue(connection, KIND, asked.source.clone(), JsonText::of(asked)?, by, at)?;
+    let job = row::queue(connection, asked.clone(), by, at)?;
     let told = json!({
         "source": [null, asked.source], "rehearse": [null, asked.rehearse],
         "rows": [null, asked.content.items.len() + asked.content.relations.len()],

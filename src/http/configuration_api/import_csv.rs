@@ -28,8 +28,9 @@ const TOLD: usize = 20;
 pub(super) fn from_csv(text: &str, classes: &Classes) -> Result<Content> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
     let header = reader.headers().map_err(malformed)?.clone();
-    let mut errors: Vec<FieldError> =
-        header.iter().enumerate().filter_map(|(n, name)| check(n, name, classes)).collect();
+    let repeated = |n: usize, name: &str| header.iter().take(n).any(|before| before == name).then(|| again(n, name));
+    let fault = |(n, name)| check(n, name, classes).or_else(|| repeated(n, name));
+    let mut errors: Vec<FieldError> = header.iter().enumerate().filter_map(fault).collect();
     if !errors.is_empty() {
         return Err(Error::invalid_all(errors));
     }
@@ -79,13 +80,18 @@ fn check(n: usize, name: &str, classes: &Classes) -> Option<FieldError> {
     Some(FieldError::new(format!("/columns/{n}"), "unknown_field", detail))
 }
 
+/// A column that stands there twice says two things of one field.
+fn again(n: usize, name: &str) -> FieldError {
+    FieldError::new(format!("/columns/{n}"), "duplicate_field", format!("There is another column `{name}` before it."))
+}
+
 /// The cell as a value of the attribute's type.
 fn value(classes: &Classes, attribute: &str, cell: &str) -> Option<Value> {
     let field = classes.fields().iter().find(|field| field.name == attribute)?;
     match field.field_type.as_str() {
         "integer" => cell.parse::<i64>().ok().map(Value::from),
         "decimal" => serde_json::from_str::<serde_json::Number>(cell).ok().map(Value::Number),
-        "boolean" => cell.parse::<bool>().ok().map(Value::from),
+        "boolean" => cell.to_ascii_lowercase().parse::<bool>().ok().map(Value::from),
         _ => Some(cell.into()),
     }
 }
@@ -119,6 +125,7 @@ mod tests {
         let cases = [
             ("titel\nx\n", "/columns/0"),
             ("title,attributes.cpu\nx,1\n", "/columns/1"),
+            ("title,class,title\nx,server,y\n", "/columns/2"),
             ("title,attributes.cpu_count\nx,1\ny,many\n", "/items/1/attributes/cpu_count"),
         ];
         for (text, place) in cases {

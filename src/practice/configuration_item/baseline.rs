@@ -16,6 +16,7 @@ use crate::{
     insert_rows,
     record::{
         class::PLACE,
+        graph::types::RelationTypeRow,
         header::Header,
         kernel::Kernel,
         kind::Kind,
@@ -78,9 +79,15 @@ pub struct Snapshot {
     pub title: String,
     /// Its fields.
     pub fields: BTreeMap<String, Value>,
-    /// The relations that it had: type, other record, group.
-    pub relations: BTreeSet<(String, RecordId, Option<String>)>,
+    /// The relations that it had with others: type, other record, group.
+    pub relations: BTreeSet<Related>,
+    /// Those that others had with it, by the name of this end; nothing where the baseline was taken before they were kept.
+    #[serde(default)]
+    pub related_by: Option<BTreeSet<Related>>,
 }
+
+/// A relation as a snapshot keeps it: type, other record, group.
+type Related = (String, RecordId, Option<String>);
 
 /// Configuration items as of a moment.
 pub type Snapshots = BTreeMap<RecordId, Snapshot>;
@@ -134,7 +141,7 @@ pub struct ChangedField {
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[schema(as = ConfigurationBaselineRelation)]
 pub struct BaselineRelation {
-    /// Its type.
+    /// Its type, as this end names it.
     pub relation: String,
     /// The other record.
     pub record_id: RecordId,
@@ -198,35 +205,63 @@ fn snapshots(kernel: &Kernel, connection: &mut AnyConnection, headers: Vec<Heade
         for (id, record) in ids.iter().zip(records) {
             snapshots.insert(*id, Snapshot::of(record));
         }
-        let mine = among(connection.engine(), "relation.from_id", ids.iter().map(RecordId::as_str));
-        let relations: Vec<(RecordId, String, RecordId, Option<RowId>)> = relation::table
-            .filter(mine)
-            .select((relation::from_id, relation::relation_type, relation::to_id, relation::group_id))
-            .load(connection)?;
-        let groups: Vec<RowId> = relations.iter().filter_map(|(.., group)| *group).collect();
-        let names: Vec<(RowId, String)> = redundancy_group::table
-            .filter(redundancy_group::id.eq_any(groups))
-            .select((redundancy_group::id, redundancy_group::name))
-            .load(connection)?;
-        let names: BTreeMap<RowId, String> = names.into_iter().collect();
-        for (from, of, to, group) in relations {
-            let group = group.and_then(|id| names.get(&id).cloned());
-            if let Some(snapshot) = snapshots.get_mut(&from) {
-                snapshot.relations.insert((of, to, group));
-            }
-        }
+        relate(connection, &ids, &mut snapshots)?;
     }
     Ok(snapshots)
 }
 
+/// Adds the relations of these records, as each end has them.
+fn relate(connection: &mut AnyConnection, ids: &[RecordId], snapshots: &mut Snapshots) -> Result<()> {
+    let inverse: BTreeMap<String, String> =
+        RelationTypeRow::all(connection)?.into_iter().map(|row| (row.name, row.inverse)).collect();
+    for (column, is_inverse) in [("relation.from_id", false), ("relation.to_id", true)] {
+        let mine = among(connection.engine(), column, ids.iter().map(RecordId::as_str));
+        let relations: Vec<(RecordId, String, RecordId, Option<RowId>)> = relation::table
+            .filter(mine)
+            .select((relation::from_id, relation::relation_type, relation::to_id, relation::group_id))
+            .load(connection)?;
+        let names = group_names(connection, relations.iter().filter_map(|(.., group)| *group).collect())?;
+        for (from, of, to, group) in relations {
+            let group = group.and_then(|id| names.get(&id).cloned());
+            let (this, other) = if is_inverse { (to, from) } else { (from, to) };
+            let Some(snapshot) = snapshots.get_mut(&this) else { continue };
+            if is_inverse {
+                let name = inverse.get(&of).cloned().unwrap_or(of);
+                snapshot.related_by.get_or_insert_default().insert((name, other, group));
+            } else {
+                snapshot.relations.insert((of, other, group));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn group_names(connection: &mut AnyConnection, groups: Vec<RowId>) -> Result<BTreeMap<RowId, String>> {
+    let named = redundancy_group::table.filter(redundancy_group::id.eq_any(groups));
+    let names: Vec<(RowId, String)> = named.select((redundancy_group::id, redundancy_group::name)).load(connection)?;
+    Ok(names.into_iter().collect())
+}
+
 impl Snapshot {
+    /// The relations that can be compared with those of another one: of both ends, where both keep them.
+    fn compared<'a>(&'a self, other: &Self) -> BTreeSet<&'a Related> {
+        let both = self.related_by.as_ref().filter(|_| other.related_by.is_some());
+        self.relations.iter().chain(both.into_iter().flatten()).collect()
+    }
+
     fn of(record: Map<String, Value>) -> Self {
         let text = |name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (number, title) = (text("number"), text("title"));
         let attributes = record.get(PLACE).and_then(Value::as_object).cloned().unwrap_or_default();
         let fields = record.into_iter().filter(|(name, _)| !QUIET.contains(&name.as_str()));
         let attributes = attributes.into_iter().map(|(name, value)| (format!("{PLACE}.{name}"), value));
-        Snapshot { number, title, fields: fields.chain(attributes).collect(), relations: BTreeSet::new() }
+        Snapshot {
+            number,
+            title,
+            fields: fields.chain(attributes).collect(),
+            relations: BTreeSet::new(),
+            related_by: Some(BTreeSet::new()),
+        }
     }
 }
 
@@ -282,11 +317,13 @@ impl BaselineRow {
 /// What differs between two moments, by record.
 pub fn differences(before: &Snapshots, after: &Snapshots) -> Vec<Difference> {
     let ids: BTreeSet<&RecordId> = before.keys().chain(after.keys()).collect();
-    let blank = Snapshot::default();
+    let blank = Snapshot { related_by: Some(BTreeSet::new()), ..Snapshot::default() };
     let compared = ids.into_iter().filter_map(|id| {
         let (old, new) = (before.get(id), after.get(id));
         let how = match (old, new) {
-            (Some(old), Some(new)) if old.fields == new.fields && old.relations == new.relations => return None,
+            (Some(old), Some(new)) if old.fields == new.fields && old.compared(new) == new.compared(old) => {
+                return None;
+            }
             (Some(_), Some(_)) => How::Changed,
             (Some(_), None) => How::Removed,
             (None, _) => How::Added,
@@ -294,7 +331,8 @@ pub fn differences(before: &Snapshots, after: &Snapshots) -> Vec<Difference> {
         let (old, new) = (old.unwrap_or(&blank), new.unwrap_or(&blank));
         let shown = if how == How::Removed { old } else { new };
         let relations = |some: &Snapshot, others: &Snapshot| {
-            let only = some.relations.difference(&others.relations).cloned();
+            let there = others.compared(some);
+            let only = some.compared(others).into_iter().filter(|related| !there.contains(related)).cloned();
             only.map(|(relation, record_id, group)| BaselineRelation { relation, record_id, group }).collect()
         };
         Some(Difference {

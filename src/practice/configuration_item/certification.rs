@@ -1,7 +1,8 @@
 //! Certification: campaigns in which those who answer for configuration items say whether what is known of them is right.
 //!
 //! Each configuration item that a campaign's filter finds is asked of its owner and its support team. What they say is a change of the
-//! configuration item, in whose history it stands. Reminders are timers of the configuration item.
+//! configuration item, in whose history it stands. That they are asked and reminded is told by timers of the configuration item, the first of
+//! which is due at once: so however many they are, a campaign starts in one short write.
 
 use chrono::TimeDelta;
 use diesel::prelude::*;
@@ -180,7 +181,7 @@ pub fn start(desk: &mut Desk<'_, '_>, new: &NewCertificationCampaign) -> Result<
     }
     insert_rows!(connection, certification::table, rows)?;
     for id in ids {
-        timer::set(desk, id, &campaign.timer(), remind_at.unwrap_or(campaign.due_at));
+        timer::set_first(desk, id, &campaign.timer(), cause.at);
     }
     Ok(campaign)
 }
@@ -273,7 +274,7 @@ pub fn end(desk: &mut Desk<'_, '_>, id: RowId) -> Result<CampaignRow> {
     Ok(CampaignRow { ended_at: Some(at), ..campaign })
 }
 
-/// What a timer of a campaign does: reminds those who are asked, before it is due and when it is.
+/// What a timer of a campaign does: tells those who are asked that they are, and reminds them before it is due and when it is.
 pub(super) fn remind(desk: &mut Desk<'_, '_>, name: &str, record: RecordId) -> Result<()> {
     let Some(id) = name.strip_prefix(TIMER).and_then(|id| id.parse::<RowId>().ok()) else { return Ok(()) };
     let connection = desk.unit.settled(record)?;
@@ -282,20 +283,28 @@ pub(super) fn remind(desk: &mut Desk<'_, '_>, name: &str, record: RecordId) -> R
     if campaign.ended_at.is_some() || row.outcome.is_some() {
         return Ok(());
     }
-    let is_over = campaign.due_at <= desk.cause.at;
+    let (action, next) = campaign.stage(desk.cause.at);
     let told = json!({
         "campaign": campaign.name, "due_at": campaign.due_at, "owner_id": row.owner_id, "team_id": row.team_id,
     });
-    let action = if is_over { "certification_overdue" } else { "certification_due" };
     let aside = Aside::new("read", action, BESIDE, Value::Null, told);
     store::beside::<ConfigurationItemPractice>(desk, record, None, aside)?;
-    if !is_over {
-        timer::set(desk, record, name, campaign.due_at);
+    if let Some(next) = next {
+        timer::set(desk, record, name, next);
     }
     Ok(())
 }
 
 impl CampaignRow {
+    /// What is told at a moment, and when more is.
+    fn stage(&self, now: Moment) -> (&'static str, Option<Moment>) {
+        match self.remind_at {
+            _ if self.due_at <= now => ("certification_overdue", None),
+            Some(remind_at) if remind_at <= now => ("certification_due", Some(self.due_at)),
+            later => ("certification_asked", later.or(Some(self.due_at))),
+        }
+    }
+
     fn timer(&self) -> String {
         format!("{TIMER}{}", self.id)
     }

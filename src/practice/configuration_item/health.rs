@@ -1,8 +1,7 @@
 //! Health: how complete, correct and compliant configuration items are. Each check is a filter, so that what fails is a list that can be
 //! opened.
 
-#[cfg(test)]
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use diesel::{dsl::count_star, prelude::*};
 use serde::Serialize;
@@ -17,12 +16,13 @@ use crate::{
     record::{
         class::{Classes, PLACE},
         header::Header,
-        kind::Kind,
+        kind::{Kind, Phase},
         list::{Asked, List},
         practice::Practice,
+        query::filter::MAX_TERMS,
         store::Reading,
     },
-    schema::{compliance_rule, custom_value},
+    schema::{compliance_rule, custom_value, record},
 };
 
 const KIND: &Kind = &ConfigurationItemPractice::KIND;
@@ -31,6 +31,10 @@ pub const IN_USE: &str = "phase != closed";
 /// Groups of duplicates that are told, and records of one.
 const GROUPS: i64 = 100;
 const ALIKE: usize = 20;
+/// Attributes that one filter asks about: it has room for some more comparisons.
+const ATTRIBUTES: usize = MAX_TERMS - 10;
+/// So many records are read in one go.
+const AT_ONCE: i64 = 500;
 
 /// What configuration items have to comply with.
 #[derive(Clone, Debug, PartialEq, Queryable, Insertable, AsChangeset)]
@@ -147,14 +151,12 @@ impl RuleRow {
 pub fn health(reading: &mut Reading<'_>, stale_days: i32) -> Result<ConfigurationHealth> {
     let items = count(reading, IN_USE)?;
     let classes = reading.kernel.classes(reading.connection, KIND)?;
-    let mut complete = Vec::new();
-    for (class, filter) in incomplete(&classes) {
-        let about = format!("{IN_USE} AND class = {class}");
-        let check =
-            check(reading, &class, "An attribute is missing that the class requires or recommends.", &about, filter)?;
-        complete.extend((check.items > 0).then_some(check));
+    let (mut complete, mut lacking) = (Vec::new(), 0);
+    for (class, filters) in incomplete(&classes) {
+        let (checks, failing) = completeness(reading, &class, filters)?;
+        complete.extend(checks);
+        lacking += failing;
     }
-    let lacking: i64 = complete.iter().map(|check| check.failing).sum();
     let seen = format!("{IN_USE} AND seen_at != null");
     let correct = [
         (
@@ -206,15 +208,50 @@ fn percent(part: i64, whole: i64) -> f64 {
     f64::from(i32::try_from(thousandths).unwrap_or(0)) / 10.0
 }
 
-/// For each class with attributes that its records should have, the filter of those that lack one.
-fn incomplete(classes: &Classes) -> Vec<(String, String)> {
+/// For each class with attributes that its records should have, the filters of those that lack one: a filter has room for some alone.
+fn incomplete(classes: &Classes) -> Vec<(String, Vec<String>)> {
     let of_class = classes.names().filter_map(|name| {
         let wanted = classes.get(name)?.attributes.iter().filter(|a| a.required || a.recommended);
         let lacking: Vec<String> = wanted.map(|a| format!("{PLACE}.{} = null", a.name)).collect();
-        let filter = format!("{IN_USE} AND class = {name} AND ({})", lacking.join(" OR "));
-        (!lacking.is_empty()).then(|| (name.to_owned(), filter))
+        let filter = |part: &[String]| format!("{IN_USE} AND class = {name} AND ({})", part.join(" OR "));
+        (!lacking.is_empty()).then(|| (name.to_owned(), lacking.chunks(ATTRIBUTES).map(filter).collect()))
     });
     of_class.collect()
+}
+
+/// The checks of a class, and how many of its records fail one of them.
+fn completeness(reading: &mut Reading<'_>, class: &str, filters: Vec<String>) -> Result<(Vec<HealthCheck>, i64)> {
+    let about = format!("{IN_USE} AND class = {class}");
+    let description = "An attribute is missing that the class requires or recommends.";
+    let (mut checks, mut failing) = (Vec::new(), BTreeSet::new());
+    let is_one = filters.len() == 1;
+    for filter in filters {
+        let check = check(reading, class, description, &about, filter)?;
+        if check.items == 0 {
+            return Ok((Vec::new(), 0));
+        }
+        // A record that fails several of them is counted once.
+        if !is_one {
+            failing.extend(ids(reading, &check.filter)?);
+        }
+        checks.push(check);
+    }
+    let lacking = if is_one { checks.iter().map(|check| check.failing).sum() } else { failing.len() as i64 };
+    Ok((checks, lacking))
+}
+
+/// The records that a filter finds.
+fn ids(reading: &mut Reading<'_>, filter: &str) -> Result<Vec<RecordId>> {
+    let list = list(reading, filter)?;
+    let (mut found, mut last) = (Vec::new(), None::<Header>);
+    loop {
+        let more = list.following(reading.connection, last.as_ref(), AT_ONCE)?;
+        found.extend(more.iter().map(|header| header.id));
+        match more.into_iter().next_back() {
+            Some(end) => last = Some(end),
+            None => return Ok(found),
+        }
+    }
 }
 
 fn list<'a>(reading: &mut Reading<'a>, filter: &str) -> Result<List<'a>> {
@@ -242,7 +279,11 @@ fn duplicates(reading: &mut Reading<'_>, classes: &Classes) -> Result<Vec<Duplic
     let mut groups = Vec::new();
     for attribute in names {
         let stored = format!("{PLACE}.{attribute}");
+        let used = record::table.on(record::id.eq(custom_value::record_id));
         let twice: Vec<Option<String>> = custom_value::table
+            .inner_join(used)
+            .filter(record::kind.eq(KIND.name))
+            .filter(record::phase.ne(Phase::Closed.as_str()))
             .filter(custom_value::name.eq(&stored))
             .filter(custom_value::text_value.is_not_null())
             .group_by(custom_value::text_value)
@@ -268,6 +309,8 @@ fn duplicates(reading: &mut Reading<'_>, classes: &Classes) -> Result<Vec<Duplic
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::{practice::configuration_item::classes::SHIPPED, record::class::ClassRow};
 
@@ -276,9 +319,9 @@ mod tests {
         let at = "2026-03-03T11:00:00Z".parse().unwrap();
         let rows: Vec<ClassRow> =
             SHIPPED.iter().map(|class| class.as_new("configuration_item").row(at).unwrap()).collect();
-        let found: BTreeMap<String, String> = incomplete(&Classes::of(rows).unwrap()).into_iter().collect();
+        let found: BTreeMap<String, Vec<String>> = incomplete(&Classes::of(rows).unwrap()).into_iter().collect();
         assert_eq!(
-            found["certificate"],
+            found["certificate"].join("; "),
             "phase != closed AND class = certificate AND (attributes.subject = null OR attributes.expires_on = null)"
         );
         assert!(!found.contains_key("other") && !found.contains_key("hardware"));

@@ -14,6 +14,7 @@ use crate::{
     record::{
         draft::Aside,
         person::{Person, people},
+        practice::Practice,
         store::{self, Desk, Outcome},
     },
     schema::problem_analysis,
@@ -228,7 +229,7 @@ pub fn add(
     new: &NewProblemAnalysis,
 ) -> Result<(Outcome, AnalysisRow)> {
     check(new)?;
-    let there: i64 = of_problem(of).count().get_result(desk.unit.connection()?)?;
+    let there: i64 = of_problem(of).count().get_result(of_visible(desk, of)?)?;
     if there >= MOST {
         return Err(Error::new(Code::Conflict, format!("A problem has at most {MOST} analyses.")));
     }
@@ -259,7 +260,7 @@ pub fn replace(
     new: &NewProblemAnalysis,
 ) -> Result<(Outcome, AnalysisRow)> {
     check(new)?;
-    let old = AnalysisRow::find(desk.unit.connection()?, of, id)?;
+    let old = AnalysisRow::find(of_visible(desk, of)?, of, id)?;
     let row = AnalysisRow {
         technique: new.finding.technique().to_owned(),
         title: new.title.clone(),
@@ -284,11 +285,19 @@ pub fn replace(
 /// # Errors
 /// There is none of this id.
 pub fn remove(desk: &mut Desk<'_, '_>, (of, id): (RecordId, RowId), expected: Option<i32>) -> Result<Outcome> {
-    let old = AnalysisRow::find(desk.unit.connection()?, of, id)?;
+    let old = AnalysisRow::find(of_visible(desk, of)?, of, id)?;
     let change = json!({"id": id, "technique": old.technique, "title": old.title});
     let outcome = store::beside::<ProblemPractice>(desk, of, expected, told("analysis_removed", change, Value::Null))?;
     diesel::delete(problem_analysis::table.find(id)).execute(desk.unit.connection()?)?;
     Ok(outcome)
+}
+
+/// The connection, once the problem is one that the caller sees: of a hidden one nothing is told, not even how many analyses it has.
+fn of_visible<'d>(desk: &'d mut Desk<'_, '_>, of: RecordId) -> Result<&'d mut AnyConnection> {
+    let (kernel, caller) = (desk.kernel, desk.cause.caller.clone());
+    let connection = desk.unit.connection()?;
+    store::visible(kernel, connection, &caller, &ProblemPractice::KIND, of)?;
+    Ok(connection)
 }
 
 #[diesel::dsl::auto_type(no_type_alias)]

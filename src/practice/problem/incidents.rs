@@ -63,13 +63,13 @@ fn find(desk: &mut Desk<'_, '_>, id: RecordId) -> Result<(Header, super::Problem
 
 /// The incidents of a problem on which somebody still works.
 fn open_ones(desk: &mut Desk<'_, '_>, kind: &Kind, of: RecordId) -> Result<Vec<Header>> {
-    let all = link::that_do(desk.unit.connection()?, kind, CAUSED_BY, of, MOST + 1)?;
-    if all.len() as i64 > MOST {
-        let detail = format!("It has more than {MOST} incidents; that many are not written to in one go.");
+    let open = link::active_that_do(desk.unit.connection()?, kind, CAUSED_BY, of, MOST + 1)?;
+    if open.len() as i64 > MOST {
+        let detail =
+            format!("It has more than {MOST} incidents that are open; that many are not written to in one go.");
         return Err(Error::new(Code::Conflict, detail));
     }
-    let is_open = |header: &Header| [Phase::Open, Phase::Waiting].iter().any(|phase| header.phase == phase.as_str());
-    Ok(all.into_iter().filter(is_open).collect())
+    Ok(open)
 }
 
 /// Those of them that the caller sees, as they are now.

@@ -1,11 +1,11 @@
 //! Known errors that fit what somebody types: found by where it happens and by the words with which it is told of.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Problem, ProblemPractice};
+use super::{Problem, ProblemPractice, word};
 use crate::{
     clock::Moment,
     error::Result,
@@ -18,12 +18,12 @@ use crate::{
     },
 };
 
-/// How many known errors are looked through, from the one that changed last.
-const LOOKED_THROUGH: i64 = 2_000;
+/// Which problems are suggested: known errors whose cause is not gone.
+const SUGGESTIBLE: &str = "known_error_at != null AND phase != \"done\" AND closure != \"resolved\"";
+/// How many are looked at of those that one thing in common has found.
+const CANDIDATES: i64 = 100;
 /// How many are suggested.
 const SUGGESTED: usize = 10;
-/// The shortest word that counts.
-const SHORTEST: usize = 3;
 /// What shared words count for at most.
 const WORDS: u32 = 4;
 
@@ -109,50 +109,68 @@ pub fn suggest(reading: &mut Reading<'_>, typed: &Typed) -> Result<Vec<KnownErro
     let kind = &const { ProblemPractice::KIND };
     let caller = &reading.cause.caller;
     caller.require(&kind.permission("read"))?;
-    let asked = Asked {
-        filter: Some("known_error_at != null AND phase != \"done\" AND closure != \"resolved\"".to_owned()),
-        sort: Some("-updated_at".to_owned()),
-        ..Asked::default()
-    };
-    let list = List::new(reading.kernel, reading.connection, caller, Some(kind), &asked, reading.cause.at)?;
-    let headers = list.following(reading.connection, None, LOOKED_THROUGH)?;
+    let given = word::words(&[&typed.title, &typed.description]);
+    let text = format!("{} {}", typed.title, typed.description).to_lowercase();
+    let (telling, by_word) = word::look_up(reading.connection, &given, &text, CANDIDATES)?;
+    let seen = list(reading, SUGGESTIBLE)?.among(reading.connection, &by_word)?;
+    let seen: Vec<RecordId> = seen.into_iter().collect();
+    let mut found: HashMap<RecordId, Header> =
+        Header::find_all(reading.connection, &seen)?.into_iter().map(|header| (header.id, header)).collect();
+    for place in places(typed) {
+        let near = list(reading, &format!("{SUGGESTIBLE} AND {place}"))?;
+        found.extend(
+            near.following(reading.connection, None, CANDIDATES)?.into_iter().map(|header| (header.id, header)),
+        );
+    }
+    let mut headers: Vec<Header> = found.into_values().collect();
+    // What changed last comes first where they fit alike.
+    headers.sort_by_key(|header| std::cmp::Reverse((header.updated_at, header.id)));
     let ids: Vec<RecordId> = headers.iter().map(|header| header.id).collect();
     let details: BTreeMap<RecordId, Problem> =
         Problem::load(reading.connection, &ids)?.into_iter().map(|problem| (problem.record_id, problem)).collect();
     let known = headers.into_iter().filter_map(|header| Some((details.get(&header.id)?.clone(), header)));
-    Ok(best(known.map(|(problem, header)| (header, problem)).collect(), typed))
+    Ok(best(known, typed, &text, &telling))
 }
 
-/// Those that fit best, and how well.
-fn best(known: Vec<(Header, Problem)>, typed: &Typed) -> Vec<KnownError> {
-    let told: Vec<BTreeSet<String>> = known
-        .iter()
-        .map(|(header, problem)| words(&[&header.title, problem.symptom.as_deref().unwrap_or_default()]))
-        .collect();
-    let mut common: BTreeMap<&str, usize> = BTreeMap::new();
-    told.iter().flatten().for_each(|word| *common.entry(word).or_default() += 1);
-    // A word that half of them have says nothing.
-    let says_something =
-        |word: &&String| known.len() < 4 || common.get(word.as_str()).is_none_or(|n| n * 2 <= known.len());
-    let given = words(&[&typed.title, &typed.description]);
-    let mut found: Vec<KnownError> = known
-        .iter()
-        .zip(&told)
-        .filter_map(|((header, problem), told)| {
-            let shared = given.intersection(told).filter(says_something).count();
-            fit(header, problem, typed, u32::try_from(shared).unwrap_or(u32::MAX))
-        })
-        .collect();
-    // What changed last comes first where they fit alike: the sort is stable.
+/// Problems that the caller sees, what changed last first.
+fn list<'a>(reading: &mut Reading<'a>, filter: &str) -> Result<List<'a>> {
+    let kind = &const { ProblemPractice::KIND };
+    let asked = Asked { filter: Some(filter.to_owned()), sort: Some("-updated_at".to_owned()), ..Asked::default() };
+    List::new(reading.kernel, reading.connection, &reading.cause.caller, Some(kind), &asked, reading.cause.at)
+}
+
+/// Where it happens, as filters. A category alone is too coarse to say anything.
+fn places(typed: &Typed) -> Vec<String> {
+    let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+    let item = typed.configuration_item_id.map(|id| format!("configuration_item_id = \"{id}\""));
+    let service = typed.service_id.map(|id| format!("service_id = \"{id}\""));
+    let both = typed.category.as_ref().zip(typed.subcategory.as_ref());
+    let both = both.map(|(one, other)| format!("category = {} AND subcategory = {}", quoted(one), quoted(other)));
+    [item, service, both].into_iter().flatten().collect()
+}
+
+/// Those that fit best, and how well, by the words that say something.
+fn best(
+    known: impl Iterator<Item = (Problem, Header)>,
+    typed: &Typed,
+    text: &str,
+    telling: &BTreeSet<String>,
+) -> Vec<KnownError> {
+    let scored = known.filter_map(|(problem, header)| {
+        let told = word::words(&[&header.title, problem.symptom.as_deref().unwrap_or_default()]);
+        let shared = u32::try_from(telling.intersection(&told).count()).unwrap_or(u32::MAX);
+        fit(&header, &problem, (typed, text), shared)
+    });
+    let mut found: Vec<KnownError> = scored.collect();
+    // The sort is stable.
     found.sort_by_key(|one| std::cmp::Reverse(one.score));
     found.truncate(SUGGESTED);
     found
 }
 
 /// How well one fits, if it does: where it happens counts double for each step nearer, and one shared word alone is chance.
-fn fit(header: &Header, problem: &Problem, typed: &Typed, shared: u32) -> Option<KnownError> {
+fn fit(header: &Header, problem: &Problem, (typed, text): (&Typed, &str), shared: u32) -> Option<KnownError> {
     let same = |a: &Option<String>, b: &Option<String>| a.is_some() && a == b;
-    let text = format!("{} {}", typed.title, typed.description).to_lowercase();
     let code = problem.error_code.as_deref().is_some_and(|code| text.contains(&code.to_lowercase()));
     let item = header.configuration_item_id.is_some() && header.configuration_item_id == typed.configuration_item_id;
     let service = header.service_id.is_some() && header.service_id == typed.service_id;
@@ -182,10 +200,4 @@ fn fit(header: &Header, problem: &Problem, typed: &Typed, shared: u32) -> Option
         score,
         because: because.into_iter().map(|(fit, _)| fit).collect(),
     })
-}
-
-/// The words of some texts, in small letters.
-fn words(texts: &[&str]) -> BTreeSet<String> {
-    let words = texts.iter().flat_map(|text| text.split(|c: char| !c.is_alphanumeric()));
-    words.filter(|word| word.chars().count() >= SHORTEST).map(str::to_lowercase).collect()
 }

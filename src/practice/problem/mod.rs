@@ -6,12 +6,14 @@ pub mod incidents;
 pub mod known_error;
 mod lifecycle;
 mod rules;
+mod word;
 
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Moment,
+    db::AnyConnection,
     details_table,
     error::Result,
     id::RecordId,
@@ -128,9 +130,12 @@ impl Practice for ProblemPractice {
         public: false,
     };
 
+    fn ship(connection: &mut AnyConnection, _now: Moment) -> Result<()> {
+        word::ship(connection)
+    }
     fn settle(draft: &mut Draft<Problem>, desk: &mut Desk<'_, '_>) -> Result<()> {
         rules::derive(draft, desk.cause.at);
-        Ok(())
+        word::keep(draft, desk)
     }
     fn enter(draft: &mut Draft<Problem>, step: &Step, _desk: &mut Desk<'_, '_>) -> Result<()> {
         rules::enter(draft, step);

@@ -70,7 +70,7 @@ pub struct Affected {
     pub record: LinkedRecord,
     /// How many steps away.
     pub depth: i32,
-    /// Whether it is without redundancy: looking down, whether its failure alone would hit what was asked about, by this way.
+    /// Whether it is without redundancy: looking down, whether its failure alone would hit what was asked about, by whatever ways.
     pub critical: bool,
     /// Why: `dependency`, or `redundancy` where it hangs on a group.
     #[schema(examples("dependency"))]
@@ -129,6 +129,13 @@ pub fn impact(kernel: &Kernel, connection: &mut AnyConnection, caller: &Caller, 
         *by_kind.entry(kind.to_owned()).or_default() += 1;
         if chosen.len() < asked.limit && asked.kind.as_ref().is_none_or(|wanted| wanted == kind) {
             chosen.push(*reached);
+        }
+    }
+    if let (Direction::Down, Some(start)) = (asked.direction, walk.reached.first().map(|reached| reached.node)) {
+        let nodes: Vec<u32> = chosen.iter().map(|reached| reached.node).collect();
+        let critical = graph.critical(start, &nodes, &mut |nodes| serving(kernel, connection, &graph, nodes))?;
+        for (reached, critical) in chosen.iter_mut().zip(critical) {
+            reached.critical = critical;
         }
     }
     chosen.sort_by_key(|reached| (reached.depth, graph.nodes[reached.node as usize]));

@@ -195,7 +195,7 @@ pub fn create(
         created_by_id: desk.cause.caller.user,
         created_at: desk.cause.at,
     };
-    if row.is_there(connection)? {
+    if RelationRow::like(connection, from.0, &named.name, to.0)?.is_some() {
         return Err(Error::new(Code::Conflict, "These records are related like that already."));
     }
     let told = json!({"id": row.id, "relation": new.relation, "record_id": other.id, "group": new.group});
@@ -203,6 +203,29 @@ pub fn create(
     let outcome = desk.kernel.practice(kind.name)?.beside(desk, of, expected, aside)?;
     row.insert(desk.unit.connection()?)?;
     Ok((outcome, row.seen_from(of, &other, &types, new.group.clone())))
+}
+
+/// Puts a relation that `of` has in a group of it, as a change of `of`; nothing where it is in it.
+pub fn regroup(
+    desk: &mut Desk<'_, '_>,
+    kind: &'static Kind,
+    of: RecordId,
+    row: &RelationRow,
+    name: &str,
+) -> Result<()> {
+    let connection = desk.unit.settled(of)?;
+    store::visible(desk.kernel, connection, &desk.cause.caller, kind, of)?;
+    let group = group_of(connection, of, name)?;
+    if row.group_id == Some(group.id) {
+        return Ok(());
+    }
+    let old = group_names(connection, row.group_id.into_iter())?.into_values().next();
+    let told = |group: Option<&str>| json!({"id": row.id, "record_id": row.other(of), "group": group});
+    let aside = Aside::new("update", "regrouped", BESIDE, told(old.as_deref()), told(Some(name)));
+    desk.kernel.practice(kind.name)?.beside(desk, of, None, aside)?;
+    let this = diesel::update(relation::table.find(row.id));
+    this.set(relation::group_id.eq(group.id)).execute(desk.unit.connection()?)?;
+    Ok(())
 }
 
 /// Takes a relation away, as a change of `of`.
@@ -331,15 +354,6 @@ pub fn group_of(connection: &mut AnyConnection, of: RecordId, name: &str) -> Res
     })
 }
 
-/// Whether two records are related like that already.
-pub fn is_there(connection: &mut AnyConnection, from: RecordId, of: &str, to: RecordId) -> Result<bool> {
-    let same = relation::table
-        .filter(relation::from_id.eq(from))
-        .filter(relation::relation_type.eq(of))
-        .filter(relation::to_id.eq(to));
-    Ok(diesel::select(diesel::dsl::exists(same)).get_result(connection)?)
-}
-
 /// Refuses another end that can't be one.
 fn check_other(kernel: &Kernel, of: RecordId, other: &Header) -> Result<()> {
     if of == other.id {
@@ -363,9 +377,13 @@ pub fn depends(impacts: Impacts, is_inverse: bool) -> bool {
 }
 
 impl RelationRow {
-    /// Whether there is one like it.
-    fn is_there(&self, connection: &mut AnyConnection) -> Result<bool> {
-        is_there(connection, self.from_id, &self.relation_type, self.to_id)
+    /// The one of a type between two records.
+    pub fn like(connection: &mut AnyConnection, from: RecordId, of: &str, to: RecordId) -> Result<Option<Self>> {
+        let same = relation::table
+            .filter(relation::from_id.eq(from))
+            .filter(relation::relation_type.eq(of))
+            .filter(relation::to_id.eq(to));
+        Ok(same.first(connection).optional()?)
     }
 
     /// Adds it.

@@ -77,10 +77,14 @@ impl Drawing {
 
     /// What is rested on, with whether it is critical, and the way to it.
     fn foundation(&self, start: usize, depth: u8) -> BTreeMap<usize, (bool, Vec<usize>)> {
-        let walk = self.graph.foundation(self.nodes(&[start])[0], depth, &mut |nodes| Ok(self.up(nodes))).unwrap();
-        let way = |reached| walk.way(reached).iter().map(|step| self.number(step.node)).collect();
-        let reached = walk.reached.iter().filter(|r| r.edge.is_some());
-        reached.map(|r| (self.number(r.node), (r.critical, way(r)))).collect()
+        let Some(start) = self.nodes(&[start]).first().copied() else { return BTreeMap::new() };
+        let walk = self.graph.foundation(start, depth, &mut |nodes| Ok(self.up(nodes))).unwrap();
+        let way = |reached| walk.way(reached).iter().map(|step| self.number(step.node)).collect::<Vec<usize>>();
+        let reached: Vec<_> = walk.reached.iter().filter(|r| r.edge.is_some()).collect();
+        let nodes: Vec<u32> = reached.iter().map(|r| r.node).collect();
+        let critical = self.graph.critical(start, &nodes, &mut |nodes| Ok(self.up(nodes))).unwrap();
+        assert!(reached.iter().all(|r| way(r).len() == usize::from(r.depth) + 1 && r.depth <= depth));
+        reached.iter().zip(critical).map(|(r, critical)| (self.number(r.node), (critical, way(r)))).collect()
     }
 }
 
@@ -194,6 +198,26 @@ fn what_something_rests_on_is_critical_where_nothing_stands_in() {
 }
 
 #[test]
+fn what_all_of_a_group_share_is_critical() {
+    // 0 needs one of 1 and 2, which both rest on 3; a way round through 4 and 5 is longer.
+    let relations = [
+        (0, "depends_on", 1, Some(0)),
+        (0, "depends_on", 2, Some(0)),
+        (1, "depends_on", 3, None),
+        (2, "depends_on", 3, None),
+        (0, "depends_on", 4, None),
+        (4, "depends_on", 5, None),
+        (5, "depends_on", 3, None),
+    ];
+    let found = draw(6, &[(0, 1)], &relations, &[]).foundation(0, 2);
+    let critical: Vec<(usize, bool)> = found.iter().map(|(n, (critical, _))| (*n, *critical)).collect();
+    assert_eq!(critical, [(1, false), (2, false), (3, true), (4, true), (5, true)]);
+    assert_eq!(found[&3].1.len(), 3, "the way that is told is no longer than was asked for");
+    let shared = draw(4, &[(0, 1)], &relations[..4], &[]);
+    assert!(shared.foundation(0, 20)[&3].0);
+}
+
+#[test]
 fn a_way_leads_from_what_fails_to_what_is_hit() {
     let drawing =
         draw(4, &[], &[(3, "depends_on", 2, None), (1, "contains", 2, None), (1, "depends_on", 0, None)], &[]);
@@ -268,6 +292,21 @@ proptest! {
         let drawing = draw(RECORDS, &groups, &relations, &down.iter().copied().collect::<Vec<_>>());
         let found: BTreeSet<usize> = drawing.hit(&[start], u8::try_from(DEEPEST).unwrap()).into_keys().collect();
         prop_assert_eq!(found, oracle(&relations, &groups, &down, start));
+    }
+
+    #[test]
+    fn what_is_critical_is_what_the_oracle_says(
+        relations in prop::collection::vec(relation(), 0..40),
+        min_up in prop::array::uniform4(0..3_i32),
+        down in prop::collection::btree_set(0..RECORDS, 0..4),
+        start in 0..RECORDS,
+        depth in 1..6_u8,
+    ) {
+        let groups: Vec<(usize, i32)> = min_up.iter().enumerate().map(|(n, min_up)| (n, *min_up)).collect();
+        let drawing = draw(RECORDS, &groups, &relations, &down.iter().copied().collect::<Vec<_>>());
+        for (node, (critical, _)) in drawing.foundation(start, depth) {
+            prop_assert_eq!(critical, oracle(&relations, &groups, &down, node).contains(&start), "{}", node);
+        }
     }
 
     #[test]

@@ -23,7 +23,8 @@ pub struct Reached {
     pub edge: Option<Edge>,
     /// How many of the edge's group remain up; 0 where it is in none.
     pub left: u32,
-    /// Walking down: whether every step of the way is without redundancy.
+    /// Walking down: whether every step of the way is without redundancy. What fails alone may hit the start by several ways at once,
+    /// which [`Graph::critical`] tells.
     pub critical: bool,
 }
 
@@ -97,6 +98,12 @@ impl Groups<'_, '_> {
     fn left(&self, group: u32) -> u32 {
         self.left.get(&group).copied().unwrap_or(0)
     }
+
+    /// Whether what depends by this edge is hit when the other end fails.
+    fn is_needed(&self, edge: &Edge) -> bool {
+        let Some(group) = self.graph.groups.get(edge.group as usize) else { return true };
+        self.left(edge.group).saturating_sub(u32::from(self.is_up(edge.to))) < group.min_up
+    }
 }
 
 impl Walk {
@@ -139,6 +146,12 @@ impl Walk {
 impl Graph {
     /// What is hit when these fail.
     pub(super) fn failure(&self, starts: &[u32], depth: u8, up: &mut Up<'_>) -> Result<Walk> {
+        self.spread(starts, depth, up, None)
+    }
+
+    /// The same, going no further than to what is `within` a walk.
+    fn spread(&self, starts: &[u32], depth: u8, up: &mut Up<'_>, within: Option<&Walk>) -> Result<Walk> {
+        let is_within = |node: u32| within.is_none_or(|walk| walk.of(node).is_some());
         let mut walk = Walk::begin(self, starts);
         let mut groups = Groups { graph: self, ask: up, up: HashMap::default(), left: HashMap::default() };
         let mut counted: HashSet<(u32, u32), RandomState> = HashSet::default();
@@ -150,11 +163,11 @@ impl Graph {
                 break;
             }
             let edges = walk.reached[from..until].iter().flat_map(|r| self.dependants.of(r.node));
-            groups.look(edges)?;
+            groups.look(edges.filter(|edge| is_within(edge.to)))?;
             touched.clear();
             for place in from..until {
                 let failed = walk.reached[place].node;
-                for edge in self.dependants.of(failed) {
+                for edge in self.dependants.of(failed).iter().filter(|edge| is_within(edge.to)) {
                     if edge.group == ALONE {
                         walk.enter(Reached::by(edge, failed, level, 0));
                     } else if counted.insert((edge.group, failed)) {
@@ -193,19 +206,6 @@ impl Graph {
     /// What this rests on: whose failure could hit it.
     pub(super) fn foundation(&self, start: u32, depth: u8, up: &mut Up<'_>) -> Result<Walk> {
         let mut groups = Groups { graph: self, ask: up, up: HashMap::default(), left: HashMap::default() };
-        // What alone would hit it comes by a way without redundancy, wherever there is one.
-        let critical = self.descend(start, depth, &mut groups, true)?;
-        let mut walk = self.descend(start, depth, &mut groups, false)?;
-        for reached in &mut walk.reached {
-            match critical.of(reached.node) {
-                Some(other) => *reached = *other,
-                None => reached.critical = false,
-            }
-        }
-        Ok(walk)
-    }
-
-    fn descend(&self, start: u32, depth: u8, groups: &mut Groups<'_, '_>, critical: bool) -> Result<Walk> {
         let mut walk = Walk::begin(self, &[start]);
         let mut from = 0;
         for level in 1..=depth {
@@ -214,21 +214,38 @@ impl Graph {
                 break;
             }
             groups.look(walk.reached[from..until].iter().flat_map(|r| self.supports.of(r.node)))?;
-            for place in from..until {
-                let above = walk.reached[place].node;
-                for edge in self.supports.of(above) {
-                    let left = if edge.group == ALONE { 0 } else { groups.left(edge.group) };
-                    let needed = self.groups.get(edge.group as usize).map_or(1, |group| group.min_up);
-                    let lost = u32::from(groups.is_up(edge.to));
-                    let is_needed = edge.group == ALONE || left.saturating_sub(lost) < needed;
-                    if critical && !is_needed {
-                        continue;
+            // Of two ways that are as long, the one without redundancy is told.
+            for critical in [true, false] {
+                for place in from..until {
+                    let above = walk.reached[place];
+                    for edge in self.supports.of(above.node) {
+                        let left = if edge.group == ALONE { 0 } else { groups.left(edge.group) };
+                        if (above.critical && groups.is_needed(edge)) == critical {
+                            walk.enter(Reached { critical, ..Reached::by(edge, above.node, level, left) });
+                        }
                     }
-                    walk.enter(Reached::by(edge, above, level, left));
                 }
             }
             from = until;
         }
         Ok(walk)
+    }
+
+    /// Which of these, of what `start` rests on, would hit it if they alone failed, by whatever ways.
+    pub(super) fn critical(&self, start: u32, of: &[u32], up: &mut Up<'_>) -> Result<Vec<bool>> {
+        let mut known: HashMap<u32, bool, RandomState> = HashMap::default();
+        let mut once = |nodes: &[u32]| -> Result<Vec<bool>> {
+            let unknown: Vec<u32> = nodes.iter().copied().filter(|node| !known.contains_key(node)).collect();
+            if !unknown.is_empty() {
+                let told = up(&unknown)?;
+                known.extend(unknown.into_iter().zip(told));
+            }
+            Ok(nodes.iter().map(|node| known.get(node).copied().unwrap_or(false)).collect())
+        };
+        let deepest = u8::try_from(DEEPEST).unwrap_or(u8::MAX);
+        // What does not stand between the two need not be gone through, however much there is.
+        let between = self.foundation(start, deepest, &mut once)?;
+        let hits = |node: &u32| Ok(self.spread(&[*node], deepest, &mut once, Some(&between))?.of(start).is_some());
+        of.iter().map(hits).collect()
     }
 }

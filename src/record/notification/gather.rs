@@ -85,7 +85,7 @@ fn of_event(
 ) -> Result<Vec<MessageRow>> {
     let mut messages = Vec::new();
     let Some(header) = Header::find(connection, told.record_id)? else { return Ok(messages) };
-    let parts = part::of(connection, told, &header)?;
+    let parts = part::of(kernel, connection, told, &header)?;
     let names = part::names(told, &parts);
     if !templates.has_any(&names) {
         return Ok(messages);

@@ -13,7 +13,8 @@ use crate::{
     error::Result,
     id::{TeamId, UserId},
     record::{
-        approval::row::state, decide::ADMINISTRATORS, escalation, feed::Told, header::Header, outbox::NOTIFIED, watcher,
+        approval::row::state, decide::ADMINISTRATORS, escalation, feed::Told, header::Header, kernel::Kernel,
+        outbox::NOTIFIED, watcher,
     },
     schema::{approval, approval_stage, approval_voter, participant, role, team, team_member, user_account, user_role},
 };
@@ -37,6 +38,8 @@ pub enum Part {
     Approvers,
     /// Whom a policy names, and to whom somebody escalates.
     Named,
+    /// Who answers for it, when that person and the support team are asked to certify what is known of it.
+    Owner,
 }
 
 /// People, each with their parts.
@@ -54,6 +57,10 @@ pub fn names(told: &Told, parts: &Parts) -> Vec<String> {
     if told.event != asked && parts.values().any(|parts| parts.contains(&Part::Approvers)) {
         names.push(asked);
     }
+    let due = format!("{}{CERTIFICATION}due", told.kind);
+    if told.event.contains(CERTIFICATION) && told.event != due {
+        names.push(due);
+    }
     names
 }
 
@@ -61,9 +68,11 @@ pub fn names(told: &Told, parts: &Parts) -> Vec<String> {
 const ASSIGNED: &str = "assigned";
 /// Ends the name of what happened when people were asked whether they approve.
 const ASKED: &str = "approval_requested";
+/// Stands in the names of what happens while people are asked whether what is known of a record is right.
+const CERTIFICATION: &str = ".certification_";
 
 /// Everybody who has a part in what happened.
-pub fn of(connection: &mut AnyConnection, told: &Told, record: &Header) -> Result<Parts> {
+pub fn of(kernel: &Kernel, connection: &mut AnyConnection, told: &Told, record: &Header) -> Result<Parts> {
     let mut parts = Parts::new();
     let mut add = |part: Part, people: Vec<UserId>| {
         for person in people {
@@ -86,7 +95,25 @@ pub fn of(connection: &mut AnyConnection, told: &Told, record: &Header) -> Resul
     if told.event == NOTIFIED || escalation::calls(&told.event) {
         add(Part::Named, named(connection, &told.payload)?);
     }
+    if told.event.contains(CERTIFICATION) {
+        let (owner, team) = keepers(kernel, connection, record)?;
+        add(Part::Owner, owner.into_iter().collect());
+        if let Some(team) = team {
+            add(Part::Team, members(connection, team)?);
+        }
+    }
     Ok(parts)
+}
+
+/// Who answers for a record, and the team that looks after it, where its kind has them.
+fn keepers(
+    kernel: &Kernel,
+    connection: &mut AnyConnection,
+    record: &Header,
+) -> Result<(Option<UserId>, Option<TeamId>)> {
+    let shown = kernel.practice(&record.kind)?.render(connection, vec![record.clone()])?.pop().unwrap_or_default();
+    let word = |name: &str| shown.get(name).and_then(Value::as_str).unwrap_or_default();
+    Ok((word("owner_id").parse().ok(), word("support_team_id").parse().ok()))
 }
 
 fn members(connection: &mut AnyConnection, of: TeamId) -> Result<Vec<UserId>> {
@@ -150,6 +177,8 @@ mod tests {
         let asked = Parts::from([(UserId::new(), BTreeSet::from([Part::Approvers]))]);
         let next = told("incident.approval_voted", json!(["approval"]));
         assert_eq!(names(&next, &asked), ["incident.approval_voted", "incident.approval_requested"]);
+        let over = told("configuration_item.certification_overdue", json!(["certification"]));
+        assert_eq!(names(&over, &nobody), [over.event.clone(), "incident.certification_due".to_owned()]);
         let first = told("incident.approval_requested", json!(["approval"]));
         assert_eq!(names(&first, &asked), ["incident.approval_requested"]);
     }

@@ -55,7 +55,8 @@ pub struct NewMailTemplate {
     #[schema(required = false, max_length = 2000)]
     pub description: String,
     /// For which events: `incident.resolved`, `incident.*`, `*.resolved` or `*`. `incident.assigned` is told when a record is given to
-    /// somebody, `incident.approval_requested` when people are asked. `mail.digest` brings together what waited, and
+    /// somebody, `incident.approval_requested` when people are asked, `configuration_item.certification_due` whenever its owner and support
+    /// team are asked to certify what is known of it. `mail.digest` brings together what waited, and
     /// `mail.throttled` says that more follows in one.
     #[schema(max_length = 100, examples("incident.resolved"))]
     pub event: String,
@@ -64,7 +65,7 @@ pub struct NewMailTemplate {
     pub language: String,
     /// Who gets it, of those who may read the record. Nobody gets two messages about one event.
     #[serde(default)]
-    #[schema(required = false, max_items = 7)]
+    #[schema(required = false, max_items = 8)]
     pub audience: Vec<Part>,
     /// The subject, in Jinja's language. The record's number is put before it where it lacks it.
     #[schema(max_length = 400, examples("{{ record.title }}: resolved"))]
@@ -211,6 +212,8 @@ fn rank(languages: &[String], language: &str) -> Option<usize> {
 pub const SHIPPED: &[&str] = &[
     include_str!("../../../rules/mail-templates/approval-requested-de.json"),
     include_str!("../../../rules/mail-templates/approval-requested-en.json"),
+    include_str!("../../../rules/mail-templates/certification-due-de.json"),
+    include_str!("../../../rules/mail-templates/certification-due-en.json"),
     include_str!("../../../rules/mail-templates/digest-de.json"),
     include_str!("../../../rules/mail-templates/digest-en.json"),
     include_str!("../../../rules/mail-templates/escalated-de.json"),

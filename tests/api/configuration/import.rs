@@ -5,15 +5,15 @@ use serde_json::{Value, json};
 use super::{ITEMS, impact, item};
 use crate::support::{Answer, Person::*, Server};
 
-const IMPORTS: &str = "/api/v1/configuration-imports";
+pub const IMPORTS: &str = "/api/v1/configuration-imports";
 
 /// Starts an import and works it off; gives it, and its rows.
-async fn import(server: &Server, query: &str, content: Value) -> (Value, Vec<Value>) {
+pub async fn import(server: &Server, query: &str, content: Value) -> (Value, Vec<Value>) {
     let queued = server.post(&format!("{IMPORTS}?{query}"), content).by(Admin).expect(202).await;
     worked_off(server, &queued).await
 }
 
-async fn worked_off(server: &Server, queued: &Answer) -> (Value, Vec<Value>) {
+pub async fn worked_off(server: &Server, queued: &Answer) -> (Value, Vec<Value>) {
     assert!(server.assembly.jobs().work_off().await.unwrap() > 0);
     let path = format!("{IMPORTS}/{}", queued.field("id"));
     let done = server.get(&path).by(Admin).expect(200).await.json();
@@ -22,7 +22,7 @@ async fn worked_off(server: &Server, queued: &Answer) -> (Value, Vec<Value>) {
     (done, rows["items"].as_array().unwrap().clone())
 }
 
-fn outcomes(rows: &[Value]) -> Vec<&str> {
+pub fn outcomes(rows: &[Value]) -> Vec<&str> {
     rows.iter().map(|row| row["outcome"].as_str().unwrap()).collect()
 }
 
@@ -30,7 +30,7 @@ async fn count(server: &Server) -> String {
     server.get(&format!("{ITEMS}?count=true")).by(Admin).expect(200).await.field("total")
 }
 
-fn host(more: Value) -> Value {
+pub fn host(more: Value) -> Value {
     let mut host = json!({"key": "device:1", "class": "server", "title": "esx-1", "state": "live", "attributes": {"serial_number": "S-1", "memory_mib": 1024}});
     host.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     host

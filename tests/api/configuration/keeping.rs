@@ -42,15 +42,19 @@ async fn a_baseline_is_compared_with_now_and_with_another() {
         assert_eq!(of("web")["changes"], json!([{"field": "attributes.memory_mib", "from": 1024, "to": 2048}]));
         assert_eq!(of("web")["relations_removed"][0]["record_id"], old);
         assert_eq!(of("web")["relations_added"][0]["record_id"], host);
+        // The other end of a relation is told of it, too.
+        let theirs = json!([{"relation": "runs", "record_id": web, "group": null}]);
+        assert_eq!((&of("host")["how"], &of("host")["relations_added"]), (&json!("changed"), &theirs));
+        assert_eq!(of("old")["relations_removed"], theirs);
         assert_eq!(of("new")["how"], "added");
         // What is there still but fits the filter no more has changed; in the other baseline it is not.
         assert_eq!(of("old")["how"], if query.is_empty() { "changed" } else { "removed" });
-        assert_eq!(found.len(), 3);
+        assert_eq!(found.len(), 4);
     }
     let page = differences("?limit=2".to_owned()).expect(200).await.json();
     assert_eq!(page["items"].as_array().unwrap().len(), 2);
     let next = format!("?limit=2&cursor={}", page["next_cursor"].as_str().unwrap());
-    assert_eq!(differences(next).expect(200).await.json()["items"].as_array().unwrap().len(), 1);
+    assert_eq!(differences(next).expect(200).await.json()["items"].as_array().unwrap().len(), 2);
     server.ask(Method::DELETE, &path).by(Alex).expect(403).await;
     server.ask(Method::DELETE, &path).by(Admin).expect(204).await;
     server.get(&path).by(Admin).expect(404).await;
@@ -106,6 +110,31 @@ async fn health_tells_how_many_fail_and_lists_them() {
 }
 
 #[actix_web::test]
+async fn a_class_may_need_more_attributes_than_a_filter_compares() {
+    let server = Server::start().await;
+    let names: Vec<String> = (0..120).map(|n| format!("needed_{n}")).collect();
+    let attribute = |name: &String| json!({"name": name, "label": "A", "field_type": "text", "recommended": true});
+    let attributes: Vec<Value> = names.iter().map(attribute).collect();
+    let class = json!({"name": "wide", "label": "Wide", "attributes": attributes});
+    server.post("/api/v1/classes", class).by(Admin).expect(201).await;
+    let whole: Value = names.iter().map(|name| (name.clone(), json!("x"))).collect();
+    item(&server, "wide", "whole", whole.clone()).await;
+    let mut last = whole;
+    last["needed_119"] = Value::Null;
+    item(&server, "wide", "last", last).await;
+    item(&server, "wide", "bare", json!({})).await;
+    // What is retired is no duplicate of anything.
+    for title in ["one", "two"] {
+        let id = item(&server, "server", title, json!({"serial_number": "S-1"})).await;
+        server.post(&format!("{ITEMS}/{id}/retire"), json!({})).by(Admin).expect(200).await;
+    }
+    let health = server.get("/api/v1/configuration-health").by(Alex).expect(200).await.json();
+    let failing: Vec<&Value> = health["complete"].as_array().unwrap().iter().map(|check| &check["failing"]).collect();
+    assert_eq!((failing, &health["complete_percent"]), (vec![&json!(1), &json!(2)], &json!(33.3)));
+    assert_eq!(health["duplicates"], json!([]));
+}
+
+#[actix_web::test]
 async fn a_campaign_asks_reminds_and_tells_how_far_it_is() {
     let server = Server::start().await;
     let network = people::team(&server.assembly, "network").to_string();
@@ -137,11 +166,12 @@ async fn a_campaign_asks_reminds_and_tells_how_far_it_is() {
             .collect::<Vec<_>>()
     };
     for (at, expected) in [
-        ("2026-03-09T11:00:00Z", &["created"][..]),
-        ("2026-03-10T11:00:00Z", &["certification_due", "created"][..]),
-        ("2026-03-12T11:00:00Z", &["certification_due", "created"][..]),
-        ("2026-03-13T11:00:00Z", &["certification_overdue", "certification_due", "created"][..]),
-        ("2026-03-20T11:00:00Z", &["certification_overdue", "certification_due", "created"][..]),
+        ("2026-03-03T11:00:00Z", &["certification_asked", "created"][..]),
+        ("2026-03-09T11:00:00Z", &["certification_asked", "created"][..]),
+        ("2026-03-10T11:00:00Z", &["certification_due", "certification_asked", "created"][..]),
+        ("2026-03-12T11:00:00Z", &["certification_due", "certification_asked", "created"][..]),
+        ("2026-03-13T11:00:00Z", &["certification_overdue", "certification_due", "certification_asked", "created"][..]),
+        ("2026-03-20T11:00:00Z", &["certification_overdue", "certification_due", "certification_asked", "created"][..]),
     ] {
         server.at(at);
         server.assembly.jobs().fire_timers().await.unwrap();

@@ -1,17 +1,19 @@
 //! One row of an import: recognised, reconciled, written through the one write path.
+//!
+//! A state is reconciled as fields are, and reached by the one step that leads there; where none does, the rest of the row stands.
 
 use std::{collections::HashMap, sync::Arc};
 
-use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::{
-    Asked, Item, Outcome,
+    Ground, Item, Outcome,
     identify::{Identity, Said, identify},
-    reconcile::{Weights, holder},
+    reconcile::{STATE, borrowed, holder_of},
     row::{OriginRow, SeenRow},
+    said::{body, spoken},
 };
 use crate::{
     error::{Error, FieldError, Result},
@@ -19,16 +21,20 @@ use crate::{
     practice::configuration_item::ConfigurationItemPractice,
     record::{
         class::{Class, Classes, PLACE},
-        input::{is_empty, pointer},
         kind::Kind,
         practice::Practice,
         step::StepChoice,
         store::Desk,
     },
-    schema::{organisation, team, user_account},
 };
 
 const KIND: &Kind = &ConfigurationItemPractice::KIND;
+/// The longest text by which a row, or the end of a relation, is found.
+const KEY: usize = 200;
+/// So much of a title is told.
+pub(super) const SHOWN: usize = 255;
+/// Stands in the place of a source where no step leads to a state.
+const LIFECYCLE: &str = "lifecycle";
 
 /// What became of a row, and why.
 #[derive(Clone, Debug)]
@@ -79,7 +85,7 @@ pub struct KeptField {
     pub holds: Value,
     /// What the source says.
     pub says: Value,
-    /// Whose word stands.
+    /// Whose word stands; `lifecycle` where no step leads to the state.
     #[schema(examples("inventory"))]
     pub source: String,
 }
@@ -102,9 +108,12 @@ pub struct Known {
     pub before: Arc<Maps>,
     /// What goes with this transaction.
     pub now: Maps,
-    teams: HashMap<String, Option<TeamId>>,
-    users: HashMap<String, Option<UserId>>,
-    organisations: HashMap<String, Option<OrganisationId>>,
+    /// Teams by name, those that are seen.
+    pub(super) teams: HashMap<String, Option<TeamId>>,
+    /// People by the names that they sign in with.
+    pub(super) users: HashMap<String, Option<UserId>>,
+    /// Organisations by name.
+    pub(super) organisations: HashMap<String, Option<OrganisationId>>,
 }
 
 impl Maps {
@@ -130,6 +139,15 @@ impl Known {
         [&self.now, &*self.before].iter().find_map(|maps| maps.signatures.get(signature)).copied()
     }
 
+    /// The row that has named the same thing before.
+    fn earlier(&self, identity: &Identity, signature: Option<&str>) -> Option<usize> {
+        match identity {
+            Identity::Known(id) => self.row_of(*id),
+            Identity::New => signature.and_then(|words| self.row_like(words)),
+            Identity::Ambiguous(_) => None,
+        }
+    }
+
     /// The record that a row gave this key.
     pub fn keyed(&self, key: &str) -> Option<RecordId> {
         [&self.now, &*self.before].iter().find_map(|maps| maps.keys.get(key)).copied()
@@ -153,222 +171,118 @@ impl Told {
 ///
 /// # Errors
 /// The transaction is spoilt; what is wrong with the row itself is told.
-pub fn item(
-    desk: &mut Desk<'_, '_>,
-    asked: &Asked,
-    weights: &Weights,
-    known: &mut Known,
-    (at, item): (usize, &Item),
-) -> Result<Told> {
-    let title = item.title.clone().or_else(|| item.key.clone()).unwrap_or_default();
+pub fn item(desk: &mut Desk<'_, '_>, ground: &Ground, known: &mut Known, (at, item): (usize, &Item)) -> Result<Told> {
+    let key = item.key.as_deref().filter(|key| !key.trim().is_empty());
+    let title: String = item.title.as_deref().or(key).unwrap_or_default().chars().take(SHOWN).collect();
+    let refused = |wrong: Vec<FieldError>| Ok(Told::refused(&title, at, wrong));
+    if let Some(wrong) = key.and_then(|key| too_long("/key", key)) {
+        return refused(vec![wrong]);
+    }
     let classes = desk.kernel.classes(desk.unit.reference(), KIND)?;
-    let Some(name) = item.class.as_ref().or(asked.class.as_ref()) else {
+    let Some(name) = item.class.as_ref().or(ground.asked.class.as_ref()) else {
         let detail = "`class` is required, here or of the whole import.";
-        return Ok(Told::refused(&title, at, vec![FieldError::new("/class", "required", detail)]));
+        return refused(vec![FieldError::new("/class", "required", detail)]);
     };
     let class = match classes.usable(name) {
         Ok(class) => class,
-        Err(wrong) => return Ok(Told::refused(&title, at, vec![wrong])),
+        Err(wrong) => return refused(vec![wrong]),
     };
-    let said = Said { key: item.key.as_deref(), title: item.title.as_deref(), attributes: &item.attributes };
-    let identity = identify(desk, &asked.source, class, &said)?;
-    let signature = said.signature(class);
-    let earlier = match &identity {
-        Identity::Known(id) => known.row_of(*id),
-        Identity::New => signature.as_ref().and_then(|words| known.row_like(words)),
-        Identity::Ambiguous(_) => None,
-    };
-    if let Some(other) = earlier {
+    let words = Said { key, title: item.title.as_deref(), attributes: &item.attributes };
+    let identity = identify(desk, &ground.asked.source, class, &words)?;
+    let signature = words.signature(class);
+    if let Some(other) = known.earlier(&identity, signature.as_deref()) {
         let mut told = Told::new(Outcome::Ambiguous, None, &title);
         let detail = format!("This is the same as row {other} of the import.");
         told.detail.errors.push(FieldError::new(format!("/items/{at}"), "same_as", detail));
         return Ok(told);
     }
-    let said = match spoken(desk, known, class, item)? {
+    let said = match spoken(desk, ground, known, (class, item))? {
         Ok(said) => said,
-        Err(wrong) => return Ok(Told::refused(&title, at, wrong)),
+        Err(wrong) => return refused(wrong),
     };
+    let row = Row { at, state: item.state.as_deref(), class, said: &said };
     let told = match identity {
         Identity::Ambiguous(candidates) => {
             let mut told = Told::new(Outcome::Ambiguous, None, &title);
             told.detail.candidates = candidates;
             told
         }
-        Identity::New => create(desk, (at, item), class, &said, &title)?,
-        Identity::Known(id) => update(desk, (&classes, class), asked, weights, (at, item), id, &said)?,
+        Identity::New => create(desk, &row, &title)?,
+        Identity::Known(id) => update(desk, ground, &classes, &row, id)?,
     };
     if let Some(id) = told.record {
         known.now.records.insert(id, at);
         known.now.signatures.extend(signature.map(|words| (words, at)));
-        known.now.keys.extend(item.key.clone().map(|key| (key, id)));
-        remember(desk, asked, weights, item, id, &said)?;
+        known.now.keys.extend(key.map(|key| (key.to_owned(), id)));
+        remember(desk, ground, (key, &row), id, &told)?;
     }
     Ok(told)
 }
 
-/// What a row says, field by field, in the form in which it is stored; or every place that is wrong.
-fn spoken(
-    desk: &mut Desk<'_, '_>,
-    known: &mut Known,
-    class: &Class,
-    item: &Item,
-) -> Result<std::result::Result<Map<String, Value>, Vec<FieldError>>> {
-    let mut said = Map::new();
-    let mut wrong = Vec::new();
-    let texts = [
-        ("title", &item.title),
-        ("description", &item.description),
-        ("environment", &item.environment),
-        ("criticality", &item.criticality),
-    ];
-    for (field, text) in texts {
-        said.extend(text.clone().map(|text| (field.to_owned(), Value::from(text))));
-    }
-    let c = desk.unit.connection()?;
-    let mut named = |given: &str, field: &str, id: &str, found: Option<Value>| match found {
-        Some(found) => drop(said.insert(id.to_owned(), found)),
-        None => {
-            let detail = format!("There is no {} `{given}`.", field.replace('_', " "));
-            wrong.push(FieldError::new(pointer(field), "no_such_reference", detail));
-        }
-    };
-    if let Some(name) = &item.owner {
-        if !known.users.contains_key(name) {
-            let active = user_account::table.filter(user_account::active.eq(true));
-            let found = active.filter(user_account::user_name.eq(name)).select(user_account::id).first(c).optional()?;
-            known.users.insert(name.clone(), found);
-        }
-        named(name, "owner", "owner_id", known.users.get(name).copied().flatten().map(|id| id.to_string().into()));
-    }
-    if let Some(name) = &item.support_team {
-        if !known.teams.contains_key(name) {
-            let active = team::table.filter(team::active.eq(true));
-            let found = active.filter(team::name.eq(name)).select(team::id).first(c).optional()?;
-            known.teams.insert(name.clone(), found);
-        }
-        let found = known.teams.get(name).copied().flatten().map(|id| id.to_string().into());
-        named(name, "support_team", "support_team_id", found);
-    }
-    if let Some(name) = &item.organisation {
-        if !known.organisations.contains_key(name) {
-            let active = organisation::table.filter(organisation::active.eq(true));
-            let found = active.filter(organisation::name.eq(name)).select(organisation::id).first(c).optional()?;
-            known.organisations.insert(name.clone(), found);
-        }
-        let found = known.organisations.get(name).copied().flatten().map(|id| id.to_string().into());
-        named(name, "organisation", "organisation_id", found);
-    }
-    if let Some(state) = item.state.as_ref().filter(|state| KIND.lifecycle.state(state).is_none()) {
-        let near = crate::error::did_you_mean(state, KIND.lifecycle.states.iter().map(|s| s.name));
-        wrong.push(FieldError::new("/state", "not_a_choice", format!("There is no state `{state}`{near}.")));
-    }
-    let given: Map<String, Value> =
-        item.attributes.iter().filter(|(_, value)| !value.is_null()).map(|(n, v)| (n.clone(), v.clone())).collect();
-    let (attributes, errors) = class.merge(Map::new(), Some(given.into()), false)?;
-    wrong.extend(errors);
-    said.extend(attributes.into_iter().map(|(name, value)| (format!("{PLACE}.{name}"), value)));
-    Ok(if wrong.is_empty() { Ok(said) } else { Err(wrong) })
+/// A row whose words were read.
+struct Row<'a> {
+    at: usize,
+    state: Option<&'a str>,
+    class: &'a Class,
+    said: &'a Map<String, Value>,
 }
 
-/// What is said as the body of a write.
-fn body(said: &Map<String, Value>) -> Map<String, Value> {
-    let mut body = Map::new();
-    let mut attributes = Map::new();
-    for (field, value) in said {
-        match field.strip_prefix("attributes.") {
-            Some(name) => attributes.insert(name.to_owned(), value.clone()),
-            None => body.insert(field.clone(), value.clone()),
-        };
-    }
-    if !attributes.is_empty() {
-        body.insert(PLACE.to_owned(), attributes.into());
-    }
-    body
+/// Refuses a text by which something is found and that is longer than any that is stored.
+pub(super) fn too_long(place: &str, text: &str) -> Option<FieldError> {
+    let detail = format!("It has at most {KEY} characters.");
+    (text.chars().count() > KEY).then(|| FieldError::new(place, "too_long", detail))
 }
 
-fn create(
-    desk: &mut Desk<'_, '_>,
-    (at, item): (usize, &Item),
-    class: &Class,
-    said: &Map<String, Value>,
-    title: &str,
-) -> Result<Told> {
-    let mut body = body(said);
-    body.insert("class".to_owned(), class.name.clone().into());
+fn create(desk: &mut Desk<'_, '_>, row: &Row<'_>, title: &str) -> Result<Told> {
+    let mut body = body(row.said);
+    body.insert("class".to_owned(), row.class.name.clone().into());
+    let initial = KIND.lifecycle.initial;
+    let to = row.state.filter(|to| leads(initial, to));
     let (kernel, cause) = (desk.kernel, desk.cause);
     let made = desk.unit.attempt(|unit| {
         let mut desk = Desk { kernel, unit, cause };
         let made = kernel.practice(KIND.name)?.create(&mut desk, body)?;
-        take_to(&mut desk, made.id, KIND.lifecycle.initial, item.state.as_deref())?;
+        take_to(&mut desk, made.id, to)?;
         Ok(made.id)
     })?;
     Ok(match made {
-        Ok(id) => Told::new(Outcome::Created, Some(id), title),
+        Ok(id) => {
+            let mut told = Told::new(Outcome::Created, Some(id), title);
+            let unreached = row.state.filter(|wanted| *wanted != initial && to.is_none());
+            told.detail.kept.extend(unreached.map(|wanted| kept(STATE, initial.into(), wanted.into(), LIFECYCLE)));
+            told
+        }
         Err(e) if e.source.is_some() => return Err(e),
-        Err(e) => Told::refused(title, at, reasons(e)),
+        Err(e) => Told::refused(title, row.at, reasons(e)),
     })
 }
 
-fn update(
-    desk: &mut Desk<'_, '_>,
-    (classes, class): (&Classes, &Class),
-    asked: &Asked,
-    weights: &Weights,
-    (at, item): (usize, &Item),
-    id: RecordId,
-    said: &Map<String, Value>,
-) -> Result<Told> {
+fn update(desk: &mut Desk<'_, '_>, ground: &Ground, classes: &Classes, row: &Row<'_>, id: RecordId) -> Result<Told> {
     let (kernel, cause) = (desk.kernel, desk.cause);
     let practice = kernel.practice(KIND.name)?;
     let now = present(desk, id)?;
     let title = now.get("title").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let origins = OriginRow::of_record(desk.unit.connection()?, id)?;
-    let mut detail = Detail::default();
-    let mut changed = Map::new();
-    for (field, says) in said {
-        let holds = held(&now, field);
-        if holds == *says {
-            continue;
-        }
-        let text = holds.to_string();
-        let holder = holder(origins.get(field), &text, is_blank(field, &holds));
-        if weights.may_write(&asked.source, field, holder, cause.at) {
-            detail.changes.push(ImportChange { field: field.clone(), from: holds, to: says.clone() });
-            changed.insert(field.clone(), says.clone());
-        } else {
-            let source = holder.map_or("", |(source, _)| source).to_owned();
-            detail.kept.push(KeptField { field: field.clone(), holds, says: says.clone(), source });
-        }
-    }
+    let (mut detail, changed) = weigh(desk, ground, row, id, &now)?;
+    let to = changed.get(STATE).and_then(Value::as_str).map(str::to_owned);
     let mut body = body(&changed);
+    body.remove(STATE);
     // A class further down says more of it; any other is left to people.
-    let old = now.get("class").and_then(Value::as_str).unwrap_or_default();
+    let (old, class) = (now.get("class").and_then(Value::as_str).unwrap_or_default(), row.class);
     if old != class.name && classes.get(&class.name).is_some_and(|class| class.line.iter().any(|above| above == old)) {
-        detail.changes.push(ImportChange {
-            field: "class".to_owned(),
-            from: old.into(),
-            to: class.name.clone().into(),
-        });
-        body.insert("class".to_owned(), class.name.clone().into());
-    }
-    let state = now.get("state").and_then(Value::as_str).unwrap_or_default().to_owned();
-    if let Some(wanted) = item.state.as_ref().filter(|wanted| **wanted != state) {
-        detail.changes.push(ImportChange {
-            field: "state".to_owned(),
-            from: state.clone().into(),
-            to: wanted.clone().into(),
-        });
+        let to = class.name.clone();
+        detail.changes.push(ImportChange { field: "class".to_owned(), from: old.into(), to: to.clone().into() });
+        body.insert("class".to_owned(), to.into());
     }
     let written = desk.unit.attempt(|unit| {
         let mut desk = Desk { kernel, unit, cause };
         if !body.is_empty() {
             practice.change(&mut desk, id, None, body)?;
         }
-        take_to(&mut desk, id, &state, item.state.as_deref())
+        take_to(&mut desk, id, to.as_deref())
     })?;
     match written {
         Err(e) if e.source.is_some() => Err(e),
-        Err(e) => Ok(Told { record: Some(id), ..Told::refused(&title, at, reasons(e)) }),
+        Err(e) => Ok(Told { record: Some(id), ..Told::refused(&title, row.at, reasons(e)) }),
         Ok(()) => {
             let outcome = if detail.changes.is_empty() { Outcome::Unchanged } else { Outcome::Updated };
             Ok(Told { detail, ..Told::new(outcome, Some(id), &title) })
@@ -376,30 +290,77 @@ fn update(
     }
 }
 
-/// Remembers that the source has told of the record, and what it has said that stands.
+/// What of a row is to be written, and what stands by the word of others.
+fn weigh(
+    desk: &mut Desk<'_, '_>,
+    ground: &Ground,
+    row: &Row<'_>,
+    id: RecordId,
+    now: &Map<String, Value>,
+) -> Result<(Detail, Map<String, Value>)> {
+    let at = desk.cause.at;
+    let connection = desk.unit.connection()?;
+    let origins = OriginRow::of_record(connection, id)?;
+    let (mut detail, mut changed) = (Detail::default(), Map::new());
+    for (field, says) in row.all() {
+        let holds = held(now, field);
+        if holds == says {
+            continue;
+        }
+        let holder = holder_of(connection, (id, &origins), field, &holds)?;
+        let is_open = field != STATE || leads(holds.as_str().unwrap_or_default(), says.as_str().unwrap_or_default());
+        if !is_open {
+            detail.kept.push(kept(field, holds, says, LIFECYCLE));
+        } else if ground.weights.may_write(&ground.asked.source, field, borrowed(&holder), at) {
+            detail.changes.push(ImportChange { field: field.to_owned(), from: holds, to: says.clone() });
+            changed.insert(field.to_owned(), says);
+        } else {
+            let source = holder.map(|(source, _)| source).unwrap_or_default();
+            detail.kept.push(kept(field, holds, says, &source));
+        }
+    }
+    Ok((detail, changed))
+}
+
+impl Row<'_> {
+    /// All that it says, the state with the fields.
+    fn all(&self) -> impl Iterator<Item = (&str, Value)> {
+        let fields = self.said.iter().map(|(field, says)| (field.as_str(), says.clone()));
+        fields.chain(self.state.map(|state| (STATE, Value::from(state))))
+    }
+}
+
+fn kept(field: &str, holds: Value, says: Value, source: &str) -> KeptField {
+    KeptField { field: field.to_owned(), holds, says, source: source.to_owned() }
+}
+
+/// Remembers that the source has told of the record, and what it has said that stands. What was there already stays with the one who
+/// has said it, unless the source may write it.
 fn remember(
     desk: &mut Desk<'_, '_>,
-    asked: &Asked,
-    weights: &Weights,
-    item: &Item,
+    ground: &Ground,
+    (key, row): (Option<&str>, &Row<'_>),
     id: RecordId,
-    said: &Map<String, Value>,
+    told: &Told,
 ) -> Result<()> {
     let seen_at = desk.cause.at;
-    let source = asked.source.clone();
+    let source = &ground.asked.source;
     let now = present(desk, id)?;
     let connection = desk.unit.connection()?;
-    let seen = SeenRow { record_id: id, source: source.clone(), external_key: item.key.clone(), seen_at };
+    let seen = SeenRow { record_id: id, source: source.clone(), external_key: key.map(str::to_owned), seen_at };
     seen.put(connection)?;
     let origins = OriginRow::of_record(connection, id)?;
+    let is_new = told.outcome == Outcome::Created;
     let mut rows = Vec::new();
-    for (field, says) in said.iter().filter(|(field, says)| held(&now, field) == **says) {
-        let value = says.to_string();
-        // What was confirmed by a source that may not write it still stands by the word of the one that may.
-        let by_hand = origins.get(field).filter(|origin| origin.value == value);
-        let holder = by_hand.map(|origin| (origin.source.as_str(), Some(origin.seen_at)));
-        if weights.may_write(&source, field, holder, seen_at) {
-            rows.push(OriginRow { record_id: id, field: field.clone(), source: source.clone(), value, seen_at });
+    for (field, says) in row.all().filter(|(field, says)| held(&now, field) == *says) {
+        let is_written = is_new || told.detail.changes.iter().any(|change| change.field == field);
+        let is_theirs = is_written || {
+            let holder = holder_of(connection, (id, &origins), field, &says)?;
+            ground.weights.may_write(source, field, borrowed(&holder), seen_at)
+        };
+        if is_theirs {
+            let (field, value) = (field.to_owned(), says.to_string());
+            rows.push(OriginRow { record_id: id, field, source: source.clone(), value, seen_at });
         }
     }
     OriginRow::put(connection, id, &rows)
@@ -422,15 +383,14 @@ fn held(now: &Map<String, Value>, field: &str) -> Value {
     found.cloned().unwrap_or_default()
 }
 
-/// Whether nobody has said it: it is as a new record has it.
-fn is_blank(field: &str, value: &Value) -> bool {
-    is_empty(Some(value))
-        || matches!((field, value.as_str()), ("environment", Some("production")) | ("criticality", Some("bronze")))
+/// Whether a step leads from one state to another.
+fn leads(from: &str, to: &str) -> bool {
+    KIND.lifecycle.step_between(from, to).is_some()
 }
 
 /// Takes a record to a state, by the one step that leads there.
-fn take_to(desk: &mut Desk<'_, '_>, id: RecordId, from: &str, to: Option<&str>) -> Result<()> {
-    let Some(to) = to.filter(|to| *to != from) else { return Ok(()) };
+fn take_to(desk: &mut Desk<'_, '_>, id: RecordId, to: Option<&str>) -> Result<()> {
+    let Some(to) = to else { return Ok(()) };
     let practice = desk.kernel.practice(KIND.name)?;
     let step = StepChoice::To(to.to_owned());
     match practice.step(desk, id, None, &step, Map::new()) {
@@ -441,7 +401,7 @@ fn take_to(desk: &mut Desk<'_, '_>, id: RecordId, from: &str, to: Option<&str>) 
 }
 
 /// Why something was refused, place by place.
-fn reasons(refused: Error) -> Vec<FieldError> {
+pub(super) fn reasons(refused: Error) -> Vec<FieldError> {
     if refused.errors.is_empty() {
         return vec![FieldError::new("", refused.code.as_str(), refused.detail)];
     }

@@ -1,4 +1,5 @@
-//! Which record a row of an import is: by the key that its source has for it, then by what its class says, the best way first.
+//! Which record a row of an import is: by the key that its source has for it, then by what its class says, the best way first. What is
+//! retired is recognised by its key alone: a name or an address may have gone to another thing since.
 
 use serde_json::{Map, Value};
 
@@ -6,7 +7,7 @@ use super::row::SeenRow;
 use crate::{
     error::Result,
     id::RecordId,
-    practice::configuration_item::{ConfigurationItem, ConfigurationItemPractice},
+    practice::configuration_item::{ConfigurationItem, ConfigurationItemPractice, health::IN_USE},
     record::{
         class::{Class, PLACE},
         input::is_empty,
@@ -78,9 +79,8 @@ pub fn identify(desk: &mut Desk<'_, '_>, source: &str, class: &Class, said: &Sai
     for way in &class.identification {
         let Some(words) = said.all(way) else { continue };
         let mut found = Vec::new();
-        for candidate in candidates(desk, &words)? {
-            let fits = is_of_line(desk, class, &candidate.class)?;
-            if fits && !contradicts(&better, said, &candidate)? {
+        for candidate in candidates(desk, class, &words)? {
+            if !contradicts(&better, said, &candidate)? {
                 found.push(candidate.record_id);
             }
         }
@@ -93,8 +93,8 @@ pub fn identify(desk: &mut Desk<'_, '_>, source: &str, class: &Class, said: &Sai
     Ok(Identity::New)
 }
 
-/// The records of which all these words are true.
-fn candidates(desk: &mut Desk<'_, '_>, words: &[(&str, Value)]) -> Result<Vec<ConfigurationItem>> {
+/// The records in use of which all these words are true, and whose class is this one, above it or below it.
+fn candidates(desk: &mut Desk<'_, '_>, class: &Class, words: &[(&str, Value)]) -> Result<Vec<ConfigurationItem>> {
     let conditions = words.iter().map(|(name, value)| {
         let field = if matches!(*name, "title" | "number") { (*name).to_owned() } else { format!("{PLACE}.{name}") };
         match value {
@@ -104,7 +104,9 @@ fn candidates(desk: &mut Desk<'_, '_>, words: &[(&str, Value)]) -> Result<Vec<Co
             }
         }
     });
-    let filter = conditions.collect::<Vec<_>>().join(" AND ");
+    let above = class.line.iter().map(|name| format!("class = {name}"));
+    let of_line = std::iter::once(format!("is_a = {}", class.name)).chain(above).collect::<Vec<_>>().join(" OR ");
+    let filter = conditions.chain([format!("({of_line})"), IN_USE.to_owned()]).collect::<Vec<_>>().join(" AND ");
     let (kernel, cause) = (desk.kernel, desk.cause);
     let connection = desk.unit.connection()?;
     let asked = Asked { filter: Some(filter), sort: Some("opened_at".to_owned()), ..Asked::default() };
@@ -115,13 +117,6 @@ fn candidates(desk: &mut Desk<'_, '_>, words: &[(&str, Value)]) -> Result<Vec<Co
     let ids: Vec<RecordId> =
         list.following(connection, None, CANDIDATES)?.into_iter().map(|header| header.id).collect();
     ConfigurationItem::load(connection, &ids)
-}
-
-/// Whether one of the two classes is above the other, or both are one.
-fn is_of_line(desk: &mut Desk<'_, '_>, class: &Class, other: &str) -> Result<bool> {
-    let classes = desk.kernel.classes(desk.unit.reference(), KIND)?;
-    let theirs = classes.get(other).map(|class| class.line.as_slice()).unwrap_or_default();
-    Ok(class.line.iter().any(|name| name == other) || theirs.contains(&class.name))
 }
 
 /// Whether a record that fits by a weaker way is another one by a better: both say something there, and not the same.

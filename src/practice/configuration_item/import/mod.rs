@@ -4,17 +4,27 @@
 //! field by field ([`reconcile`]): a source of lower priority does not overwrite what one of higher priority has said, unless that is
 //! stale. A rehearsal does the same in transactions that are taken back ([`run`]), so that it tells what the import would come to.
 //!
-//! - [`row`]: the tables; [`apply`]: one row.
+//! - [`row`]: the tables; [`apply`]: one row, [`said`]: what it says; [`relation`]: one relation.
+//!
+//! What is written is written with the server's rights, but what is named is found with those of whoever asked: an import tells of, and
+//! relates, what its caller sees and may change.
 
 pub mod apply;
 pub mod identify;
 pub mod reconcile;
+pub mod relation;
 pub mod row;
 pub mod run;
+pub mod said;
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
+
+use self::reconcile::Weights;
+use crate::auth::{caller::Caller, horizon::Horizon};
 
 /// The kind of its jobs.
 pub const KIND: &str = "configuration_import";
@@ -122,8 +132,28 @@ pub struct Asked {
     pub class: Option<String>,
     /// A filter: what it finds and no row names is missing.
     pub scope: Option<String>,
-    /// What it says.
+    /// What it says. It stands beside the job: those who follow it need nothing of it.
+    #[serde(default, skip_serializing_if = "Content::is_empty")]
     pub content: Content,
+}
+
+/// All that rows are taken in by.
+pub struct Ground {
+    /// What is to be done.
+    pub asked: Asked,
+    /// Whose word counts how much.
+    pub weights: Weights,
+    /// Who asked for it.
+    pub caller: Arc<Caller>,
+    /// Whom they see.
+    pub horizon: Horizon,
+}
+
+impl Content {
+    /// Whether it says nothing.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty() && self.relations.is_empty()
+    }
 }
 
 /// What became of a row.

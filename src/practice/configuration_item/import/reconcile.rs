@@ -4,8 +4,16 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::TimeDelta;
 
+use serde_json::Value;
+
 use super::row::{OriginRow, SourceRow};
-use crate::{clock::Moment, db::AnyConnection, error::Result};
+use crate::{
+    clock::Moment,
+    db::AnyConnection,
+    error::Result,
+    id::RecordId,
+    record::{history, input::is_empty},
+};
 
 /// Who has said what nobody imported.
 pub const MANUAL: &str = "manual";
@@ -57,6 +65,43 @@ impl Weights {
             _ => false,
         }
     }
+}
+
+/// The state, which is reconciled as fields are.
+pub const STATE: &str = "state";
+/// What a new record has where nobody says anything.
+const DEFAULTS: &[(&str, &str)] = &[("environment", "production"), ("criticality", "bronze"), (STATE, "planned")];
+/// With this begins through what a source has written.
+const VIA: &str = "source:";
+
+/// Who has said something, and when they last did; by hand there is no moment.
+pub type Holder = (String, Option<Moment>);
+
+/// A holder, as [`Weights::may_write`] takes it.
+pub fn borrowed(holder: &Option<Holder>) -> Option<(&str, Option<Moment>)> {
+    holder.as_ref().map(|(source, at)| (source.as_str(), *at))
+}
+
+/// Who has said what a field of a record holds. Where no source is known to, the trail tells who has put in what a new record has
+/// anyway, or who has taken the record to its state.
+pub fn holder_of(
+    connection: &mut AnyConnection,
+    (record, origins): (RecordId, &HashMap<String, OriginRow>),
+    field: &str,
+    holds: &Value,
+) -> Result<Option<Holder>> {
+    let origin = origins.get(field);
+    let is_default = DEFAULTS.iter().any(|(name, value)| *name == field && holds == value);
+    if origin.is_some() || !(is_default || field == STATE) {
+        let held = holder(origin, &holds.to_string(), is_empty(Some(holds)));
+        return Ok(held.map(|(source, at)| (source.to_owned(), at)));
+    }
+    let by_hand = Some((MANUAL.to_owned(), None));
+    Ok(match history::last_change(connection, record, field)? {
+        Some((via, at)) => via.strip_prefix(VIA).map_or(by_hand, |source| Some((source.to_owned(), Some(at)))),
+        None if is_default => None,
+        None => by_hand,
+    })
 }
 
 /// Who has said what a field holds now, and when they last did. What differs from what was imported was changed by hand since.

@@ -5,14 +5,17 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 use serde_json::json;
 
-use super::reconcile::MANUAL;
+use super::{Asked, Content, KIND, Outcome, reconcile::MANUAL};
 use crate::{
     clock::Moment,
     db::{AnyConnection, Backend, JsonText},
     error::Result,
-    id::{RecordId, RowId},
+    id::{RecordId, RowId, UserId},
     insert_rows,
-    schema::{configuration_import_row, configuration_origin, configuration_seen, data_source},
+    record::job::JobRow,
+    schema::{
+        configuration_import_content, configuration_import_row, configuration_origin, configuration_seen, data_source,
+    },
 };
 
 /// Somebody or something that tells of configuration items.
@@ -150,7 +153,36 @@ impl OriginRow {
     }
 }
 
+/// Queues an import; what it says stands beside its job.
+pub fn queue(connection: &mut AnyConnection, asked: Asked, by: UserId, now: Moment) -> Result<JobRow> {
+    let content = JsonText::of(&asked.content)?;
+    let asked = Asked { content: Content::default(), ..asked };
+    let job = JobRow::queue(connection, KIND, asked.source.clone(), JsonText::of(&asked)?, by, now)?;
+    let row = (configuration_import_content::job_id.eq(job.id), configuration_import_content::content.eq(content));
+    diesel::insert_into(configuration_import_content::table).values(row).execute(connection)?;
+    Ok(job)
+}
+
+/// What a job is to do, with what it says.
+pub fn asked(connection: &mut AnyConnection, job: &JobRow) -> Result<Asked> {
+    let asked: Asked = job.asked.read()?;
+    // It stood with the job before it had a place of its own.
+    if !asked.content.is_empty() {
+        return Ok(asked);
+    }
+    let content = configuration_import_content::table.find(job.id).select(configuration_import_content::content);
+    let content: Option<JsonText> = content.first(connection).optional()?;
+    Ok(Asked { content: content.map(|text| text.read()).transpose()?.unwrap_or_default(), ..asked })
+}
+
 impl ImportRow {
+    /// The last of a job that is missing, by its number and record.
+    pub fn last_missing(connection: &mut AnyConnection, job: RowId) -> Result<Option<(i64, Option<RecordId>)>> {
+        use configuration_import_row as row;
+        let missing = row::table.filter(row::job_id.eq(job)).filter(row::outcome.eq(Outcome::Missing.as_str()));
+        Ok(missing.order(row::seq.desc()).select((row::seq, row::record_id)).first(connection).optional()?)
+    }
+
     /// Those of a job after the one of that number, in order; of one outcome where one is given.
     pub fn list(
         connection: &mut AnyConnection,

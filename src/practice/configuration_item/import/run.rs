@@ -14,23 +14,20 @@ use diesel::prelude::*;
 use serde_json::json;
 
 use super::{
-    Asked, Outcome, RelationItem,
+    Asked, Ground, Outcome,
     apply::{self, Detail, Known, Maps, Told},
     reconcile::Weights,
-    row::{ImportRow, SeenRow},
+    relation,
+    row::{self, ImportRow},
 };
 use crate::{
-    auth::directory,
+    auth::{directory, horizon::Horizon},
     db::{AnyConnection, JsonText},
-    error::{Code, Error, FieldError, Result},
+    error::{Code, Error, Result},
     id::{RecordId, RowId},
     practice::configuration_item::ConfigurationItemPractice,
     record::{
         cause::{Cause, Policies, Via},
-        graph::{
-            relate::{self, NewRelation},
-            types::RelationTypeRow,
-        },
         header::Header,
         job::{self, Bench, JobRow},
         kind::Kind,
@@ -38,7 +35,7 @@ use crate::{
         practice::Practice,
         store::Desk,
     },
-    schema::{configuration_import_row, redundancy_group},
+    schema::configuration_import_row,
 };
 
 const KIND: &Kind = &ConfigurationItemPractice::KIND;
@@ -55,17 +52,16 @@ pub type Counts = BTreeMap<String, i64>;
 /// # Errors
 /// The store is away, or who asked for it is gone.
 pub fn run(bench: &Bench, mut job: JobRow, node: RowId, ending: &AtomicBool) -> Result<job::Told> {
-    let asked: Arc<Asked> = Arc::new(job.asked.read()?);
+    let mut counts: Counts = job.progress.read()?;
+    let (ground, mut before) = bench.database.read_here(|connection| {
+        let before = Arc::new(known_of(connection, job.id)?);
+        Ok((Arc::new(ground(connection, &job)?), before))
+    })?;
+    let asked = &ground.asked;
     let rows = asked.content.items.len() + asked.content.relations.len();
     job.total = i64::try_from(rows).unwrap_or(i64::MAX);
-    let mut counts: Counts = job.progress.read()?;
-    let (weights, caller, mut before) = bench.database.read_here(|connection| {
-        let caller = directory::load_caller(connection, job.created_by)?;
-        Ok((Arc::new(Weights::read(connection)?), caller, Arc::new(known_of(connection, job.id)?)))
-    })?;
-    let caller = caller.ok_or_else(|| Error::new(Code::Conflict, "Whoever asked for the import is gone."))?;
     let cause = Cause {
-        caller: Arc::new(caller),
+        caller: ground.caller.clone(),
         via: Via::Source(asked.source.clone()),
         request_id: job.id.to_string(),
         reason: String::new(),
@@ -73,7 +69,7 @@ pub fn run(bench: &Bench, mut job: JobRow, node: RowId, ending: &AtomicBool) -> 
         policies: Policies::Decide,
         depth: 0,
     };
-    let work = Work { bench, asked, weights, cause: Arc::new(cause.trusted()), node };
+    let work = Work { bench, ground: ground.clone(), cause: Arc::new(cause.trusted()), node };
     let mut done = usize::try_from(job.done).unwrap_or(0);
     while done < rows {
         let until = (done + TOGETHER).min(rows);
@@ -88,7 +84,15 @@ pub fn run(bench: &Bench, mut job: JobRow, node: RowId, ending: &AtomicBool) -> 
         }
     }
     bench.kernel.forget_graph();
-    work.missing(&mut job, &mut counts, &before)
+    work.missing(&mut job, &mut counts, &before, ending)
+}
+
+fn ground(connection: &mut AnyConnection, job: &JobRow) -> Result<Ground> {
+    let caller = directory::load_caller(connection, job.created_by)?;
+    let caller = caller.ok_or_else(|| Error::new(Code::Conflict, "Whoever asked for the import is gone."))?;
+    let caller = Arc::new(caller);
+    let horizon = Horizon::of(connection, &caller)?;
+    Ok(Ground { asked: row::asked(connection, job)?, weights: Weights::read(connection)?, caller, horizon })
 }
 
 /// What the rows that are done have come to know.
@@ -103,8 +107,7 @@ fn known_of(connection: &mut AnyConnection, job: RowId) -> Result<Maps> {
 
 struct Work<'a> {
     bench: &'a Bench,
-    asked: Arc<Asked>,
-    weights: Arc<Weights>,
+    ground: Arc<Ground>,
     cause: Arc<Cause>,
     node: RowId,
 }
@@ -118,11 +121,11 @@ impl Work<'_> {
         rows: std::ops::Range<usize>,
         before: &Arc<Maps>,
     ) -> Result<(job::Told, Maps)> {
-        let (kernel, asked, weights) = (self.bench.kernel.clone(), self.asked.clone(), self.weights.clone());
+        let (kernel, ground) = (self.bench.kernel.clone(), self.ground.clone());
         let (cause, before, node, now) = (self.cause.clone(), before.clone(), self.node, self.bench.clock.now());
         let (was, counted, seen) = (job.clone(), counts.clone(), rows.clone());
         let outcome = self.bench.writer.run_blocking(move |unit| {
-            let mut known = Known::of(before.clone());
+            let (mut known, asked) = (Known::of(before.clone()), &ground.asked);
             if asked.rehearse {
                 unit.connection()?;
                 unit.discard();
@@ -131,15 +134,15 @@ impl Work<'_> {
             let mut told = Vec::new();
             for at in seen.clone() {
                 told.push(match asked.content.items.get(at) {
-                    Some(item) => apply::item(&mut desk, &asked, &weights, &mut known, (at, item))?,
+                    Some(item) => apply::item(&mut desk, &ground, &mut known, (at, item))?,
                     None => {
                         let at = at - asked.content.items.len();
-                        relation(&mut desk, &asked, &known, (at, &asked.content.relations[at]))?
+                        relation::take(&mut desk, &ground, &known, (at, &asked.content.relations[at]))?
                     }
                 });
             }
             let (job, counts) = progress(&was, &counted, seen.end, &told)?;
-            let rows = import_rows(&job, &asked, seen.start, &told)?;
+            let rows = import_rows(&job, asked, seen.start, &told)?;
             let said = match asked.rehearse {
                 true => job::Told::GoOn,
                 false => keep(desk.unit.connection()?, &job, node, now, &rows)?,
@@ -147,7 +150,7 @@ impl Work<'_> {
             Ok((said, job, counts, rows, known.now))
         })?;
         let (mut told, after, counted, rows, learned) = outcome;
-        if self.asked.rehearse {
+        if self.ground.asked.rehearse {
             let kept = after.clone();
             told = self.bench.writer.run_blocking(move |unit| keep(unit.connection()?, &kept, node, now, &rows))?;
         }
@@ -155,10 +158,10 @@ impl Work<'_> {
         Ok((told, learned))
     }
 
-    /// Tells of what is within the scope and was named by no row.
-    fn missing(&self, job: &mut JobRow, counts: &mut Counts, known: &Maps) -> Result<job::Told> {
-        let Some(scope) = self.asked.scope.clone() else { return Ok(job::Told::GoOn) };
-        let (mut last, mut seq) = (None, job.total);
+    /// Tells of what is within the scope and was named by no row, from where it was left off.
+    fn missing(&self, job: &mut JobRow, counts: &mut Counts, known: &Maps, ending: &AtomicBool) -> Result<job::Told> {
+        let Some(scope) = self.ground.asked.scope.clone() else { return Ok(job::Told::GoOn) };
+        let (mut last, mut seq) = self.bench.database.read_here(|connection| left_off(connection, job))?;
         loop {
             let headers = self.bench.database.read_here(|connection| {
                 let asked = list::Asked { filter: Some(scope.clone()), ..list::Asked::default() };
@@ -191,8 +194,18 @@ impl Work<'_> {
             if told != job::Told::GoOn {
                 return Ok(told);
             }
+            if ending.load(Ordering::Relaxed) {
+                return Ok(job::Told::Lost);
+            }
         }
     }
+}
+
+/// The last record that was told as missing, and the greatest number of a row.
+fn left_off(connection: &mut AnyConnection, job: &JobRow) -> Result<(Option<Header>, i64)> {
+    let last = ImportRow::last_missing(connection, job.id)?;
+    let record = last.and_then(|(_, record)| record).map(|id| Header::find(connection, id)).transpose()?;
+    Ok((record.flatten(), last.map_or(job.total, |(seq, _)| seq)))
 }
 
 fn progress(job: &JobRow, counts: &Counts, done: usize, told: &[Told]) -> Result<(JobRow, Counts)> {
@@ -237,94 +250,6 @@ fn keep(
     }
     ImportRow::insert_all(connection, rows)?;
     Ok(told)
-}
-
-/// Takes a relation in.
-fn relation(desk: &mut Desk<'_, '_>, asked: &Asked, known: &Known, (at, item): (usize, &RelationItem)) -> Result<Told> {
-    let title = format!("{} {} {}", item.from, item.relation, item.to);
-    let told = |outcome, record| Told { outcome, record, title: title.clone(), detail: Detail::default() };
-    let refused = |errors: Vec<FieldError>| {
-        let place = |error: FieldError| FieldError { pointer: format!("/relations/{at}{}", error.pointer), ..error };
-        let detail = Detail { errors: errors.into_iter().map(place).collect(), ..Detail::default() };
-        Told { detail, ..told(Outcome::Refused, None) }
-    };
-    let types = RelationTypeRow::all(desk.unit.connection()?)?;
-    let (named, is_inverse) = match RelationTypeRow::named(&types, &item.relation, "/relation") {
-        Ok(found) => found,
-        Err(wrong) => return Ok(refused(wrong.errors)),
-    };
-    let mut ends = Vec::new();
-    for (place, end) in [("/from", &item.from), ("/to", &item.to)] {
-        match find(desk, asked, known, end)? {
-            Some(found) => ends.push(found),
-            None => {
-                let detail = format!("There is no record that is called `{end}`.");
-                return Ok(refused(vec![FieldError::new(place, "no_such_reference", detail)]));
-            }
-        }
-    }
-    let [(from, from_kind), (to, to_kind)] = ends.as_slice() else {
-        return Err(Error::internal("a relation has two ends"));
-    };
-    let is_dependant = relate::depends(named.impacts(), is_inverse);
-    // As the one that depends has it, where it is in a group; otherwise as it was said.
-    let (of, kind, name, other) = if item.group.is_some() && !is_dependant {
-        let back = if is_inverse { &named.name } else { &named.inverse };
-        (*to, to_kind, back.clone(), *from)
-    } else {
-        (*from, from_kind, item.relation.clone(), *to)
-    };
-    let new = NewRelation { relation: name, record_id: other.to_string(), group: item.group.clone() };
-    if asked.rehearse {
-        // The ends may be of a group of rows that was taken back.
-        let (source, target) = if is_inverse { (*to, *from) } else { (*from, *to) };
-        let is_there = relate::is_there(desk.unit.connection()?, source, &named.name, target)?;
-        return Ok(told(if is_there { Outcome::Unchanged } else { Outcome::Created }, None));
-    }
-    let (kernel, cause) = (desk.kernel, desk.cause);
-    let kind = kernel.practice(kind)?.kind();
-    let made = desk.unit.attempt(|unit| {
-        let mut desk = Desk { kernel, unit, cause };
-        if let Some(group) = &item.group {
-            make_group(&mut desk, kind, of, (group, item.min_up))?;
-        }
-        relate::create(&mut desk, kind, of, None, (&new, &asked.source))
-    })?;
-    Ok(match made {
-        Ok(_) => told(Outcome::Created, Some(*from)),
-        Err(e) if e.source.is_some() => return Err(e),
-        Err(e) if e.code == Code::Conflict => told(Outcome::Unchanged, Some(*from)),
-        Err(e) if e.errors.is_empty() => refused(vec![FieldError::new("", e.code.as_str(), e.detail)]),
-        Err(e) => refused(e.errors),
-    })
-}
-
-/// Makes a group that is not there, or says how many of it must be up.
-fn make_group(desk: &mut Desk<'_, '_>, kind: &'static Kind, of: RecordId, group: (&str, Option<i32>)) -> Result<()> {
-    let (name, min_up) = group;
-    let connection = desk.unit.connection()?;
-    let mine = redundancy_group::table.filter(redundancy_group::record_id.eq(of));
-    let there: Option<i32> =
-        mine.filter(redundancy_group::name.eq(name)).select(redundancy_group::min_up).first(connection).optional()?;
-    let wanted = min_up.or(there).unwrap_or(1);
-    if there != Some(wanted) {
-        relate::put_group(desk, kind, of, None, (name, wanted))?;
-    }
-    Ok(())
-}
-
-/// The record that a relation names: by the source's key, or by id or number.
-fn find(desk: &mut Desk<'_, '_>, asked: &Asked, known: &Known, end: &str) -> Result<Option<(RecordId, String)>> {
-    let connection = desk.unit.connection()?;
-    let of_kind = |id| (id, KIND.name.to_owned());
-    if let Some(id) = known.keyed(end) {
-        return Ok(Some(of_kind(id)));
-    }
-    if let Some(id) = SeenRow::named(connection, &asked.source, end)? {
-        return Ok(Some(of_kind(id)));
-    }
-    let Some(id) = Header::id_of(connection, end)? else { return Ok(None) };
-    Ok(Header::find(connection, id)?.map(|header| (header.id, header.kind)))
 }
 
 /// What an import came to so far.

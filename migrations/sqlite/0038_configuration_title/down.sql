@@ -1,0 +1,1 @@
+DROP INDEX configuration_item_by_title;

@@ -1,0 +1,5 @@
+-- What an import says, beside its job: it may be large, and those who follow the job need nothing of it.
+CREATE TABLE configuration_import_content (
+    job_id TEXT NOT NULL PRIMARY KEY REFERENCES job (id),
+    content TEXT NOT NULL
+);

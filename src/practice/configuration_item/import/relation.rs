@@ -1,0 +1,255 @@
+//! A relation of an import: both ends found as whoever asked for it sees them, then made, or put in another group, as a change of the
+//! record that depends.
+
+use diesel::prelude::*;
+use serde_json::Value;
+
+use super::{
+    Ground, Outcome, RelationItem,
+    apply::{Detail, ImportChange, Known, SHOWN, Told, reasons, too_long},
+    row::SeenRow,
+};
+use crate::{
+    error::{FieldError, Result},
+    id::RecordId,
+    practice::configuration_item::ConfigurationItemPractice,
+    record::{
+        graph::{
+            relate::{self, GroupRow, NewRelation, RelationRow},
+            types::RelationTypeRow,
+        },
+        header::Header,
+        kernel::Kernel,
+        kind::Kind,
+        practice::Practice,
+        store::Desk,
+        visibility,
+    },
+    schema::redundancy_group,
+};
+
+const KIND: &Kind = &ConfigurationItemPractice::KIND;
+
+/// A record at an end.
+struct End {
+    id: RecordId,
+    kind: &'static Kind,
+}
+
+/// A relation as the record has it that is written to: the one that depends, where it is in a group, and else the first.
+struct Wanted<'a> {
+    of: End,
+    other: RecordId,
+    /// As that record names it.
+    name: String,
+    /// As it is stored: from where, of which type, to where.
+    stored: (RecordId, String, RecordId),
+    group: Option<&'a str>,
+    min_up: Option<i32>,
+}
+
+/// What came of it, or what is wrong with it.
+type Taken<T> = std::result::Result<T, Vec<FieldError>>;
+
+/// What became of a relation, at which record, and what it changes.
+type Became = (Outcome, Option<RecordId>, Vec<ImportChange>);
+
+/// Takes a relation in.
+///
+/// # Errors
+/// The transaction is spoilt; what is wrong with the relation itself is told.
+pub fn take(
+    desk: &mut Desk<'_, '_>,
+    ground: &Ground,
+    known: &Known,
+    (at, item): (usize, &RelationItem),
+) -> Result<Told> {
+    let title: String = format!("{} {} {}", item.from, item.relation, item.to).chars().take(SHOWN).collect();
+    let taken = match wanted(desk, ground, known, item)? {
+        Ok(wanted) => put(desk, ground, &wanted)?,
+        Err(wrong) => Err(wrong),
+    };
+    Ok(match taken {
+        Ok((outcome, record, changes)) => {
+            Told { outcome, record, title, detail: Detail { changes, ..Detail::default() } }
+        }
+        Err(wrong) => {
+            let place =
+                |error: FieldError| FieldError { pointer: format!("/relations/{at}{}", error.pointer), ..error };
+            let detail = Detail { errors: wrong.into_iter().map(place).collect(), ..Detail::default() };
+            Told { outcome: Outcome::Refused, record: None, title, detail }
+        }
+    })
+}
+
+/// What is to be there, if all of it is in order.
+fn wanted<'a>(
+    desk: &mut Desk<'_, '_>,
+    ground: &Ground,
+    known: &Known,
+    item: &'a RelationItem,
+) -> Result<Taken<Wanted<'a>>> {
+    let places = [("/from", &item.from), ("/to", &item.to)];
+    let wrong: Vec<FieldError> = places.iter().filter_map(|(place, end)| too_long(place, end)).collect();
+    if !wrong.is_empty() {
+        return Ok(Err(wrong));
+    }
+    let types = RelationTypeRow::all(desk.unit.connection()?)?;
+    let (named, is_inverse) = match RelationTypeRow::named(&types, &item.relation, "/relation") {
+        Ok(found) => found,
+        Err(wrong) => return Ok(Err(wrong.errors)),
+    };
+    let [from, to] = [find(desk, ground, known, places[0])?, find(desk, ground, known, places[1])?];
+    let (from, to) = match (from, to) {
+        (Ok(from), Ok(to)) => (from, to),
+        (Err(wrong), _) | (_, Err(wrong)) => return Ok(Err(vec![wrong])),
+    };
+    let (is_hit, is_other_hit) =
+        (relate::depends(named.impacts(), is_inverse), relate::depends(named.impacts(), !is_inverse));
+    if from.id == to.id {
+        return Ok(Err(vec![FieldError::new("/to", "loop", "A record can't be related to itself.")]));
+    }
+    if item.group.is_some() && !is_hit && !is_other_hit {
+        let detail = format!("By `{}` neither record is hit by the other one, so it is in no group.", item.relation);
+        return Ok(Err(vec![FieldError::new("/group", "wrong_relation", detail)]));
+    }
+    let stored = if is_inverse { (to.id, from.id) } else { (from.id, to.id) };
+    let stored = (stored.0, named.name.clone(), stored.1);
+    // As the one that depends has it, where it is in a group; otherwise as it was said.
+    let (of, other, name) = if item.group.is_some() && !is_hit {
+        let back = if is_inverse { &named.name } else { &named.inverse };
+        (to, from.id, back.clone())
+    } else {
+        (from, to.id, item.relation.clone())
+    };
+    Ok(Ok(Wanted { of, other, name, stored, group: item.group.as_deref(), min_up: item.min_up }))
+}
+
+/// The record that a relation names, by the source's key or by id or number, if whoever asked for the import sees it and may relate it.
+/// Of a hidden one no more is told than of one that is not there.
+fn find(
+    desk: &mut Desk<'_, '_>,
+    ground: &Ground,
+    known: &Known,
+    (place, end): (&str, &String),
+) -> Result<std::result::Result<End, FieldError>> {
+    let (kernel, caller) = (desk.kernel, &ground.caller);
+    let connection = desk.unit.connection()?;
+    let keyed = match known.keyed(end) {
+        None => SeenRow::named(connection, &ground.asked.source, end)?,
+        known => known,
+    };
+    if let Some(id) = keyed {
+        return Ok(Ok(End { id, kind: KIND }));
+    }
+    let header = match Header::id_of(connection, end)? {
+        Some(id) => visibility::among(kernel, connection, caller, vec![id])?.remove(&id),
+        None => None,
+    };
+    let Some(header) = header else {
+        let detail = format!("There is no record that is called `{end}`.");
+        return Ok(Err(FieldError::new(place, "no_such_reference", detail)));
+    };
+    may_be_related(kernel, ground, &header).map(|kind| match kind {
+        Ok(kind) => Ok(End { id: header.id, kind }),
+        Err((code, detail)) => Err(FieldError::new(place, code, detail)),
+    })
+}
+
+/// The kind of a record, if it has relations and whoever asked for the import may change it.
+fn may_be_related(
+    kernel: &Kernel,
+    ground: &Ground,
+    header: &Header,
+) -> Result<std::result::Result<&'static Kind, (&'static str, String)>> {
+    let practice = kernel.practice(&header.kind)?;
+    let kind = practice.kind();
+    if practice.in_use().is_empty() {
+        let detail = format!("Nothing depends on records of the kind `{}`; link them instead.", kind.name);
+        return Ok(Err(("wrong_kind", detail)));
+    }
+    let needed = kind.permission("update");
+    if kind.name != KIND.name && !ground.caller.can(&needed) {
+        return Ok(Err(("forbidden", format!("To relate {} takes the permission `{needed}`.", header.number))));
+    }
+    Ok(Ok(kind))
+}
+
+/// Makes it, or changes what is there.
+fn put(desk: &mut Desk<'_, '_>, ground: &Ground, wanted: &Wanted<'_>) -> Result<Taken<Became>> {
+    let (from, of, to) = &wanted.stored;
+    let there = RelationRow::like(desk.unit.connection()?, *from, of, *to)?;
+    let (outcome, changes) = match &there {
+        None => (Outcome::Created, Vec::new()),
+        Some(there) => {
+            let changes = differences(desk.unit.connection()?, there, wanted)?;
+            (if changes.is_empty() { Outcome::Unchanged } else { Outcome::Updated }, changes)
+        }
+    };
+    // The ends may be of a group of rows that a rehearsal has taken back.
+    let record = (!ground.asked.rehearse).then_some(wanted.of.id);
+    if ground.asked.rehearse || outcome == Outcome::Unchanged {
+        return Ok(Ok((outcome, record, changes)));
+    }
+    let (kernel, cause) = (desk.kernel, desk.cause);
+    let written = desk
+        .unit
+        .attempt(|unit| write(&mut Desk { kernel, unit, cause }, &ground.asked.source, wanted, there.as_ref()))?;
+    match written {
+        Ok(()) => Ok(Ok((outcome, record, changes))),
+        Err(e) if e.source.is_some() => Err(e),
+        Err(e) => Ok(Err(reasons(e))),
+    }
+}
+
+fn write(desk: &mut Desk<'_, '_>, source: &str, wanted: &Wanted<'_>, there: Option<&RelationRow>) -> Result<()> {
+    let (id, kind) = (wanted.of.id, wanted.of.kind);
+    if let Some(group) = wanted.group {
+        make_group(desk, kind, id, (group, wanted.min_up))?;
+    }
+    match (there, wanted.group) {
+        (None, group) => {
+            let (relation, record_id) = (wanted.name.clone(), wanted.other.to_string());
+            let new = NewRelation { relation, record_id, group: group.map(str::to_owned) };
+            relate::create(desk, kind, id, None, (&new, source)).map(drop)
+        }
+        (Some(there), Some(group)) => relate::regroup(desk, kind, id, there, group),
+        (Some(_), None) => Ok(()),
+    }
+}
+
+/// How a relation that is there differs from what is said of it. Where no group is said, it stays as it is.
+fn differences(
+    connection: &mut crate::db::AnyConnection,
+    there: &RelationRow,
+    wanted: &Wanted<'_>,
+) -> Result<Vec<ImportChange>> {
+    let Some(name) = wanted.group else { return Ok(Vec::new()) };
+    let groups: Vec<GroupRow> =
+        redundancy_group::table.filter(redundancy_group::record_id.eq(wanted.of.id)).load(connection)?;
+    let now = groups.iter().find(|group| there.group_id == Some(group.id)).map(|group| group.name.as_str());
+    let up = groups.iter().find(|group| group.name == name).map(|group| group.min_up);
+    let change = |field: &str, from: Value, to: Value| ImportChange { field: field.to_owned(), from, to };
+    let mut changes = Vec::new();
+    if now != Some(name) {
+        changes.push(change("group", now.into(), name.into()));
+    }
+    if let Some(min_up) = wanted.min_up.filter(|min_up| Some(*min_up) != up) {
+        changes.push(change("min_up", up.into(), min_up.into()));
+    }
+    Ok(changes)
+}
+
+/// Makes a group that is not there, or says how many of it must be up.
+fn make_group(desk: &mut Desk<'_, '_>, kind: &'static Kind, of: RecordId, group: (&str, Option<i32>)) -> Result<()> {
+    let (name, min_up) = group;
+    let connection = desk.unit.connection()?;
+    let mine = redundancy_group::table.filter(redundancy_group::record_id.eq(of));
+    let there: Option<i32> =
+        mine.filter(redundancy_group::name.eq(name)).select(redundancy_group::min_up).first(connection).optional()?;
+    let wanted = min_up.or(there).unwrap_or(1);
+    if there != Some(wanted) {
+        relate::put_group(desk, kind, of, None, (name, wanted))?;
+    }
+    Ok(())
+}

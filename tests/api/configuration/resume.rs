@@ -1,0 +1,88 @@
+//! Imports as jobs: cut off at any place and gone on with, with a body of their own size, beside the job and not in it.
+
+use std::sync::atomic::AtomicBool;
+
+use diesel::prelude::*;
+use pointsman::{
+    id::RowId,
+    record::job::{Bench, JobRow, Told},
+    schema::job,
+};
+use serde_json::json;
+
+use super::{ITEMS, import::IMPORTS, item};
+use crate::support::{Person::*, Server};
+
+/// One node after the other takes the job and is cut off as soon as it can be; gives what came of each.
+fn cut_off(server: &Server, id: &str) -> Vec<Told> {
+    let assembly = &server.assembly;
+    let bench = Bench {
+        kernel: assembly.kernel.clone(),
+        database: assembly.database.clone(),
+        writer: assembly.writer.clone(),
+        clock: assembly.clock.clone(),
+    };
+    let (id, now): (RowId, _) = (id.parse().unwrap(), assembly.clock.now());
+    let node_after_node = || {
+        let mut told = Vec::new();
+        while told.last() != Some(&Told::GoOn) && told.len() < 10 {
+            let node = RowId::new();
+            let taken = bench.writer.run_blocking(move |unit| {
+                let mine = (job::state.eq("running"), job::node.eq(node), job::beat_at.eq(now));
+                diesel::update(job::table.find(id)).set(mine).execute(unit.connection()?)?;
+                JobRow::find(unit.connection()?, id)
+            });
+            let work = pointsman::practice::configuration_item::import::run::run;
+            told.push(work(&bench, taken.unwrap(), node, &AtomicBool::new(true)).unwrap());
+        }
+        told
+    };
+    // On a thread of its own: the thread of a test drives its requests and must not block.
+    std::thread::scope(|scope| scope.spawn(node_after_node).join().unwrap())
+}
+
+#[actix_web::test]
+async fn an_audit_goes_on_where_it_was_cut_off() {
+    let server = Server::start().await;
+    for n in 0..3 {
+        item(&server, "server", &format!("gone-{n}"), json!({})).await;
+    }
+    let content = json!({"items": [{"key": "x", "class": "printer", "title": "x"}]});
+    let path = format!("{IMPORTS}?source=inventory&scope=is_a%20%3D%20server");
+    let queued = server.post(&path, content).by(Admin).expect(202).await;
+    let told = cut_off(&server, &queued.field("id"));
+    assert_eq!(told, [Told::Lost, Told::Lost, Told::GoOn]);
+    let one = format!("{IMPORTS}/{}", queued.field("id"));
+    let rows = server.get(&format!("{one}/rows")).by(Admin).expect(200).await.json();
+    let outcomes: Vec<&str> =
+        rows["items"].as_array().unwrap().iter().map(|row| row["outcome"].as_str().unwrap()).collect();
+    assert_eq!(outcomes, ["created", "missing", "missing", "missing"]);
+    assert_eq!(server.get(&one).by(Admin).expect(200).await.json()["counts"]["missing"], 3);
+}
+
+#[actix_web::test]
+async fn an_import_may_be_larger_than_other_bodies_and_does_not_stand_in_its_job() {
+    let settings = |config: &mut pointsman::config::Config| {
+        config.server.json_limit_bytes = 4_000;
+        config.server.import_limit_bytes = 20_000;
+    };
+    let server = Server::start_with(settings).await;
+    let rows = |count: usize| -> serde_json::Value {
+        (0..count).map(|n| json!({"class": "server", "title": format!("A server of some length {n}")})).collect()
+    };
+    let path = format!("{IMPORTS}?source=inventory");
+    let queued = server.post(&path, json!({"items": rows(200)})).by(Admin).expect(202).await;
+    let id: RowId = queued.field("id").parse().unwrap();
+    let asked: String =
+        server.assembly.database.read_here(|c| Ok(job::table.find(id).select(job::asked).first(c)?)).unwrap();
+    assert!(asked.len() < 200 && asked.contains("inventory"), "{asked}");
+    server.assembly.jobs().work_off().await.unwrap();
+    let done = server.get(&format!("{IMPORTS}/{id}")).by(Admin).expect(200).await.json();
+    assert_eq!(done["counts"]["created"], 200, "{done}");
+    server.post(&path, json!({"items": rows(600)})).by(Admin).expect(413).await;
+    server
+        .post(ITEMS, json!({"title": "x", "class": "server", "description": "x".repeat(5_000)}))
+        .by(Admin)
+        .expect(413)
+        .await;
+}
