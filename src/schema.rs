@@ -1195,6 +1195,7 @@ diesel::table! {
         cab_review -> Nullable<Text>,
         review_notes -> Nullable<Text>,
         reviewed_at -> Nullable<Timestamp>,
+        criticality -> Nullable<Text>,
     }
 }
 

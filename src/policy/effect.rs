@@ -140,11 +140,11 @@ fn approval(connection: &mut AnyConnection, live: &Live, verdict: &Verdict) -> R
         verdict.runs.iter().filter(gives).map(|run| run.policy.name.as_str()).collect::<Vec<_>>().join(", ")
     };
     let wish = match rejected {
-        _ if verdict.fallback.is_some() => Wish::Unanswered,
         Some(text) => Wish::Refused(text),
+        None if verdict.fallback.is_some() => Wish::Unanswered(stages),
         None if !stages.is_empty() => Wish::Asked(stages),
         None if approves => Wish::Granted(by()),
-        None => Wish::Unanswered,
+        None => Wish::Unanswered(Vec::new()),
     };
     let review = verdict.said().any(|said| *said == Said::ReviewAfterwards).then_some(Effect::ReviewAfterwards);
     Ok(review.into_iter().chain([Effect::Approval(wish)]).collect())

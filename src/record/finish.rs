@@ -64,8 +64,9 @@ fn write_approvals<D: Details>(
     record: &Map<String, Value>,
     changed: &Map<String, Value>,
 ) -> Result<(Map<String, Value>, Option<Case>)> {
-    let mut effects = match draft.before.as_ref().filter(|_| !changed.is_empty()) {
-        Some((before, _)) => approval::again::follow(desk, before, &draft.header, record, changed)?,
+    let is_asked_again = draft.wish.is_some();
+    let mut effects = match draft.before.as_ref().filter(|_| is_asked_again || !changed.is_empty()) {
+        Some((before, _)) => approval::again::follow(desk, (before, &draft.header), record, changed, is_asked_again)?,
         None => approval::again::Effects::default(),
     };
     let asked = match draft.wish.take() {

@@ -220,6 +220,7 @@ pub fn create(
         created_at: desk.cause.at,
     };
     diesel::insert_into(link::table).values(&row).execute(desk.unit.connection()?)?;
+    relinked(desk, &row, (kind.name, of), &other)?;
     Ok((outcome, row.seen_from(of, &other)))
 }
 
@@ -247,7 +248,14 @@ pub fn delete(
     let aside = Aside::new("update", "unlinked", BESIDE, change, Value::Null);
     let outcome = desk.kernel.practice(kind.name)?.beside(desk, of, expected, aside)?;
     diesel::delete(link::table.find(id)).execute(desk.unit.connection()?)?;
+    relinked(desk, &row, (kind.name, of), other)?;
     Ok(outcome)
+}
+
+/// Lets the practice of the record that a link leads from see to it, whichever end it was made from.
+fn relinked(desk: &mut Desk<'_, '_>, row: &Row, (kind, of): (&str, RecordId), other: &Header) -> Result<()> {
+    let kind = if row.from_id == of { kind } else { &other.kind };
+    desk.kernel.practice(kind)?.relinked(desk, row.from_id, row.relation.as_str())
 }
 
 /// The record at the other end that a request names, if the caller sees it.

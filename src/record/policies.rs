@@ -83,7 +83,7 @@ pub fn decide_again<P: Practice>(desk: &mut Desk<'_, '_>, draft: &mut Draft<P::D
 
 /// Asks the policies whether they agree to a step by themselves, where nobody was asked for an approval; otherwise what is missing.
 pub fn agree<D: Details>(desk: &mut Desk<'_, '_>, draft: &mut Draft<D>) -> Result<Option<FieldError>> {
-    if !draft.kind.decisions.iter().any(|t| t.decision == APPROVE) {
+    if !approval::asks_policies(draft.kind) {
         return Ok(Some(approval::missing(NOT_ASKED)));
     }
     let Answer { effects, log } = ask(desk, draft, APPROVE, None)?;
@@ -232,7 +232,7 @@ fn carry_out<P: Practice>(
             }
         }
         if decision == APPROVE && draft.wish.is_none() {
-            draft.wish = Some(Wish::Unanswered);
+            draft.wish = Some(Wish::Unanswered(Vec::new()));
         }
     }
     remember(draft, log, applied, discarded)
@@ -362,7 +362,7 @@ pub fn effect_text(effect: &Effect) -> String {
         Effect::Approval(Wish::Asked(stages)) => {
             format!("ask {}", stages.iter().map(|stage| stage.name.as_str()).collect::<Vec<_>>().join(", "))
         }
-        Effect::Approval(Wish::Unanswered) => "ask who manages changes".to_owned(),
+        Effect::Approval(Wish::Unanswered(_)) => "ask who manages changes".to_owned(),
         Effect::Refuse { text, .. } => format!("refuse: {text}"),
     }
 }

@@ -91,6 +91,10 @@ pub trait Practice: Send + Sync + Sized + 'static {
     fn ship(_connection: &mut AnyConnection, _now: Moment) -> Result<()> {
         Ok(())
     }
+    /// What follows when a record is linked with another by a relation that it leads from, or no longer is.
+    fn relinked(_desk: &mut Desk<'_, '_>, _record: RecordId, _relation: &str) -> Result<()> {
+        Ok(())
+    }
     /// What a timer of this practice does when it is due.
     fn timer(_name: &str, _record: RecordId, _desk: &mut Desk<'_, '_>) -> Result<()> {
         Ok(())
@@ -134,6 +138,8 @@ pub trait AnyPractice: Send + Sync {
     fn book_time(&self, desk: &mut Desk<'_, '_>, id: RecordId, expected: Option<i32>, note: Note) -> Result<Outcome>;
     /// Makes what stands beside a record a change of the record.
     fn beside(&self, desk: &mut Desk<'_, '_>, id: RecordId, expected: Option<i32>, aside: Aside) -> Result<Outcome>;
+    /// What follows when a record is linked with another by a relation that it leads from, or no longer is.
+    fn relinked(&self, desk: &mut Desk<'_, '_>, record: RecordId, relation: &str) -> Result<()>;
     /// Asks the policies a decision again.
     fn decide_again(
         &self,
@@ -227,6 +233,9 @@ impl<P: Practice> AnyPractice for Mounted<P> {
     }
     fn beside(&self, desk: &mut Desk<'_, '_>, id: RecordId, expected: Option<i32>, aside: Aside) -> Result<Outcome> {
         store::beside::<P>(desk, id, expected, aside)
+    }
+    fn relinked(&self, desk: &mut Desk<'_, '_>, record: RecordId, relation: &str) -> Result<()> {
+        P::relinked(desk, record, relation)
     }
     fn decide_again(
         &self,

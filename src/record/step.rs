@@ -10,7 +10,7 @@ use super::{
     draft::Draft,
     finish,
     header::Header,
-    input::{self, Occasion, accept},
+    input::{self, Accepted, Occasion, accept},
     journal,
     kind::{Kind, Phase, Step},
     policies,
@@ -70,10 +70,28 @@ pub fn take<P: Practice>(
         desk.cause.caller.require(&draft.kind.permission("update"))?;
     }
     let accepted = accept(draft.kind, Occasion::Step(step), input)?;
+    refuse_unapproved(draft.kind, step, &accepted)?;
     take_in(desk, &mut draft, accepted)?;
     enter::<P>(desk, &mut draft, step)?;
     policies::decide_all::<P>(desk, &mut draft)?;
     finish::write::<P>(desk, draft)
+}
+
+/// Refuses to change what is approved in the very step that rests on its approval.
+fn refuse_unapproved(kind: &Kind, step: &Step, given: &Accepted) -> Result<()> {
+    let approved = if step.needs_approval { policy::approved(kind) } else { &[] };
+    let changed = approved.iter().filter(|name| given.fields.contains_key(**name));
+    let errors: Vec<FieldError> = changed
+        .map(|name| {
+            let detail = format!("`{name}` is approved as it is: change it before, and it is asked about again.");
+            FieldError::new(input::pointer(name), "approval", detail)
+        })
+        .collect();
+    if errors.is_empty() {
+        return Ok(());
+    }
+    let detail = format!("`{}` rests on what was approved.", step.name);
+    Err(Error::new(Code::IllegalTransition, detail).with_errors(errors))
 }
 
 /// Takes a draft through a step, if nothing is missing and no guard refuses.
@@ -180,7 +198,7 @@ fn agreed<D: Details>(desk: &mut Desk<'_, '_>, draft: &mut Draft<D>, step: &Step
     if !step.needs_approval {
         return Ok(None);
     }
-    match policy::in_the_way(desk.unit.settled(draft.header.id)?, draft.header.id)? {
+    match policy::in_the_way(desk.unit.settled(draft.header.id)?, draft.kind, draft.header.id)? {
         Standing::Given => Ok(None),
         Standing::Missing(missing) => Ok(Some(missing)),
         Standing::None => policies::agree(desk, draft),
@@ -192,7 +210,7 @@ fn approval<D: Details>(reading: &mut Reading<'_>, draft: &Draft<D>, step: &Step
     if !step.needs_approval {
         return Ok(None);
     }
-    match policy::in_the_way(reading.connection, draft.header.id)? {
+    match policy::in_the_way(reading.connection, draft.kind, draft.header.id)? {
         Standing::Given => Ok(None),
         Standing::Missing(missing) => Ok(Some(missing)),
         Standing::None => policies::would_agree(reading, draft),

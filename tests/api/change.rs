@@ -9,39 +9,39 @@ use crate::{
 };
 
 /// A server on which Nora manages changes.
-async fn managed() -> Server {
+pub async fn managed() -> Server {
     let server = Server::start().await;
     let path = format!("/api/v1/users/{}/roles/change_manager", Nora.id(&server.assembly));
     server.ask(Method::PUT, &path).by(Admin).header("if-match", "*").expect(200).await;
     server
 }
 
-fn normal() -> Value {
+pub fn normal() -> Value {
     json!({
         "title": "Replace the core switch", "change_type": "normal", "implementation_plan": "Pull it out, put the new one in.",
         "backout_plan": "Put the old one back.", "planned_start": "2026-03-07T20:00:00Z", "planned_end": "2026-03-07T22:00:00Z",
     })
 }
 
-async fn made(server: &Server, body: Value) -> String {
+pub async fn made(server: &Server, body: Value) -> String {
     format!("/api/v1/changes/{}", server.post("/api/v1/changes", body).by(Alex).expect(201).await.field("id"))
 }
 
-async fn read(server: &Server, change: &str) -> Value {
+pub async fn read(server: &Server, change: &str) -> Value {
     server.get(change).by(Admin).expect(200).await.json()
 }
 
-async fn take(server: &Server, change: &str, step: &str, body: Value) -> Answer {
+pub async fn take(server: &Server, change: &str, step: &str, body: Value) -> Answer {
     server.post(&format!("{change}/{step}"), body).by(Admin).expect(200).await
 }
 
 /// The approvals of a change, newest first.
-async fn approvals(server: &Server, change: &str) -> Vec<Value> {
+pub async fn approvals(server: &Server, change: &str) -> Vec<Value> {
     let page = server.get(&format!("{change}/approvals")).by(Admin).expect(200).await.json();
     page["items"].as_array().unwrap().clone()
 }
 
-async fn approve(server: &Server, approval: &Value) {
+pub async fn approve(server: &Server, approval: &Value) {
     let path = format!("/api/v1/approvals/{}/approve", approval["id"].as_str().unwrap());
     server.post(&path, json!({})).by(Nora).expect(200).await;
 }
@@ -260,7 +260,7 @@ async fn what_rests_on_it_is_told_before_it_is_made() {
         let broken = json!({"title": "No mail", "service_id": mail, "impact": 1, "urgency": 1});
         let broken = server.post("/api/v1/incidents", broken).by(Alex).expect(201).await.field("id");
         server.at(at);
-        let how = json!({"resolution_code": "fixed", "resolution_notes": "Restarted.", "resolution_kind": "permanent"});
+        let how = json!({"resolution_code": "fixed", "resolution_notes": "The server was restarted.", "resolution_kind": "permanent"});
         server.post(&format!("/api/v1/incidents/{broken}/resolve"), how).by(Alex).expect(200).await;
     }
     server.at("2026-03-20T13:00:00Z");

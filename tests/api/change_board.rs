@@ -77,6 +77,13 @@ async fn a_board_meets_and_looks_at_emergencies_afterwards() {
     let mut body = json!({"title": "Close the hole", "change_type": "emergency"});
     body.as_object_mut().unwrap().extend(times.as_object().unwrap().clone());
     let change = made(&server, body).await;
+    let call = |body: &'static str| json!({"name": body, "starts_at": "2026-03-05T13:00:00Z", "ends_at": "2026-03-05T14:00:00Z"});
+    let early = server.post("/api/v1/cab-meetings", call("Too early")).by(Nora).expect(201).await.field("id");
+    let agenda = format!("/api/v1/cab-meetings/{early}/agenda");
+    let named = json!({"change_ids": [change.rsplit('/').next().unwrap()]});
+    let put = server.post(&agenda, named).by(Nora).expect(200).await.json();
+    let item = format!("{agenda}/{}", put["items"][0]["id"].as_str().unwrap());
+    server.patch(&item, json!({"decision": "reviewed"})).by(Nora).expect(409).await;
     approve(&server, &change).await;
     for (step, input) in
         [("schedule", json!({})), ("implement", json!({})), ("complete", json!({"result": "successful"}))]

@@ -9,6 +9,7 @@ mod attacks;
 mod back_test;
 mod calendar;
 mod change;
+mod change_agreed;
 mod change_board;
 mod commands;
 mod configuration;

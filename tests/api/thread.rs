@@ -1,6 +1,7 @@
 //! The thread through the practices, as a manager would follow it: an incident, its problem, a known error, a change, its approval, the
 //! work, the review, and the incident's end. By the API alone, and told at the end.
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -8,8 +9,9 @@ use crate::support::{
     Server, golden,
 };
 
-/// Somebody writes something; what then stands there.
+/// Somebody writes something, a minute later; what then stands there.
 async fn wrote(server: &Server, who: Person, path: &str, what: Value) -> Value {
+    server.at(&server.assembly.clock.now().plus(TimeDelta::minutes(1)).to_string());
     let answer = server.post(path, what).by(who).send().await;
     assert!(answer.status.is_success(), "{path}: {}", answer.text());
     answer.json()
@@ -50,6 +52,7 @@ async fn from_an_incident_to_its_end() {
         "title": "The shop does not answer", "description": "Orders end in an error since ten.", "impact": 1, "urgency": 2,
         "category": "software", "service_id": shop["id"],
     });
+    let typed = json!({"title": broken["title"], "description": broken["description"], "service_id": shop["id"]});
     let incident = wrote(server, Rita, "/api/v1/incidents", broken.clone()).await;
     let first = path("incidents", &incident);
     assert!(incident["priority"].is_i64() && incident["team_id"].is_string(), "{incident:#}");
@@ -57,7 +60,7 @@ async fn from_an_incident_to_its_end() {
     assert!(each(&clocks["items"], "metric").contains(&&json!("resolution")), "{clocks:#}");
 
     // Alex takes it. Nothing is known about it, so he raises a problem.
-    let known = wrote(server, Alex, "/api/v1/known-errors/suggest", broken.clone()).await;
+    let known = wrote(server, Alex, "/api/v1/known-errors/suggest", typed.clone()).await;
     assert_eq!(known["items"], json!([]));
     wrote(server, Alex, &format!("{first}/start"), json!({})).await;
     server.at("2026-03-03T12:00:00Z");
@@ -70,20 +73,23 @@ async fn from_an_incident_to_its_end() {
     for step in ["assess", "analyse"] {
         wrote(server, Nora, &format!("{problem}/{step}"), json!({})).await;
     }
-    let whys = json!({
-        "technique": "five_whys",
-        "content": {"steps": ["No order is stored.", "The disk is full.", "Old logs are never removed.", "Nobody said how long they are kept."]},
-    });
+    let why = |question: &str, answer: &str| json!({"question": question, "answer": answer});
+    let whys = [
+        why("Why is no order stored?", "The disk is full."),
+        why("Why is it full?", "Old logs are never removed."),
+        why("Why not?", "Nobody said how long they are kept."),
+    ];
+    let whys = json!({"title": "Why the shop stopped", "finding": {"technique": "five_whys", "whys": whys}});
     wrote(server, Nora, &format!("{problem}/analyses"), whys).await;
     let cause = json!({"cause": "Old logs are kept for ever.", "workaround": "Remove the logs of last month."});
     wrote(server, Nora, &format!("{problem}/fix"), cause).await;
     wrote(server, Nora, &format!("{problem}/publish-workaround"), json!({"audience": "public"})).await;
-    let comments = sees(server, Rita, &format!("{first}/comments")).await;
+    let comments = sees(server, Rita, &format!("{first}/journal")).await;
     assert_eq!(each(&comments["items"], "body"), [&json!("Workaround: Remove the logs of last month.")]);
 
     // Rob types the same, and is helped at once.
     server.at("2026-03-03T14:00:00Z");
-    let known = wrote(server, Alex, "/api/v1/known-errors/suggest", broken.clone()).await;
+    let known = wrote(server, Alex, "/api/v1/known-errors/suggest", typed.clone()).await;
     assert_eq!(known["items"][0]["workaround"], "Remove the logs of last month.");
     let again = wrote(server, Rob, "/api/v1/incidents", broken).await;
     let second = path("incidents", &again);
@@ -108,13 +114,13 @@ async fn from_an_incident_to_its_end() {
     // Its risk is assessed, and those who have to agree are asked. Nobody goes on before they have.
     wrote(server, Alex, &format!("{change}/assess"), json!({})).await;
     wrote(server, Alex, &format!("{change}/request_authorisation"), json!({})).await;
-    server.post(&format!("{change}/schedule"), json!({})).by(Alex).expect(409).await;
+    server.post(&format!("{change}/schedule"), json!({})).by(Nora).expect(409).await;
     let approvals = sees(server, Nora, &format!("{change}/approvals")).await;
     for approval in approvals["items"].as_array().unwrap() {
         let yes = json!({"comment": "Do it at night."});
         wrote(server, Nora, &format!("/api/v1/approvals/{}/approve", approval["id"].as_str().unwrap()), yes).await;
     }
-    wrote(server, Alex, &format!("{change}/schedule"), json!({})).await;
+    wrote(server, Nora, &format!("{change}/schedule"), json!({})).await;
 
     // Wednesday night: it is made, and goes well. On Thursday it is looked at again.
     server.at("2026-03-04T20:00:00Z");
@@ -123,7 +129,7 @@ async fn from_an_incident_to_its_end() {
     wrote(server, Alex, &format!("{change}/complete"), json!({"result": "successful"})).await;
     server.at("2026-03-05T09:00:00Z");
     let learned = json!({"review_notes": "Five minutes were enough. The other shops are next."});
-    assert_eq!(wrote(server, Alex, &format!("{change}/close"), learned).await["state"], "closed");
+    assert_eq!(wrote(server, Nora, &format!("{change}/close"), learned).await["state"], "closed");
     let caused = sees(server, Alex, &format!("{change}/caused-incidents")).await;
     assert_eq!(caused["items"], json!([]));
 

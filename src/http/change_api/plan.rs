@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::{CHANGE, DAYS, reads};
 use crate::{
     clock::Moment,
-    error::{Code, Error, Result},
+    error::{Code, Result},
     http::{
         desk::{self, Call},
         endpoint::{Answer, Endpoint, in_query, moment},
@@ -190,8 +190,8 @@ async fn get_free_slot(call: Call, id: web::Path<String>, request: HttpRequest) 
                 || refused("minutes", "required", "Say how many `minutes` it takes: it is not planned yet.".to_owned());
             let length = minutes.or(planned).ok_or_else(unknown)?;
             let within = Span { from, until };
-            let ground = plan::ground(reading.connection, within, header.id)?;
             let wanted = plan::wanted(reading.kernel, reading.connection, &header)?;
+            let ground = plan::ground(reading.connection, &wanted, within, header.id)?;
             Ok(free_slot(&ground, &wanted, length, within))
         })
         .await?;
@@ -283,7 +283,7 @@ fn previewed(reading: &mut Reading<'_>, id: &str) -> Result<ChangePreview> {
     Ok(ChangePreview {
         touches,
         impact,
-        outage_minutes: i32::try_from(outage.num_minutes()).map_err(Error::internal)?,
+        outage_minutes: i32::try_from(outage.num_minutes()).unwrap_or(i32::MAX),
         conflicts,
         changes_nearby,
         open_incidents,

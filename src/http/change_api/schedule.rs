@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// The most changes that are told of at once.
-const MOST: usize = 2_000;
+const MOST: i64 = 2_000;
 
 /// Mounts both.
 pub(super) fn mount(api: &mut Api) {

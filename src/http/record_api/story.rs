@@ -223,7 +223,8 @@ fn words(name: &str) -> String {
     escaped(&name.replace('_', " "))
 }
 
-/// A value on one line: words of the server's as people write them, and a link by what it says of which record.
+/// A value on one line: words of the server's as people write them, a link by what it says of which record, and what has parts by its
+/// parts, without ids.
 fn plain(value: &Value, records: &[StoryRecord]) -> String {
     let number = |id: &str| records.iter().find(|record| record.id.as_str() == id).map(|record| record.number.as_str());
     match value {
@@ -234,9 +235,19 @@ fn plain(value: &Value, records: &[StoryRecord]) -> String {
             (Some(relation), Some(Value::String(id))) => {
                 format!("{} {}", words(relation), number(id).unwrap_or("another record"))
             }
-            _ => escaped(&value.to_string()),
+            _ => {
+                let told =
+                    link.iter().filter(|(name, value)| !value.is_null() && *name != "id" && !name.ends_with("_id"));
+                let told = told.map(|(name, value)| match value {
+                    Value::Object(_) => plain(value, records),
+                    _ => format!("{} {}", words(name), plain(value, records)),
+                });
+                told.collect::<Vec<_>>().join(", ")
+            }
         },
-        Value::Bool(_) | Value::Number(_) | Value::Array(_) => escaped(&value.to_string()),
+        Value::Array(items) if items.is_empty() => "nothing".to_owned(),
+        Value::Array(items) => items.iter().map(|item| plain(item, records)).collect::<Vec<_>>().join("; "),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
     }
 }
 

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::{
-    ChangePractice,
-    lifecycle::{ASSESS, AUTHORISE},
+    Change, ChangePractice,
+    lifecycle::{ASSESS, AUTHORISE, IMPLEMENT, REVIEW},
 };
 use crate::{
     clock::Moment,
@@ -19,13 +19,16 @@ use crate::{
     id::{RecordId, RowId, TeamId, UserId},
     record::{
         draft::Aside,
-        practice::Practice,
+        header::Header,
+        practice::{Details, Practice},
         store::{self, Desk},
         visibility,
     },
     schema::{cab_agenda_item, cab_meeting, change, record},
 };
 
+/// How many of those that wait are looked at: many of them may stand on the agenda already, or be hidden from who calls the meeting.
+const LOOKED_AT: i64 = 1_000;
 /// The most changes on one agenda.
 pub const MOST: usize = 200;
 
@@ -168,7 +171,10 @@ pub fn put(desk: &mut Desk<'_, '_>, meeting: RowId, named: Option<Vec<RecordId>>
         return Err(Error::invalid("/change_ids", "no_such_reference", "There is no such change."));
     }
     let is_new = |id: &RecordId| !there.iter().any(|item| item.change_id == *id);
-    let new: Vec<_> = wanted.into_iter().filter(|(id, _)| is_change(id) && is_new(id)).collect();
+    let mut new: Vec<_> = wanted.into_iter().filter(|(id, _)| is_change(id) && is_new(id)).collect();
+    if !is_named {
+        new.truncate(MOST.saturating_sub(there.len()));
+    }
     if there.len() + new.len() > MOST {
         return Err(Error::new(Code::Conflict, format!("An agenda has at most {MOST} changes.")));
     }
@@ -193,11 +199,12 @@ pub fn put(desk: &mut Desk<'_, '_>, meeting: RowId, named: Option<Vec<RecordId>>
 fn waiting(connection: &mut AnyConnection) -> Result<Vec<(RecordId, &'static str)>> {
     let both = || record::table.inner_join(change::table.on(change::record_id.eq(record::id)));
     let standing = both().filter(record::state.eq_any([ASSESS, AUTHORISE])).filter(change::change_type.eq("normal"));
-    let standing: Vec<RecordId> = standing.order(record::id).select(record::id).load(connection)?;
-    let made = both().filter(change::cab_review.eq("due")).filter(record::phase.ne("cancelled"));
-    let made: Vec<RecordId> = made.order(record::id).select(record::id).load(connection)?;
+    let standing: Vec<RecordId> = standing.order(record::id).limit(LOOKED_AT).select(record::id).load(connection)?;
+    let made = both().filter(change::cab_review.eq("due")).filter(record::state.eq_any([IMPLEMENT, REVIEW]));
+    let made: Vec<RecordId> = made.order(record::id).limit(LOOKED_AT).select(record::id).load(connection)?;
     let with = |ids: Vec<RecordId>, reason| ids.into_iter().map(move |id| (id, reason));
-    Ok(with(standing, reason::AUTHORISE).chain(with(made, reason::REVIEW)).take(MOST).collect())
+    // What was made already is looked at first: it can't be closed before.
+    Ok(with(made, reason::REVIEW).chain(with(standing, reason::AUTHORISE)).collect())
 }
 
 fn must_be_planned(meeting: &MeetingRow) -> Result<()> {
@@ -218,14 +225,15 @@ pub fn decide(
     let connection = desk.unit.connection()?;
     must_be_planned(&MeetingRow::find(connection, meeting)?)?;
     let found = cab_agenda_item::table.find(item).filter(cab_agenda_item::meeting_id.eq(meeting)).first(connection);
-    let mut row: ItemRow = found.optional()?.ok_or_else(|| Error::not_found("agenda item"))?;
-    if let Some(decision) = decision {
-        row.decision = Some(decision.as_str().to_owned());
-        row.decided_at = Some(at);
+    let row: ItemRow = found.optional()?.ok_or_else(|| Error::not_found("agenda item"))?;
+    // Each is written alone: one keeps the minutes while another says what was decided.
+    let mine = || diesel::update(cab_agenda_item::table.find(item));
+    if let Some(minutes) = minutes {
+        mine().set(cab_agenda_item::minutes.eq(minutes)).execute(connection)?;
     }
-    row.minutes = minutes.map_or(row.minutes, str::to_owned);
-    diesel::update(cab_agenda_item::table.find(item)).set(&row).execute(connection)?;
     if let Some(decision) = decision {
+        let decided = (cab_agenda_item::decision.eq(decision.as_str()), cab_agenda_item::decided_at.eq(at));
+        mine().set(decided).execute(connection)?;
         let told = json!({"meeting_id": meeting, "decision": decision});
         let mut aside = Aside::new("read", "cab_decided", "cab", Value::Null, told);
         if decision == CabDecision::Reviewed {
@@ -238,7 +246,24 @@ pub fn decide(
             &ChangePractice::KIND,
             row.change_id,
         )?;
+        if decision == CabDecision::Reviewed {
+            must_be_made(desk, &seen)?;
+        }
         store::beside::<ChangePractice>(desk, seen.id, None, aside)?;
     }
     Ok(())
+}
+
+/// Refuses to call a change reviewed that does not wait for it, or by who asked for it or made it.
+fn must_be_made(desk: &mut Desk<'_, '_>, change: &Header) -> Result<()> {
+    let who = Some(desk.cause.caller.user);
+    if change.requester_id == who || change.assignee_id == who || Some(change.opened_by_id) == who {
+        return Err(Error::new(Code::Conflict, "Who asked for a change, opened it or made it does not review it."));
+    }
+    let details = Change::load(desk.unit.settled(change.id)?, &[change.id])?.pop();
+    let is_due = details.is_some_and(|details| details.cab_review.as_deref() == Some("due"));
+    if is_due && [IMPLEMENT, REVIEW].contains(&change.state.as_str()) {
+        return Ok(());
+    }
+    Err(Error::new(Code::Conflict, "It does not wait for a review, or was not made yet."))
 }

@@ -26,6 +26,8 @@ use crate::{
 
 /// The relation of an incident to the change that caused it.
 const CAUSED_BY: &str = "caused_by";
+/// How many are read in one go.
+const AT_ONCE: i64 = 200;
 /// The states in which a change is made, or was.
 const MADE: &[&str] = &[IMPLEMENT, REVIEW, "closed"];
 
@@ -121,21 +123,35 @@ pub struct DriftRow {
 }
 
 impl DriftRow {
-    /// Those of a state, the newest first, after one.
+    /// Those of a state and of things that the caller sees, the newest first, after one, so many at most. The change that says so is told
+    /// to those alone who see it.
     pub fn page(
-        connection: &mut AnyConnection,
+        reading: &mut Reading<'_>,
         state: Option<DriftState>,
         after: Option<RowId>,
-        most: i64,
+        limit: usize,
     ) -> Result<Vec<Self>> {
-        let mut rows = unauthorised_change::table.into_boxed::<crate::db::Backend>();
-        if let Some(state) = state {
-            rows = rows.filter(unauthorised_change::state.eq(state.as_str()));
+        let (mut found, mut last) = (Vec::new(), after);
+        while found.len() < limit {
+            let mut rows = unauthorised_change::table.into_boxed::<crate::db::Backend>();
+            if let Some(state) = state {
+                rows = rows.filter(unauthorised_change::state.eq(state.as_str()));
+            }
+            if let Some(last) = last {
+                rows = rows.filter(unauthorised_change::id.lt(last));
+            }
+            let rows: Vec<Self> = rows.order(unauthorised_change::id.desc()).limit(AT_ONCE).load(reading.connection)?;
+            let Some(end) = rows.last().map(|row| row.id) else { break };
+            last = Some(end);
+            let about = rows.iter().flat_map(|row| [Some(row.configuration_item_id), row.change_id]).flatten();
+            let seen = visibility::among(reading.kernel, reading.connection, &reading.cause.caller, about.collect())?;
+            let rows = rows.into_iter().filter(|row| seen.contains_key(&row.configuration_item_id));
+            found.extend(
+                rows.map(|row| DriftRow { change_id: row.change_id.filter(|id| seen.contains_key(id)), ..row }),
+            );
         }
-        if let Some(after) = after {
-            rows = rows.filter(unauthorised_change::id.lt(after));
-        }
-        Ok(rows.order(unauthorised_change::id.desc()).limit(most).load(connection)?)
+        found.truncate(limit);
+        Ok(found)
     }
 
     /// The one of that id.
@@ -175,7 +191,10 @@ pub fn settle(desk: &mut Desk<'_, '_>, id: RowId, change: Option<RecordId>, comm
         settled_at: Some(at),
         ..before.clone()
     };
-    diesel::update(unauthorised_change::table.find(id)).set(&row).execute(connection)?;
+    let unsettled = unauthorised_change::table.find(id).filter(unauthorised_change::state.eq(&before.state));
+    if diesel::update(unsettled).set(&row).execute(connection)? == 0 {
+        return Err(Error::new(Code::Conflict, "Somebody else has settled it."));
+    }
     let told = serde_json::json!({"state": [before.state, row.state], "comment": ["", row.comment]});
     desk.tell("settled", ("unauthorised_change", row.id.as_str(), 2), &told)?;
     Ok(row)

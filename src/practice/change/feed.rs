@@ -37,7 +37,10 @@ fn event(text: &mut String, change: &Header, now: Moment) {
     put(text, &format!("UID:{}@pointsman", change.id));
     put(text, &format!("DTSTAMP:{}", utc(now)));
     put(text, &format!("DTSTART:{}", utc(span.from)));
-    put(text, &format!("DTEND:{}", utc(span.until)));
+    // RFC 5545, 3.8.2.2: an end is later than its beginning; an event without one ends when it begins.
+    if utc(span.from) < utc(span.until) {
+        put(text, &format!("DTEND:{}", utc(span.until)));
+    }
     put(text, &format!("LAST-MODIFIED:{}", utc(change.updated_at)));
     put(text, &format!("SEQUENCE:{}", change.version));
     put(text, &format!("SUMMARY:{}", escaped(&format!("{} {}", change.number, change.title))));

@@ -1,6 +1,6 @@
 //! The fields of a change.
 
-use crate::record::kind::{Field, Holds};
+use crate::record::kind::{CRITICALITY, Field, Holds};
 
 /// Done often, and agreed once and for all.
 pub const STANDARD: &str = "standard";
@@ -75,6 +75,13 @@ pub(super) const FIELDS: &[Field] = &[
         "Blackout",
         "The name of the blackout that it fell into when it was last planned; null for none.",
         Holds::Line(100),
+    ),
+    Field::by_server(
+        "criticality",
+        "Criticality",
+        "How much depends on it: the highest criticality of the services that it touches, and of those that would be hit while what it touches is \
+         down; null where there are none. As of when it was last planned.",
+        CRITICALITY.holds,
     ),
     Field::by_server("actual_start", "Begun", "When work began.", Holds::Time),
     Field::by_server("actual_end", "Ended", "When it was made, or undone.", Holds::Time),

@@ -15,6 +15,9 @@ pub(super) const IMPLEMENT: &str = "implement";
 /// It was made, for better or worse.
 pub(super) const REVIEW: &str = "review";
 
+/// The states in which what is approved can still be other.
+pub(super) const BEFORE_WORK: &[&str] = &[NEW, ASSESS, AUTHORISE, SCHEDULED];
+
 const STATES: &[State] = &[
     State { name: NEW, label: "New", phase: Phase::Open },
     State { name: ASSESS, label: "Assess", phase: Phase::Open },
@@ -93,7 +96,13 @@ const STEPS: &[Step] = &[
              it afterwards has done so.",
         )
     },
-    Step::new("cancel", "Cancel", &[NEW, ASSESS, AUTHORISE, SCHEDULED, IMPLEMENT], "cancelled", "It is not made."),
+    Step::new(
+        "cancel",
+        "Cancel",
+        &[NEW, ASSESS, AUTHORISE, SCHEDULED],
+        "cancelled",
+        "It is not made. One that was begun is completed instead: as backed out, or as failed.",
+    ),
 ];
 
 pub(super) const LIFECYCLE: Lifecycle = Lifecycle { initial: NEW, states: STATES, steps: STEPS };

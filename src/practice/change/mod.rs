@@ -69,6 +69,7 @@ pub struct Change {
     pub cab_review: Option<String>,
     pub review_notes: Option<String>,
     pub reviewed_at: Option<Moment>,
+    pub criticality: Option<String>,
 }
 
 details_table!(change, Change, id => Change {
@@ -95,9 +96,12 @@ details_table!(change, Change, id => Change {
     cab_review: None,
     review_notes: None,
     reviewed_at: None,
+    criticality: None,
 });
 
 /// What is approved: a change of one of these asks again.
+///
+/// **Invariant:** what a caller can write of it is fixed once work has begun.
 const APPROVED: &[&str] = &[
     "title",
     "description",
@@ -111,6 +115,9 @@ const APPROVED: &[&str] = &[
     "outage_start",
     "outage_end",
     "risk",
+    "criticality",
+    "conflict_count",
+    "blackout",
 ];
 
 impl Practice for ChangePractice {
@@ -141,6 +148,7 @@ impl Practice for ChangePractice {
                     "outage_end",
                     "team_id",
                     "team_failures",
+                    "criticality",
                     "conflict_count",
                     "blackout",
                 ],
@@ -171,6 +179,9 @@ impl Practice for ChangePractice {
     fn enter(draft: &mut Draft<Change>, step: &Step, desk: &mut Desk<'_, '_>) -> Result<()> {
         rules::enter(draft, step, desk.cause.at);
         Ok(())
+    }
+    fn relinked(desk: &mut Desk<'_, '_>, id: RecordId, relation: &str) -> Result<()> {
+        rules::relinked(desk, id, relation)
     }
     fn follow(written: &Draft<Change>, desk: &mut Desk<'_, '_>) -> Result<()> {
         model::give_tasks(written, desk)

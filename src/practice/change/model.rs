@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Change;
+use super::{Change, STANDARD, lifecycle};
 use crate::{
     clock::Moment,
     db::{AnyConnection, JsonText},
@@ -137,7 +137,9 @@ pub(super) fn fill(draft: &mut Draft<Change>, desk: &mut Desk<'_, '_>) -> Result
     if header.description.is_empty() {
         header.description = fields.description.unwrap_or_default();
     }
-    header.team_id = header.team_id.or(fields.team_id);
+    if header.team_id.is_none() && header.assignee_id.is_none() {
+        header.team_id = fields.team_id;
+    }
     let plans = [
         (&mut details.justification, fields.justification),
         (&mut details.implementation_plan, fields.implementation_plan),
@@ -149,6 +151,34 @@ pub(super) fn fill(draft: &mut Draft<Change>, desk: &mut Desk<'_, '_>) -> Result
         *own = own.take().or(of_model);
     }
     Ok(())
+}
+
+/// Where a standard change is not what its model says, which alone was agreed: in its plans as they are given or changed, or because the
+/// model is no longer in use when it is scheduled.
+pub(super) fn departures(draft: &Draft<Change>, desk: &mut Desk<'_, '_>) -> Result<Vec<FieldError>> {
+    let Change { change_type, model: Some(name), .. } = &draft.details else { return Ok(Vec::new()) };
+    let plans = |details: &Change| {
+        [
+            ("implementation_plan", details.implementation_plan.clone()),
+            ("backout_plan", details.backout_plan.clone()),
+            ("test_plan", details.test_plan.clone()),
+        ]
+    };
+    let old = draft.old().map(|(_, old)| plans(old));
+    let is_to_be_agreed = draft.step.is_some_and(|step| step.needs_approval)
+        && draft.old().is_some_and(|(header, _)| header.state == lifecycle::NEW);
+    if change_type != STANDARD || (old.as_ref() == Some(&plans(&draft.details)) && !is_to_be_agreed) {
+        return Ok(Vec::new());
+    }
+    let Some(model) = ModelRow::active(desk.unit.reference(), name)? else {
+        let detail = format!("The model `{name}` is not in use any more.");
+        return Ok(vec![FieldError::new("/model", "no_such_reference", detail)]);
+    };
+    let fields: ModelFields = model.fields.read()?;
+    let said = [fields.implementation_plan, fields.backout_plan, fields.test_plan];
+    let wrong = plans(&draft.details).into_iter().zip(said).filter(|((_, own), said)| said.is_some() && own != said);
+    let detail = "A standard change is made as its model says: make a normal one where it is to be otherwise.";
+    Ok(wrong.map(|((field, _), _)| FieldError::new(format!("/{field}"), "fixed", detail)).collect())
 }
 
 /// Gives a change that was just made the tasks of its model.

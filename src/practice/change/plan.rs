@@ -11,20 +11,36 @@ use std::{
 use diesel::prelude::*;
 
 use super::{
+    ChangePractice,
     conflict::{Conflict, Ground, Near, Planned, Span, Wanted, conflicts},
     lifecycle::{AUTHORISE, IMPLEMENT, REVIEW, SCHEDULED},
     window,
 };
 use crate::{
-    db::{AnyConnection, sql::among},
+    db::{AnyConnection, Backend, sql::among},
     error::Result,
     id::RecordId,
-    record::{header::Header, kernel::Kernel, practice::Details, store::Reading, visibility},
-    schema::{link, record},
+    practice::service::ServicePractice,
+    record::{
+        graph::{
+            impact::{self, Asked},
+            walk::DEEPEST,
+        },
+        header::Header,
+        kernel::Kernel,
+        kind::{CRITICALITY, Holds, Kind},
+        practice::{Details, Practice},
+        store::Reading,
+        visibility,
+    },
+    schema::{link, record, service},
 };
 
 /// The relation of a change to what else it touches.
-const AFFECTS: &str = "affects";
+pub(super) const AFFECTS: &str = "affects";
+const KIND: &Kind = &ChangePractice::KIND;
+/// The longest time that a change is planned for: none that meets a moment begins earlier before it.
+pub(super) const LONGEST: chrono::TimeDelta = chrono::TimeDelta::days(366);
 /// The states in which a change takes up its time.
 const TAKES_TIME: &[&str] = &[SCHEDULED, IMPLEMENT];
 
@@ -69,7 +85,7 @@ pub fn planned(connection: &mut AnyConnection, within: Span, but: RecordId) -> R
     let changes: Vec<Header> = record::table
         .filter(record::kind.eq("change"))
         .filter(record::state.eq_any(TAKES_TIME))
-        .filter(record::planned_start.le(within.until))
+        .filter(record::planned_start.between(within.from.minus(LONGEST), within.until))
         .filter(record::planned_end.ge(within.from))
         .filter(record::id.ne(but))
         .load(connection)?;
@@ -85,25 +101,24 @@ pub fn planned(connection: &mut AnyConnection, within: Span, but: RecordId) -> R
 pub const SHOWN: &[&str] = &[AUTHORISE, SCHEDULED, IMPLEMENT, REVIEW, "closed"];
 
 /// The changes of these states that are planned between two moments and that the caller sees, by their beginning, at most so many.
-pub fn seen(reading: &mut Reading<'_>, within: Span, states: &[&str], most: usize) -> Result<Vec<Header>> {
-    let ids: Vec<RecordId> = record::table
-        .filter(record::kind.eq("change"))
+pub fn seen(reading: &mut Reading<'_>, within: Span, states: &[&str], most: i64) -> Result<Vec<Header>> {
+    let mut those = record::table
+        .filter(record::kind.eq(KIND.name))
         .filter(record::state.eq_any(states))
-        .filter(record::planned_start.le(within.until))
+        .filter(record::planned_start.between(within.from.minus(LONGEST), within.until))
         .filter(record::planned_end.ge(within.from))
-        .order((record::planned_start, record::id))
-        .select(record::id)
-        .load(reading.connection)?;
-    let seen = visibility::among(reading.kernel, reading.connection, &reading.cause.caller, ids)?;
-    let mut seen: Vec<Header> = seen.into_values().collect();
-    seen.sort_by_key(|change| (change.planned_start, change.id));
-    seen.truncate(most);
-    Ok(seen)
+        .into_boxed::<Backend>();
+    if let Some(sees) = visibility::condition(reading.connection.engine(), &reading.cause.caller, &[KIND]) {
+        those = those.filter(sees);
+    }
+    let those = those.order((record::planned_start, record::id)).limit(most);
+    Ok(those.load(reading.connection)?)
 }
 
-/// Everything that a change is held against between two moments.
-pub fn ground(connection: &mut AnyConnection, within: Span, but: RecordId) -> Result<Ground> {
-    Ok(Ground { planned: planned(connection, within, but)?, windows: window::between(connection, within)? })
+/// Everything that a change which wants this is held against between two moments.
+pub fn ground(connection: &mut AnyConnection, wanted: &Wanted, within: Span, but: RecordId) -> Result<Ground> {
+    let windows = window::between(connection, within, &wanted.items)?;
+    Ok(Ground { planned: planned(connection, within, but)?, windows })
 }
 
 /// What a change wants, wherever it is put.
@@ -121,10 +136,23 @@ pub fn span(header: &Header) -> Option<Span> {
 /// The conflicts of a change as it is planned. Windows are looked at for a year on, so that the next one is known.
 pub fn of(kernel: &Kernel, connection: &mut AnyConnection, header: &Header) -> Result<Vec<Conflict>> {
     let Some(then) = span(header) else { return Ok(Vec::new()) };
-    let within = Span { from: then.from, until: then.until.plus(chrono::TimeDelta::days(366)) };
-    let ground = ground(connection, within, header.id)?;
     let wanted = wanted(kernel, connection, header)?;
+    let year = Span { from: then.from, until: then.until.plus(chrono::TimeDelta::days(366)) };
+    let windows = window::between(connection, year, &wanted.items)?;
+    let ground = Ground { planned: planned(connection, then, header.id)?, windows };
     Ok(conflicts(&ground, &wanted, then))
+}
+
+/// The highest criticality of the services that a change touches, and of those that are hit while what it touches is down.
+pub fn criticality(kernel: &Kernel, connection: &mut AnyConnection, header: &Header) -> Result<Option<String>> {
+    let Holds::Choice(levels) = CRITICALITY.holds else { return Ok(None) };
+    let mut ids = touched_by(connection, header)?;
+    let services = Some(ServicePractice::KIND.name.to_owned());
+    let asked = Asked { starts: ids.clone(), kind: services, depth: DEEPEST, ..Asked::default() };
+    ids.extend(impact::ids(kernel, connection, &asked)?);
+    let wanted = among(connection.engine(), "service.record_id", ids.iter().map(RecordId::as_str));
+    let found: Vec<String> = service::table.filter(wanted).select(service::criticality).distinct().load(connection)?;
+    Ok(levels.iter().find(|level| found.iter().any(|found| found == *level)).map(|level| (*level).to_owned()))
 }
 
 /// The incidents of these things that are open: the newest 200.

@@ -1,13 +1,22 @@
 //! The rules of changes.
 
 use diesel::prelude::*;
+use serde_json::{Value, json};
 
-use super::{Change, EMERGENCY, NORMAL, RISKS, lifecycle, model, plan};
+use super::{APPROVED, Change, ChangePractice, EMERGENCY, NORMAL, RISKS, lifecycle, model, plan};
 use crate::{
     clock::Moment,
-    error::{Error, FieldError, Result},
-    id::TeamId,
-    record::{decide::Effect, draft::Draft, header::Header, kind::Step, store::Desk},
+    error::{Code, Error, FieldError, Result},
+    id::{RecordId, TeamId},
+    record::{
+        approval::policy,
+        decide::Effect,
+        draft::{Aside, Draft},
+        header::Header,
+        input::pointer,
+        kind::{Step, Write},
+        store::{self, Desk},
+    },
     schema::{change, record},
 };
 
@@ -19,17 +28,18 @@ const FAILURES: &[&str] = &["failed", "backed_out"];
 /// Refuses what does not go together, and works out what follows from what is given.
 pub(super) fn settle(draft: &mut Draft<Change>, desk: &mut Desk<'_, '_>) -> Result<()> {
     model::fill(draft, desk)?;
-    let errors = [in_order(draft), fixed(draft)].concat();
+    let errors = [in_order(draft), fixed(draft), model::departures(draft, desk)?].concat();
     if !errors.is_empty() {
         return Err(Error::invalid_all(errors));
     }
     let team = |header: &Header| (header.team_id, header.planned_start);
-    if draft.old().map(|(header, _)| team(header)) != Some(team(&draft.header)) {
-        let until = draft.header.planned_start.unwrap_or(desk.cause.at);
+    if draft.step.is_some() || draft.old().map(|(header, _)| team(header)) != Some(team(&draft.header)) {
+        // What is planned for later has not failed yet, and what was planned for long ago is made now.
+        let until = desk.cause.at;
         draft.details.team_failures = draft.header.team_id.map_or(Ok(0), |team| failures(desk, team, until))?;
     }
     if draft.step.is_some() || draft.old().map(|(header, _)| plans(header)) != Some(plans(&draft.header)) {
-        hold_against_others(draft, desk)?;
+        look_around(draft, desk)?;
     }
     Ok(())
 }
@@ -40,44 +50,137 @@ fn plans(header: &Header) -> impl PartialEq + use<> {
     (planned_start, planned_end, assignee_id, configuration_item_id, service_id)
 }
 
-/// Counts the conflicts of a change that is still to be made.
-fn hold_against_others(draft: &mut Draft<Change>, desk: &mut Desk<'_, '_>) -> Result<()> {
-    if draft.details.actual_start.is_some() {
+/// Holds a change that is still to be made against others and against windows, and sees how much depends on it. A step that rests on an
+/// approval goes on only while it meets no more than when it was approved.
+fn look_around(draft: &mut Draft<Change>, desk: &mut Desk<'_, '_>) -> Result<()> {
+    let is_begun = draft.old().is_some_and(|(_, old)| old.actual_start.is_some());
+    if is_begun {
         return Ok(());
     }
-    let found = plan::of(desk.kernel, desk.unit.connection()?, &draft.header)?;
-    draft.details.conflict_count = i32::try_from(found.len()).unwrap_or(i32::MAX);
-    draft.details.blackout = found.into_iter().filter(|met| met.kind.is_blackout()).find_map(|met| met.window);
+    let begins = draft.step.is_some_and(|step| step.name == lifecycle::IMPLEMENT);
+    let header = if begins { moved_to(&draft.header, desk.cause.at) } else { draft.header.clone() };
+    let Around { conflicts, blackout, criticality } = Around::of(desk, &header)?;
+    let details = &mut draft.details;
+    let was_asked = |state: &str| [lifecycle::AUTHORISE, lifecycle::SCHEDULED].contains(&state);
+    let is_approved = draft.step.is_some_and(|step| step.needs_approval)
+        && draft.before.as_ref().is_some_and(|(header, _)| was_asked(&header.state));
+    if is_approved {
+        let is_worse = conflicts > details.conflict_count || (blackout.is_some() && blackout != details.blackout);
+        return if is_worse { Err(met_since(blackout.as_deref())) } else { Ok(()) };
+    }
+    (details.conflict_count, details.blackout, details.criticality) = (conflicts, blackout, criticality);
     Ok(())
 }
 
-/// Times that end before they begin.
+/// What stands around a change as it is planned.
+struct Around {
+    conflicts: i32,
+    blackout: Option<String>,
+    criticality: Option<String>,
+}
+
+impl Around {
+    fn of(desk: &mut Desk<'_, '_>, header: &Header) -> Result<Self> {
+        let (kernel, connection) = (desk.kernel, desk.unit.connection()?);
+        let found = plan::of(kernel, connection, header)?;
+        Ok(Around {
+            conflicts: i32::try_from(found.len()).unwrap_or(i32::MAX),
+            blackout: found.into_iter().filter(|met| met.kind.is_blackout()).find_map(|met| met.window),
+            criticality: plan::criticality(kernel, connection, header)?,
+        })
+    }
+}
+
+fn met_since(blackout: Option<&str>) -> Error {
+    let met = blackout.map_or("another change or a window".to_owned(), |name| format!("the blackout {name}"));
+    let detail =
+        format!("It meets {met}, which it did not when it was approved: plan it anew, and it is asked about again.");
+    let error = FieldError::new("/conflict_count", "approval", detail.clone());
+    Error::new(Code::IllegalTransition, detail).with_errors(vec![error])
+}
+
+/// A change as if it began at a moment, and took until its planned end, or as long as it is planned to.
+fn moved_to(header: &Header, at: Moment) -> Header {
+    let Some(span) = plan::span(header) else { return header.clone() };
+    let is_in_time = span.from <= at && at < span.until;
+    let until = if is_in_time { span.until } else { at.plus(span.until.since(span.from)) };
+    Header { planned_start: Some(at), planned_end: Some(until), ..header.clone() }
+}
+
+/// What a change touches is other than it was: whoever has approved is asked again.
+pub(super) fn relinked(desk: &mut Desk<'_, '_>, id: RecordId, relation: &str) -> Result<()> {
+    let header = if relation == plan::AFFECTS { Header::find(desk.unit.settled(id)?, id)? } else { None };
+    let Some(header) = header.filter(|header| lifecycle::BEFORE_WORK.contains(&header.state.as_str())) else {
+        return Ok(());
+    };
+    let cause = desk.cause.trusted();
+    let desk = &mut Desk { kernel: desk.kernel, unit: &mut *desk.unit, cause: &cause };
+    let around = Around::of(desk, &header)?;
+    let aside = Aside::new("read", "replanned", "conflicts", Value::Null, json!(around.conflicts))
+        .with_field("conflict_count", around.conflicts)
+        .with_field("blackout", json!(around.blackout))
+        .with_field("criticality", json!(around.criticality));
+    store::beside::<ChangePractice>(desk, id, None, aside)?;
+    store::decide_again::<ChangePractice>(desk, id, None, "assess_risk")?;
+    if [lifecycle::AUTHORISE, lifecycle::SCHEDULED].contains(&header.state.as_str()) {
+        store::decide_again::<ChangePractice>(desk, id, None, policy::DECISION)?;
+    }
+    Ok(())
+}
+
+/// Times that end before they begin, or are longer than any change.
 fn in_order(draft: &Draft<Change>) -> Vec<FieldError> {
     let (header, details) = (&draft.header, &draft.details);
+    let mut wrong = Vec::new();
     let spans =
         [("planned", header.planned_start, header.planned_end), ("outage", details.outage_start, details.outage_end)];
-    let backwards = spans.into_iter().filter(|(_, start, end)| start.zip(*end).is_some_and(|(start, end)| end < start));
-    let wrong = backwards.map(|(name, ..)| {
-        let detail = format!("`{name}_end` is before `{name}_start`.");
-        FieldError::new(format!("/{name}_end"), "out_of_range", detail)
-    });
-    wrong.collect()
+    for (name, start, end) in spans {
+        let length = start.zip(end).map(|(start, end)| end.since(start));
+        let mut refuse = |code: &'static str, detail: String| {
+            wrong.push(FieldError::new(format!("/{name}_end"), code, detail));
+        };
+        if length.is_some_and(|length| length < chrono::TimeDelta::zero()) {
+            refuse("out_of_range", format!("`{name}_end` is before `{name}_start`."));
+        } else if length.is_some_and(|length| length > plan::LONGEST) {
+            refuse(
+                "out_of_range",
+                format!("`{name}_end` is at most {} days after it begins.", plan::LONGEST.num_days()),
+            );
+        }
+    }
+    wrong
 }
 
 /// What can't be other any more.
 fn fixed(draft: &Draft<Change>) -> Vec<FieldError> {
     let Some((header, old)) = draft.old() else { return Vec::new() };
     let is_late = header.state != lifecycle::NEW || draft.details.change_type == EMERGENCY;
+    let is_other_type = old.change_type != draft.details.change_type;
     let wrong = [
         (
             "change_type",
-            old.change_type != draft.details.change_type && is_late,
+            is_other_type && is_late,
             "The type is fixed once a change has left `new`; what begins as an emergency is made as one.",
         ),
+        ("change_type", is_other_type && !is_late && old.model.is_some(), "The model is of this type alone."),
         ("model", old.model != draft.details.model, "The model is given when the change is made."),
     ];
     let wrong = wrong.into_iter().filter(|(_, is_wrong, _)| *is_wrong);
-    wrong.map(|(name, _, detail)| FieldError::new(format!("/{name}"), "fixed", detail)).collect()
+    let mut errors: Vec<FieldError> =
+        wrong.map(|(name, _, detail)| FieldError::new(format!("/{name}"), "fixed", detail)).collect();
+    if !lifecycle::BEFORE_WORK.contains(&header.state.as_str()) {
+        errors.extend(approved_otherwise(draft));
+    }
+    errors
+}
+
+/// What is other than it was approved.
+fn approved_otherwise(draft: &Draft<Change>) -> Vec<FieldError> {
+    let (Ok(Some(before)), Ok(after)) = (draft.was(), draft.after()) else { return Vec::new() };
+    let by_caller = |name: &&&str| draft.kind.field(name).is_some_and(|field| field.write != Write::Server);
+    let changed = APPROVED.iter().filter(by_caller).filter(|name| before.get(**name) != after.get(**name));
+    let detail = "It was approved so, and work has begun.";
+    changed.map(|name| FieldError::new(pointer(name), "fixed", detail)).collect()
 }
 
 /// How many of a hundred changes of a team failed that ended in the year before.
@@ -86,7 +189,7 @@ fn failures(desk: &mut Desk<'_, '_>, team: TeamId, until: Moment) -> Result<i32>
         .inner_join(record::table.on(record::id.eq(change::record_id)))
         .filter(record::team_id.eq(team))
         .filter(change::actual_end.lt(until))
-        .filter(change::actual_end.ge(until.plus(-HISTORY)))
+        .filter(change::actual_end.ge(until.minus(HISTORY)))
         .filter(change::result.is_not_null());
     let connection = desk.unit.connection()?;
     let all: i64 = ended.count().get_result(connection)?;

@@ -1,12 +1,15 @@
 //! When changes are to be made (maintenance windows), and when they must not (blackouts).
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::conflict::Span;
+use super::conflict::{Near, Span};
 use crate::{
     clock::Moment,
     db::AnyConnection,
@@ -75,6 +78,10 @@ pub struct Window {
 }
 
 impl WindowRow {
+    fn about(&self) -> Option<RecordId> {
+        self.configuration_item_id.or(self.service_id)
+    }
+
     /// Its times between two moments, not cut at them.
     fn spans(&self, calendar: Option<&Arc<Calendar>>, within: Span) -> Vec<Span> {
         let whole = Span { from: self.starts_at.unwrap_or(within.from), until: self.ends_at.unwrap_or(within.until) };
@@ -88,19 +95,30 @@ impl WindowRow {
     }
 }
 
-/// The windows that are active, with their times between two moments.
-pub fn between(connection: &mut AnyConnection, within: Span) -> Result<Vec<Window>> {
-    let rows: Vec<WindowRow> =
-        change_window::table.filter(change_window::active.eq(true)).order(change_window::name).load(connection)?;
+/// The windows that are active and about these things or about everything, with their times between two moments. What was over before
+/// is no window any more: nothing has to keep to it.
+pub fn between(connection: &mut AnyConnection, within: Span, items: &BTreeMap<RecordId, Near>) -> Result<Vec<Window>> {
+    let is_over = change_window::ends_at.le(within.from);
+    let rows: Vec<WindowRow> = change_window::table
+        .filter(change_window::active.eq(true))
+        .filter(change_window::ends_at.is_null().or(diesel::dsl::not(is_over)))
+        .order(change_window::name)
+        .load(connection)?;
+    let is_near = |row: &WindowRow| row.about().is_none_or(|about| items.contains_key(&about));
+    let mut calendars: HashMap<RowId, Option<Arc<Calendar>>> = HashMap::new();
     let mut windows = Vec::new();
-    for row in rows {
+    for row in rows.into_iter().filter(is_near) {
         let calendar = match row.calendar_id {
-            Some(id) => CalendarRow::find(connection, id)?.map(|row| row.calendar()).transpose()?,
+            Some(id) if calendars.contains_key(&id) => calendars[&id].clone(),
+            Some(id) => {
+                let found = CalendarRow::find(connection, id)?.map(|row| row.calendar()).transpose()?;
+                calendars.entry(id).or_insert(found).clone()
+            }
             None => None,
         };
         windows.push(Window {
             kind: WindowKind::stored(&row.kind),
-            about: row.configuration_item_id.or(row.service_id),
+            about: row.about(),
             spans: row.spans(calendar.as_ref(), within),
             name: row.name,
         });

@@ -28,18 +28,22 @@ pub struct Effects {
 }
 
 /// Carries out what a change means for the record's approvals: `before` and `after` are the record's headers, `record` is
-/// what it holds afterwards, `changed` which of it is new.
+/// what it holds afterwards, `changed` which of it is new; `is_asked_again` says that policies have just said anew who approves.
 pub fn follow(
     desk: &mut Desk<'_, '_>,
-    before: &Header,
-    after: &Header,
+    (before, after): (&Header, &Header),
     record: &Map<String, Value>,
     changed: &Map<String, Value>,
+    is_asked_again: bool,
 ) -> Result<Effects> {
     let cases = Case::standing(desk.unit.reference(), after.id)?;
     let mut effects = Effects::default();
     for case in cases {
+        let is_replaced = is_asked_again && case.approval.by_policy;
         match fate(&case, before, after, record, changed)? {
+            Fate::Stands | Fate::Counted if is_replaced => {
+                void(desk, case, after, record, (reason::ASKED_AGAIN, false), &mut effects)?;
+            }
             Fate::Stands => (),
             Fate::Void { why, again } => void(desk, case, after, record, (why, again), &mut effects)?,
             Fate::Counted => recount(desk, case, after, &mut effects)?,

@@ -8,11 +8,10 @@ use utoipa::ToSchema;
 use super::{
     BESIDE,
     case::Case,
-    duty,
-    quorum::{Quorum, Tally, Verdict},
+    quorum::Quorum,
     row::{APPROVE, ApprovalRow, REJECT, StageRow, state},
-    stage::{self, Ground, action},
-    voters::{self, Approver, ApproverKind},
+    stage::{self, Ground, Reach, action},
+    voters::{Approver, ApproverKind},
 };
 use crate::{
     auth::horizon::Horizon,
@@ -381,22 +380,21 @@ pub(super) fn drawn_up(
 
 /// Refuses stages that could not be approved even if all who count did.
 fn check_reach(desk: &mut Desk<'_, '_>, record: &Header, case: &Case) -> Result<()> {
-    let (kernel, connection) = (desk.kernel, desk.unit.connection()?);
+    let (kernel, at) = (desk.kernel, desk.cause.at);
+    let mut ground = Ground { kernel, connection: desk.unit.connection()?, record, at };
     let mut errors = Vec::new();
     for (n, stage) in case.stages.iter().enumerate() {
-        let named = voters::named(kernel, connection, record, &stage.approvers()?)?;
-        let counts = |named: &&voters::Named| duty::excluded(record, &case.approval, named.user).is_none();
-        let counted = named.iter().filter(counts).count();
-        if named.len() > PEOPLE {
-            let detail = format!("`{}` asks {} people; at most {PEOPLE} can be.", stage.name, named.len());
+        let Reach { asked, counted, is_enough } = stage::reach(&mut ground, &case.approval, stage)?;
+        if asked > PEOPLE {
+            let detail = format!("`{}` asks {asked} people; at most {PEOPLE} can be.", stage.name);
             errors.push(FieldError::new(format!("/stages/{n}/approvers"), "too_many", detail));
         }
-        if stage.quorum()?.verdict(Tally { counted, ..Tally::default() }) == Verdict::Unreachable {
+        if !is_enough {
             let detail = format!(
                 "The quorum of `{}` can't be reached: it asks {}, of whom {counted} count. Who asked for the record, opened it, \
                  works on it or asks for its approval never does.",
                 stage.name,
-                match named.len() {
+                match asked {
                     0 => "nobody".to_owned(),
                     1 => "one person".to_owned(),
                     more => format!("{more} people"),

@@ -9,7 +9,7 @@ use super::{
     again::Effects,
     ask::{self, ApprovalQuorum, NewApproval, NewApprovalStage, OnDue, QuorumKind},
     case::Case,
-    row::{reason, state},
+    row::{ApprovalRow, reason, state},
     stage::{self, Ground, action},
     voters::{Approver, ApproverKind},
 };
@@ -34,8 +34,8 @@ pub enum Wish {
     Refused(String),
     /// These people are asked, one stage after the other.
     Asked(Vec<NewApprovalStage>),
-    /// Nobody could say anything.
-    Unanswered,
+    /// Somebody could not say anything, or nobody did: whoever manages changes is asked, after those that others name.
+    Unanswered(Vec<NewApprovalStage>),
 }
 
 /// The approval that comes of a wish, for a record that holds this; it is to be stored once the record is.
@@ -59,11 +59,14 @@ pub fn drawn_up(
             case
         }
         Wish::Asked(stages) => {
-            let case = begun(desk, header, ("", stages.clone()), &covers)?;
-            let nobody = case.approval.reason == reason::UNREACHABLE;
-            if nobody { held(desk, header, "Whom the policies name can't decide.", &covers)? } else { case }
+            let (stages, why) = reachable(desk, header, stages, &covers)?;
+            begun(desk, header, (why, stages), &covers)?
         }
-        Wish::Unanswered => held(desk, header, "No policy says who approves.", &covers)?,
+        Wish::Unanswered(stages) => {
+            let stages: Vec<NewApprovalStage> = stages.iter().cloned().chain([held()]).collect();
+            let (stages, _) = reachable(desk, header, &stages, &covers)?;
+            begun(desk, header, ("No policy says who approves.", stages), &covers)?
+        }
     };
     let now = case.approval.state.as_str();
     effects.add(stage::action_of(now, action::REQUESTED), Value::Null, case.told());
@@ -72,9 +75,7 @@ pub fn drawn_up(
 
 /// What is covered: the fields whose change asks the policies again.
 fn covered(kind: &Kind, record: &Map<String, Value>) -> Map<String, Value> {
-    let trigger = kind.decisions.iter().find(|trigger| trigger.decision == DECISION);
-    let names = trigger.map(|trigger| trigger.on_change_of).unwrap_or_default();
-    names.iter().map(|name| ((*name).to_owned(), record.get(*name).cloned().unwrap_or_default())).collect()
+    approved(kind).iter().map(|name| ((*name).to_owned(), record.get(*name).cloned().unwrap_or_default())).collect()
 }
 
 fn blank(
@@ -103,31 +104,69 @@ fn begun(
     Ok(case)
 }
 
+/// The stages, with whoever manages changes in the place of those in which nobody could decide; and what is to be said of that.
+fn reachable(
+    desk: &mut Desk<'_, '_>,
+    header: &Header,
+    stages: &[NewApprovalStage],
+    covers: &Map<String, Value>,
+) -> Result<(Vec<NewApprovalStage>, &'static str)> {
+    let case = blank(desk, header, ("", stages.to_vec()), covers)?;
+    let (kernel, at) = (desk.kernel, desk.cause.at);
+    let mut ground = Ground { kernel, connection: desk.unit.reference(), record: header, at };
+    let (mut kept, mut is_held) = (Vec::new(), false);
+    for (wanted, row) in stages.iter().zip(&case.stages) {
+        if stage::reach(&mut ground, &case.approval, row)?.is_enough {
+            kept.push(wanted.clone());
+        } else if !is_held {
+            is_held = true;
+            kept.push(held());
+        }
+    }
+    Ok((kept, if is_held { "Whom the policies name can't decide." } else { "" }))
+}
+
 /// Whoever manages changes is asked in the place of whom policies would have named.
-fn held(desk: &mut Desk<'_, '_>, header: &Header, why: &str, covers: &Map<String, Value>) -> Result<Case> {
+fn held() -> NewApprovalStage {
     let role =
         |name: &str| Approver { kind: ApproverKind::Role, user_id: None, team_id: None, role: Some(name.to_owned()) };
-    let stage = NewApprovalStage {
+    NewApprovalStage {
         name: "Change manager".to_owned(),
         approvers: vec![role(FALLBACK), role(crate::auth::permission::ADMINISTRATOR)],
         quorum: ApprovalQuorum { kind: QuorumKind::Any, number: None },
         due_after: None,
         on_due: OnDue::Reject,
-    };
-    begun(desk, header, (why, vec![stage]), covers)
+    }
 }
 
 /// What is in the way of a step that needs every approval that stands to be given; nothing where there is none either, and the
-/// policies may still be asked.
-pub fn in_the_way(connection: &mut AnyConnection, record: RecordId) -> Result<Standing> {
+/// policies may still be asked. Where policies say who approves, what they have asked for last is given as well: what others ask for
+/// comes on top of it, and does not take its place.
+pub fn in_the_way(connection: &mut AnyConnection, kind: &Kind, record: RecordId) -> Result<Standing> {
     let standing = Case::standing(connection, record)?;
-    Ok(match standing.iter().find(|case| case.approval.is_pending()) {
-        Some(case) => {
+    let of_policies = if asks_policies(kind) { ApprovalRow::last_by_policy(connection, record)? } else { None };
+    let last = of_policies.as_ref().map(|last| last.state.as_str()).filter(|last| *last != state::VOID);
+    let pending = standing.iter().find(|case| case.approval.is_pending());
+    Ok(match (pending, last) {
+        (Some(case), _) => {
             Standing::Missing(missing(&format!("The approval \"{}\" is not decided yet.", case.approval.title)))
         }
-        None if standing.is_empty() => Standing::None,
-        None => Standing::Given,
+        (None, Some(state::APPROVED)) => Standing::Given,
+        (None, Some(ended)) => Standing::Missing(missing(&format!("Its approval is {ended}: ask for it again."))),
+        (None, None) if standing.is_empty() || asks_policies(kind) => Standing::None,
+        (None, None) => Standing::Given,
     })
+}
+
+/// Whether policies say who approves of records of a kind.
+pub fn asks_policies(kind: &Kind) -> bool {
+    kind.decisions.iter().any(|trigger| trigger.decision == DECISION)
+}
+
+/// What is approved of records of a kind: what a change of asks the policies again.
+pub fn approved(kind: &Kind) -> &'static [&'static str] {
+    let trigger = kind.decisions.iter().find(|trigger| trigger.decision == DECISION);
+    trigger.map(|trigger| trigger.on_change_of).unwrap_or_default()
 }
 
 /// How a record stands with its approvals.

@@ -49,6 +49,8 @@ pub mod reason {
     pub const CHANGED: &str = "changed";
     /// Somebody who decided has become one who must not.
     pub const DUTIES: &str = "separation_of_duties";
+    /// Policies were asked again.
+    pub const ASKED_AGAIN: &str = "asked_again";
     /// The record was closed or given up.
     pub const CLOSED: &str = "record_closed";
 }
@@ -122,6 +124,11 @@ pub struct VoterRow {
 }
 
 impl ApprovalRow {
+    /// The one of a record that policies asked for last.
+    pub fn last_by_policy(connection: &mut AnyConnection, record: RecordId) -> Result<Option<Self>> {
+        let of_record = approval::table.filter(approval::record_id.eq(record)).filter(approval::by_policy.eq(true));
+        Ok(of_record.order(approval::id.desc()).first(connection).optional()?)
+    }
     /// The fields that it covers, with their values when it was asked.
     pub fn covered(&self) -> Result<Map<String, Value>> {
         self.covers.read()

@@ -28,7 +28,7 @@ pub struct Approval {
     /// Where it stands.
     #[schema(schema_with = states)]
     pub state: String,
-    /// Why it ended so, where no vote says it: `quorum_unreachable`, `due`, `changed`, `separation_of_duties`, `record_closed`, `policy`;
+    /// Why it ended so, where no vote says it: `quorum_unreachable`, `due`, `changed`, `separation_of_duties`, `record_closed`, `asked_again`, `policy`;
     /// null otherwise.
     #[schema(required = true, examples(json!(null)))]
     pub reason: Option<String>,

@@ -4,8 +4,8 @@ use super::{
     BESIDE,
     case::{Case, TIMER, raced},
     duty,
-    quorum::Verdict,
-    row::{APPROVE, StageRow, VoterRow, reason, state},
+    quorum::{Tally, Verdict},
+    row::{APPROVE, ApprovalRow, StageRow, VoterRow, reason, state},
     voters,
 };
 use crate::{
@@ -100,16 +100,39 @@ fn go_on(ground: &mut Ground<'_>, case: &mut Case, why: &str) -> Result<()> {
     }
 }
 
+/// Who could decide a stage if it were opened now.
+pub struct Reach {
+    /// How many would be asked.
+    pub asked: usize,
+    /// How many of them would count.
+    pub counted: usize,
+    /// Whether these are enough for its quorum.
+    pub is_enough: bool,
+}
+
+/// Who could decide a stage if it were opened now.
+pub fn reach(ground: &mut Ground<'_>, approval: &ApprovalRow, stage: &StageRow) -> Result<Reach> {
+    let asked = asked(ground, approval, stage)?;
+    let counted = asked.iter().filter(|voter| voter.excluded.is_none()).count();
+    let verdict = stage.quorum()?.verdict(Tally { counted, ..Tally::default() });
+    Ok(Reach { asked: asked.len(), counted, is_enough: verdict != Verdict::Unreachable })
+}
+
 /// Opens a stage: asks whoever its approvers come to now.
 fn open(ground: &mut Ground<'_>, case: &mut Case, place: usize) -> Result<()> {
-    let approvers = case.stages[place].approvers()?;
-    let named = voters::named(ground.kernel, ground.connection, ground.record, &approvers)?;
-    let approval = &case.approval;
+    let asked = asked(ground, &case.approval, &case.stages[place])?;
     let stage = &mut case.stages[place];
     stage.state = state::OPEN.to_owned();
     stage.opened_at = Some(ground.at);
     let length = stage.due_after.as_deref().and_then(|text| text.parse::<Length>().ok());
     stage.due_at = length.map(|length| ground.at.plus(length.0));
+    case.voters.extend(asked);
+    Ok(())
+}
+
+/// Whom the approvers of a stage come to now.
+fn asked(ground: &mut Ground<'_>, approval: &ApprovalRow, stage: &StageRow) -> Result<Vec<VoterRow>> {
+    let named = voters::named(ground.kernel, ground.connection, ground.record, &stage.approvers()?)?;
     let asked = named.into_iter().map(|named| VoterRow {
         id: RowId::new(),
         stage_id: stage.id,
@@ -123,8 +146,7 @@ fn open(ground: &mut Ground<'_>, case: &mut Case, place: usize) -> Result<()> {
         voted_by_id: None,
         via: None,
     });
-    case.voters.extend(asked);
-    Ok(())
+    Ok(asked.collect())
 }
 
 /// Makes what has become of an approval a change of its record, as of the version of the record that was looked at.

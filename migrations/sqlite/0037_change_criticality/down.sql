@@ -1,0 +1,3 @@
+DROP INDEX change_by_end;
+DROP INDEX change_by_review;
+ALTER TABLE change DROP COLUMN criticality;

@@ -1,0 +1,181 @@
+//! That nothing is made but what was approved: no step, patch, link, model or later window gets around it.
+
+use serde_json::{Value, json};
+
+use crate::{
+    change::{approvals, approve, made, managed, normal, read, take},
+    configuration::{SERVICES, item, relate, service},
+    support::{Person::*, Server},
+};
+
+/// A normal change that was approved and scheduled.
+async fn scheduled(server: &Server, body: Value) -> String {
+    let change = asked(server, body).await;
+    for approval in approvals(server, &change).await {
+        approve(server, &approval).await;
+    }
+    take(server, &change, "schedule", json!({})).await;
+    change
+}
+
+/// One that somebody is asked about.
+async fn asked(server: &Server, body: Value) -> String {
+    let change = made(server, body).await;
+    take(server, &change, "assess", json!({})).await;
+    take(server, &change, "request_authorisation", json!({})).await;
+    change
+}
+
+fn states(approvals: &[Value]) -> Vec<&str> {
+    approvals.iter().map(|approval| approval["state"].as_str().unwrap()).collect()
+}
+
+#[actix_web::test]
+async fn a_step_takes_nothing_along_that_was_not_approved() {
+    let server = managed().await;
+    let change = scheduled(&server, normal()).await;
+    let other = json!({"implementation_plan": "Something else."});
+    let refused = server.post(&format!("{change}/implement"), other.clone()).by(Admin).expect(409).await.json();
+    assert_eq!(
+        (&refused["errors"][0]["pointer"], &refused["errors"][0]["code"]),
+        (&json!("/implementation_plan"), &json!("approval"))
+    );
+    assert_eq!(states(&approvals(&server, &change).await), ["approved"]);
+    take(&server, &change, "implement", json!({})).await;
+    let late = server.patch(&change, other).by(Admin).header("if-match", "*").expect(422).await.json();
+    assert_eq!(late["errors"][0]["code"], "fixed");
+    server.post(&format!("{change}/cancel"), json!({})).by(Admin).expect(409).await;
+}
+
+#[actix_web::test]
+async fn what_was_rejected_last_is_rejected() {
+    let server = managed().await;
+    let change = scheduled(&server, normal()).await;
+    // It is looked at once more, and this time she says no: what she said before counts no more.
+    take(&server, &change, "assess", json!({})).await;
+    take(&server, &change, "request_authorisation", json!({})).await;
+    let again = approvals(&server, &change).await;
+    assert_eq!((states(&again), &again[1]["reason"]), (vec!["pending", "void"], &json!("asked_again")));
+    let path = format!("/api/v1/approvals/{}/reject", again[0]["id"].as_str().unwrap());
+    server.post(&path, json!({"comment": "Not this week."})).by(Nora).expect(200).await;
+    let held = server.post(&format!("{change}/schedule"), json!({})).by(Admin).expect(409).await.json();
+    assert_eq!(held["errors"][0]["code"], "approval");
+    // Nor does the word of somebody else take its place.
+    let friend = json!({
+        "title": "It is fine", "stages": [{
+            "name": "A friend", "approvers": [{"kind": "user", "user_id": Rob.id(&server.assembly)}], "quorum": {"kind": "any"},
+        }],
+    });
+    let friend = server.post(&format!("{change}/approvals"), friend).by(Admin).expect(201).await.field("id");
+    server.post(&format!("/api/v1/approvals/{friend}/approve"), json!({})).by(Rob).expect(200).await;
+    server.post(&format!("{change}/schedule"), json!({})).by(Admin).expect(409).await;
+}
+
+#[actix_web::test]
+async fn a_standard_change_is_what_its_model_says() {
+    let server = managed().await;
+    let model = |name: &str, of: &str| {
+        let fields = json!({"implementation_plan": "One node after the other."});
+        json!({"name": name, "change_type": of, "fields": fields, "tasks": []})
+    };
+    let restart = server.post("/api/v1/change-models", model("restart-web", "standard")).by(Nora).expect(201).await;
+    server.post("/api/v1/change-models", model("new-web", "normal")).by(Nora).expect(201).await;
+    let body = |name: &str, of: &str| {
+        json!({
+            "title": "Restart", "change_type": of, "model": name, "planned_start": "2026-03-07T20:00:00Z",
+            "planned_end": "2026-03-07T22:00:00Z",
+        })
+    };
+    let mut other = body("restart-web", "standard");
+    other["implementation_plan"] = json!("Drop the database.");
+    let refused = server.post("/api/v1/changes", other).by(Alex).expect(422).await.json();
+    assert_eq!(refused["errors"][0]["pointer"], "/implementation_plan");
+    let standard = made(&server, body("restart-web", "standard")).await;
+    let patch = json!({"implementation_plan": "Drop the database."});
+    server.patch(&standard, patch).by(Alex).header("if-match", "*").expect(422).await;
+    let normal = made(&server, body("new-web", "normal")).await;
+    let patch = json!({"change_type": "standard"});
+    server.patch(&normal, patch).by(Alex).header("if-match", "*").expect(422).await;
+    let path = format!("/api/v1/change-models/{}", restart.field("id"));
+    server.patch(&path, json!({"active": false})).by(Nora).header("if-match", "*").expect(200).await;
+    let refused = server.post(&format!("{standard}/schedule"), json!({})).by(Admin).expect(422).await.json();
+    assert_eq!(refused["errors"][0]["pointer"], "/model");
+}
+
+#[actix_web::test]
+async fn a_freeze_that_comes_later_holds() {
+    let server = managed().await;
+    let change = asked(&server, normal()).await;
+    let approval = &approvals(&server, &change).await[0];
+    approve(&server, approval).await;
+    let freeze = json!({"name": "Freeze", "kind": "blackout", "starts_at": "2026-03-07T21:00:00Z", "ends_at": "2026-03-08T06:00:00Z"});
+    server.post("/api/v1/change-windows", freeze).by(Nora).expect(201).await;
+    let held = server.post(&format!("{change}/schedule"), json!({})).by(Admin).expect(409).await.json();
+    assert!(held["detail"].as_str().unwrap().contains("the blackout Freeze"), "{held}");
+    let later = json!({"planned_start": "2026-03-10T20:00:00Z", "planned_end": "2026-03-10T22:00:00Z"});
+    server.patch(&change, later).by(Admin).header("if-match", "*").expect(200).await;
+    for approval in approvals(&server, &change).await.iter().filter(|approval| approval["state"] == "pending") {
+        approve(&server, approval).await;
+    }
+    take(&server, &change, "schedule", json!({})).await;
+    // Nor is it begun in it, at another time than it was planned for.
+    server.at("2026-03-08T05:00:00Z");
+    server.post(&format!("{change}/implement"), json!({})).by(Admin).expect(409).await;
+    server.at("2026-03-10T20:10:00Z");
+    take(&server, &change, "implement", json!({})).await;
+}
+
+#[actix_web::test]
+async fn what_it_touches_decides_who_is_asked() {
+    let server = managed().await;
+    let body = json!({"name": "change-advisory-board", "organisation_id": null});
+    let board = server.post("/api/v1/teams", body).by(Admin).expect(201).await.field("id");
+    let seat = format!("/api/v1/teams/{board}/members/{}", Rob.id(&server.assembly));
+    server.ask(actix_web::http::Method::PUT, &seat).by(Admin).header("if-match", "*").send().await;
+    let (machine, shop) = (item(&server, "server", "db-1", json!({})).await, service(&server, "Shop").await);
+    let gold = json!({"criticality": "gold"});
+    server.patch(&format!("{SERVICES}/{shop}"), gold).by(Admin).header("if-match", "*").expect(200).await;
+    relate(&server, (SERVICES, &shop), "depends_on", &machine, None).await;
+    // The shop is not named, but it goes down with the machine.
+    let mut body = normal();
+    body["configuration_item_id"] = json!(machine);
+    let change = asked(&server, body).await;
+    let now = read(&server, &change).await;
+    assert_eq!((&now["criticality"], &now["risk"]), (&json!("gold"), &json!("high")));
+    let stages = |approval: &Value| -> Vec<String> {
+        let stages = approval["stages"].as_array().unwrap();
+        stages.iter().map(|stage| stage["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(stages(&approvals(&server, &change).await[0]), ["Change manager", "Change advisory board"]);
+    // A change of something else is asked about again once it affects the machine, from whichever end that is said.
+    let other = scheduled(&server, normal()).await;
+    assert_eq!(read(&server, &other).await["criticality"], Value::Null);
+    let link = json!({"relation": "affected_by", "record_id": other.rsplit('/').next().unwrap()});
+    server.post(&format!("/api/v1/configuration_items/{machine}/links"), link).by(Admin).expect(201).await;
+    let now = approvals(&server, &other).await;
+    assert_eq!((states(&now), stages(&now[0]).len()), (vec!["pending", "void"], 2));
+    server.post(&format!("{other}/implement"), json!({})).by(Admin).expect(409).await;
+}
+
+#[actix_web::test]
+async fn a_stage_in_which_nobody_can_decide_takes_no_other_along() {
+    let server = managed().await;
+    let body = json!({"name": "change-advisory-board", "organisation_id": null});
+    server.post("/api/v1/teams", body).by(Admin).expect(201).await;
+    let mut body = normal();
+    (body["criticality"], body["risk"]) = (Value::Null, Value::Null);
+    body.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+    let shop = service(&server, "Shop").await;
+    server
+        .patch(&format!("{SERVICES}/{shop}"), json!({"criticality": "gold"}))
+        .by(Admin)
+        .header("if-match", "*")
+        .expect(200)
+        .await;
+    body["service_id"] = json!(shop);
+    let change = asked(&server, body).await;
+    let now = approvals(&server, &change).await;
+    let names: Vec<&Value> = now[0]["stages"].as_array().unwrap().iter().map(|stage| &stage["name"]).collect();
+    assert_eq!(names, ["Change manager", "Change manager"], "nobody sits on the board: {now:#?}");
+    assert_eq!(now[0]["description"], "Whom the policies name can't decide.");
+}
