@@ -77,10 +77,12 @@ pub fn take<P: Practice>(
     finish::write::<P>(desk, draft)
 }
 
-/// Refuses to change what is approved in the very step that rests on its approval.
+/// Refuses to change what is approved in the very step that rests on its approval, but for what the step itself needs: of that the policies
+/// are asked again where it leads.
 fn refuse_unapproved(kind: &Kind, step: &Step, given: &Accepted) -> Result<()> {
     let approved = if step.needs_approval { policy::approved(kind) } else { &[] };
-    let changed = approved.iter().filter(|name| given.fields.contains_key(**name));
+    let is_asked_for = |name: &&&str| given.fields.contains_key(**name) && !step.requires.contains(name);
+    let changed = approved.iter().filter(is_asked_for);
     let errors: Vec<FieldError> = changed
         .map(|name| {
             let detail = format!("`{name}` is approved as it is: change it before, and it is asked about again.");

@@ -76,13 +76,6 @@ pub(super) const FIELDS: &[Field] = &[
         "The name of the blackout that it fell into when it was last planned; null for none.",
         Holds::Line(100),
     ),
-    Field::by_server(
-        "criticality",
-        "Criticality",
-        "How much depends on it: the highest criticality of the services that it touches, and of those that would be hit while what it touches is \
-         down; null where there are none. As of when it was last planned.",
-        CRITICALITY.holds,
-    ),
     Field::by_server("actual_start", "Begun", "When work began.", Holds::Time),
     Field::by_server("actual_end", "Ended", "When it was made, or undone.", Holds::Time),
     Field::by_step("result", "Result", "How it went.", Holds::Choice(RESULTS)),
@@ -95,4 +88,11 @@ pub(super) const FIELDS: &[Field] = &[
     ),
     Field::by_step("review_notes", "Review", "What was learned of it.", Holds::Text(8_000)),
     Field::by_server("reviewed_at", "Reviewed", "When it was closed with a review.", Holds::Time),
+    Field::by_server(
+        "criticality",
+        "Criticality",
+        "How much depends on it: the highest criticality of the services that it touches, and of those that would be hit while what it touches is \
+         down; null where there are none. As of when it was last planned.",
+        CRITICALITY.holds,
+    ),
 ];
