@@ -469,14 +469,9 @@ async fn who_is_asked_to_certify_is_told() {
     let campaign =
         json!({"name": "Spring", "filter": "is_a = server", "due_at": "2026-03-13T11:00:00Z", "remind_days": 3});
     server.post("/api/v1/certification-campaigns", campaign).by(Admin).expect(201).await;
-    for (at, so_far) in [("2026-03-03T11:00:00Z", 2), ("2026-03-10T11:00:00Z", 4), ("2026-03-13T11:00:00Z", 6)] {
+    for at in ["2026-03-03T11:00:00Z", "2026-03-10T11:00:00Z", "2026-03-13T11:00:00Z"] {
         server.at(at);
         server.assembly.jobs().fire_timers().await.unwrap();
-        made(&server, 2).await;
-        assert_eq!(sent(&server).await, 2);
-        let mut arrived = mail.arrived();
-        assert_eq!(arrived.len(), so_far, "{at}");
-        arrived.sort_by(|a, b| a.to.cmp(&b.to));
-        assert_eq!(BTreeSet::from_iter(to(&arrived)), BTreeSet::from(["alex", "nora"]));
+        assert_eq!(to(&told(&server, &mail, 2).await), ["alex", "nora"], "{at}");
     }
 }

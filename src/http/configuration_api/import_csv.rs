@@ -99,12 +99,24 @@ fn value(classes: &Classes, attribute: &str, cell: &str) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{practice::configuration_item::classes::SHIPPED, record::class::ClassRow};
+    use crate::{
+        practice::configuration_item::classes::SHIPPED,
+        record::class::{ClassRow, shipped::Shipped},
+    };
+
+    const SENSOR: Shipped = Shipped {
+        name: "sensor",
+        label: "Sensor",
+        parent: None,
+        is_abstract: false,
+        attributes: &[("is_wireless", "Is wireless", "boolean", false)],
+        identification: &[],
+    };
 
     fn classes() -> Classes {
         let at = "2026-03-03T11:00:00Z".parse().unwrap();
         let rows: Vec<ClassRow> =
-            SHIPPED.iter().map(|class| class.as_new("configuration_item").row(at).unwrap()).collect();
+            SHIPPED.iter().chain([&SENSOR]).map(|class| class.as_new("configuration_item").row(at).unwrap()).collect();
         Classes::of(rows).unwrap()
     }
 
@@ -118,6 +130,14 @@ mod tests {
             (Some("esx"), Value::from(8))
         );
         assert_eq!(items[1].attributes.keys().collect::<Vec<_>>(), ["hostname"]);
+    }
+
+    #[test]
+    fn yes_and_no_are_read_in_letters_of_any_size() {
+        let text = "title,attributes.is_wireless\na,TRUE\nb,False\nc,true\n";
+        let items = from_csv(text, &classes()).unwrap().items;
+        let read: Vec<&Value> = items.iter().map(|item| &item.attributes["is_wireless"]).collect();
+        assert_eq!(read, [true, false, true]);
     }
 
     #[test]

@@ -25,7 +25,7 @@ const AT_ONCE: usize = 500;
 
 /// A word of a known error.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Insertable)]
-#[diesel(table_name = known_error_word)]
+#[diesel(table_name = known_error_word, treat_none_as_default_value = false)]
 struct WordRow {
     word: String,
     is_code: bool,
@@ -70,8 +70,10 @@ pub(super) fn keep(draft: &Draft<Problem>, desk: &mut Desk<'_, '_>) -> Result<()
         return Ok(());
     }
     let connection = desk.unit.connection()?;
-    let mine = known_error_word::table.filter(known_error_word::record_id.eq(draft.header.id));
-    diesel::delete(mine).execute(connection)?;
+    if !old.is_empty() {
+        let mine = known_error_word::table.filter(known_error_word::record_id.eq(draft.header.id));
+        diesel::delete(mine).execute(connection)?;
+    }
     let new: Vec<WordRow> = new.into_iter().collect();
     insert_rows!(connection, known_error_word::table, new)?;
     Ok(())

@@ -48,7 +48,7 @@ pub struct SeenRow {
 
 /// Who has said what a field holds.
 #[derive(Clone, Debug, PartialEq, Queryable, Insertable)]
-#[diesel(table_name = configuration_origin)]
+#[diesel(table_name = configuration_origin, treat_none_as_default_value = false)]
 #[expect(missing_docs, reason = "told by their names")]
 pub struct OriginRow {
     pub record_id: RecordId,
