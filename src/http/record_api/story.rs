@@ -238,9 +238,9 @@ fn plain(value: &Value, records: &[StoryRecord]) -> String {
             _ => {
                 let told =
                     link.iter().filter(|(name, value)| !value.is_null() && *name != "id" && !name.ends_with("_id"));
-                let told = told.map(|(name, value)| match value {
-                    Value::Object(_) => plain(value, records),
-                    _ => format!("{} {}", words(name), plain(value, records)),
+                let told = told.map(|(name, value)| {
+                    let said = plain(value, records);
+                    if value.is_object() { said } else { format!("{} {said}", words(name)) }
                 });
                 told.collect::<Vec<_>>().join(", ")
             }

@@ -20,7 +20,6 @@ use crate::{
     db::{AnyConnection, Backend, sql::among},
     error::Result,
     id::RecordId,
-    practice::service::ServicePractice,
     record::{
         graph::{
             impact::{self, Asked},
@@ -147,7 +146,7 @@ pub fn of(kernel: &Kernel, connection: &mut AnyConnection, header: &Header) -> R
 pub fn criticality(kernel: &Kernel, connection: &mut AnyConnection, header: &Header) -> Result<Option<String>> {
     let Holds::Choice(levels) = CRITICALITY.holds else { return Ok(None) };
     let mut ids = touched_by(connection, header)?;
-    let services = Some(ServicePractice::KIND.name.to_owned());
+    let services = Some("service".to_owned());
     let asked = Asked { starts: ids.clone(), kind: services, depth: DEEPEST, ..Asked::default() };
     ids.extend(impact::ids(kernel, connection, &asked)?);
     let wanted = among(connection.engine(), "service.record_id", ids.iter().map(RecordId::as_str));
