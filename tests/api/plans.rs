@@ -329,6 +329,12 @@ async fn fill(server: &Server) -> [(&'static str, String); 4] {
         if at % 4 == 0 {
             create_with(server, interaction, json!({"title": "A call", "requester_id": requester})).await;
         }
+        if at % 6 == 0 {
+            let cause = (at % 18 == 0).then_some("Old logs are kept");
+            let known = json!({"title": "Mail stops", "cause": cause, "workaround": cause});
+            create_with(server, by_name("problem"), known).await;
+            create_with(server, by_name("change"), json!({"title": "Keep logs for a week"})).await;
+        }
     }
     let [(team, _), _] = teams;
     let [(person, organisation), ..] = requesters;
