@@ -1,5 +1,5 @@
-//! What changes have beside their records: models, questions about risk, windows, the forward schedule, conflicts and free times, the preview of their impact,
-//! meetings of advisory boards, what they caused, and what was changed without one.
+//! What changes have beside their records: models, questions about risk, windows, the forward schedule, conflicts and free times, the
+//! preview of their impact, meetings of advisory boards, what they caused, and what was changed without one.
 
 mod agenda;
 mod cab;

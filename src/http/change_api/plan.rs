@@ -118,7 +118,8 @@ async fn list_conflicts(call: Call, id: web::Path<String>) -> Result<HttpRespons
     let items = call
         .read(move |reading| {
             let header = visible(reading, CHANGE, &id)?;
-            let found = plan::of(reading.kernel, reading.connection, &header)?;
+            let touched = plan::touched_by(reading.connection, &header)?;
+            let found = plan::of(reading.kernel, reading.connection, &header, &touched)?;
             shown(reading, found)
         })
         .await?;
@@ -190,7 +191,8 @@ async fn get_free_slot(call: Call, id: web::Path<String>, request: HttpRequest) 
                 || refused("minutes", "required", "Say how many `minutes` it takes: it is not planned yet.".to_owned());
             let length = minutes.or(planned).ok_or_else(unknown)?;
             let within = Span { from, until };
-            let wanted = plan::wanted(reading.kernel, reading.connection, &header)?;
+            let touched = plan::touched_by(reading.connection, &header)?;
+            let wanted = plan::wanted(reading.kernel, reading.connection, &header, &touched)?;
             let ground = plan::ground(reading.connection, &wanted, within, header.id)?;
             Ok(free_slot(&ground, &wanted, length, within))
         })
@@ -271,7 +273,7 @@ fn previewed(reading: &mut Reading<'_>, id: &str) -> Result<ChangePreview> {
     let impact = impact::impact(kernel, reading.connection, &caller, &asked)?;
     let hit = impact::ids(kernel, reading.connection, &asked)?;
     let about: BTreeSet<RecordId> = touched.iter().chain(&hit).copied().collect();
-    let found = plan::of(kernel, reading.connection, &header)?;
+    let found = plan::of(kernel, reading.connection, &header, &touched)?;
     let conflicts = shown(reading, found)?;
     let outage = plan::outage(reading.connection, header.id)?;
     let changes_nearby = plan::span(&header).map_or(Ok(Vec::new()), |span| nearby(reading, &about, span, header.id))?;

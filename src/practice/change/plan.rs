@@ -79,15 +79,19 @@ pub fn near(kernel: &Kernel, connection: &mut AnyConnection, items: &[RecordId])
     Ok(found)
 }
 
-/// The changes that take up time between two moments, but for one.
-pub fn planned(connection: &mut AnyConnection, within: Span, but: RecordId) -> Result<Vec<Planned>> {
-    let changes: Vec<Header> = record::table
-        .filter(record::kind.eq("change"))
-        .filter(record::state.eq_any(TAKES_TIME))
+/// The changes of these states that are planned between two moments.
+fn meeting<'a>(within: Span, states: &'a [&'a str]) -> record::BoxedQuery<'a, Backend> {
+    record::table
+        .filter(record::kind.eq(KIND.name))
+        .filter(record::state.eq_any(states))
         .filter(record::planned_start.between(within.from.minus(LONGEST), within.until))
         .filter(record::planned_end.ge(within.from))
-        .filter(record::id.ne(but))
-        .load(connection)?;
+        .into_boxed()
+}
+
+/// The changes that take up time between two moments, but for one.
+pub fn planned(connection: &mut AnyConnection, within: Span, but: RecordId) -> Result<Vec<Planned>> {
+    let changes: Vec<Header> = meeting(within, TAKES_TIME).filter(record::id.ne(but)).load(connection)?;
     let mut touched = touched(connection, &changes)?;
     let planned = changes.iter().filter_map(|change| {
         let items = touched.remove(&change.id).unwrap_or_default().into_iter().collect();
@@ -101,12 +105,7 @@ pub const SHOWN: &[&str] = &[AUTHORISE, SCHEDULED, IMPLEMENT, REVIEW, "closed"];
 
 /// The changes of these states that are planned between two moments and that the caller sees, by their beginning, at most so many.
 pub fn seen(reading: &mut Reading<'_>, within: Span, states: &[&str], most: i64) -> Result<Vec<Header>> {
-    let mut those = record::table
-        .filter(record::kind.eq(KIND.name))
-        .filter(record::state.eq_any(states))
-        .filter(record::planned_start.between(within.from.minus(LONGEST), within.until))
-        .filter(record::planned_end.ge(within.from))
-        .into_boxed::<Backend>();
+    let mut those = meeting(within, states);
     if let Some(sees) = visibility::condition(reading.connection.engine(), &reading.cause.caller, &[KIND]) {
         those = those.filter(sees);
     }
@@ -121,9 +120,13 @@ pub fn ground(connection: &mut AnyConnection, wanted: &Wanted, within: Span, but
 }
 
 /// What a change wants, wherever it is put.
-pub fn wanted(kernel: &Kernel, connection: &mut AnyConnection, header: &Header) -> Result<Wanted> {
-    let items = touched_by(connection, header)?;
-    Ok(Wanted { items: near(kernel, connection, &items)?, assignee: header.assignee_id })
+pub fn wanted(
+    kernel: &Kernel,
+    connection: &mut AnyConnection,
+    header: &Header,
+    touched: &[RecordId],
+) -> Result<Wanted> {
+    Ok(Wanted { items: near(kernel, connection, touched)?, assignee: header.assignee_id })
 }
 
 /// When a change is to be made.
@@ -132,20 +135,25 @@ pub fn span(header: &Header) -> Option<Span> {
     Some(Span { from, until })
 }
 
-/// The conflicts of a change as it is planned. Windows are looked at for a year on, so that the next one is known.
-pub fn of(kernel: &Kernel, connection: &mut AnyConnection, header: &Header) -> Result<Vec<Conflict>> {
+/// The conflicts of a change that touches this, as it is planned. Windows are looked at for a year on, so that the next one is known.
+pub fn of(
+    kernel: &Kernel,
+    connection: &mut AnyConnection,
+    header: &Header,
+    touched: &[RecordId],
+) -> Result<Vec<Conflict>> {
     let Some(then) = span(header) else { return Ok(Vec::new()) };
-    let wanted = wanted(kernel, connection, header)?;
+    let wanted = wanted(kernel, connection, header, touched)?;
     let year = Span { from: then.from, until: then.until.plus(chrono::TimeDelta::days(366)) };
     let windows = window::between(connection, year, &wanted.items)?;
     let ground = Ground { planned: planned(connection, then, header.id)?, windows };
     Ok(conflicts(&ground, &wanted, then))
 }
 
-/// The highest criticality of the services that a change touches, and of those that are hit while what it touches is down.
-pub fn criticality(kernel: &Kernel, connection: &mut AnyConnection, header: &Header) -> Result<Option<String>> {
+/// The highest criticality of the services among what a change touches, and of those that are hit while that is down.
+pub fn criticality(kernel: &Kernel, connection: &mut AnyConnection, touched: Vec<RecordId>) -> Result<Option<String>> {
     let Holds::Choice(levels) = CRITICALITY.holds else { return Ok(None) };
-    let mut ids = touched_by(connection, header)?;
+    let mut ids = touched;
     let services = Some("service".to_owned());
     let asked = Asked { starts: ids.clone(), kind: services, depth: DEEPEST, ..Asked::default() };
     ids.extend(impact::ids(kernel, connection, &asked)?);

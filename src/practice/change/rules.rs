@@ -82,11 +82,12 @@ struct Around {
 impl Around {
     fn of(desk: &mut Desk<'_, '_>, header: &Header) -> Result<Self> {
         let (kernel, connection) = (desk.kernel, desk.unit.connection()?);
-        let found = plan::of(kernel, connection, header)?;
+        let touched = plan::touched_by(connection, header)?;
+        let found = plan::of(kernel, connection, header, &touched)?;
         Ok(Around {
             conflicts: i32::try_from(found.len()).unwrap_or(i32::MAX),
             blackout: found.into_iter().filter(|met| met.kind.is_blackout()).find_map(|met| met.window),
-            criticality: plan::criticality(kernel, connection, header)?,
+            criticality: plan::criticality(kernel, connection, touched)?,
         })
     }
 }
