@@ -75,12 +75,18 @@ impl Cluster {
         run(self.control().args(["--mode", "immediate", "stop"]));
     }
 
-    /// Stops or continues all its processes, by the name of a signal.
+    /// Stops or continues all its processes, by the name of a signal. Told again until none has come meanwhile: one that is made while
+    /// the others are stopped would go on answering.
     pub fn signal(&self, name: &str) {
         let pid = std::fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
         let pid = pid.lines().next().unwrap();
-        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
-        run(Command::new("sh").args(["-c", &format!("kill -{name} {pid} {children}")]));
+        let children = || std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+        let mut told = None;
+        while told != Some(children()) {
+            let children = children();
+            run(Command::new("sh").args(["-c", &format!("kill -{name} {pid} {children}")]));
+            told = Some(children);
+        }
     }
 
     pub fn url(&self) -> String {

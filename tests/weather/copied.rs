@@ -15,7 +15,7 @@ use crate::{
     storm::Weather,
     support::{
         TestDatabase,
-        process::{Running, command, prepared_on},
+        process::{Running, command, prepared},
     },
 };
 
@@ -40,7 +40,7 @@ fn attach(server: &Running, token: &str, id: &str) -> Attached {
 fn restore(copy: &Path, into: &TestDatabase) {
     match into {
         TestDatabase::Sqlite(_) => drop(std::fs::copy(copy, into.url()).unwrap()),
-        TestDatabase::Postgres { .. } | TestDatabase::Alone { .. } => {
+        TestDatabase::Postgres { .. } => {
             run(Command::new("pg_restore").args(["--no-owner", "--exit-on-error", "--dbname", &into.url()]).arg(copy));
         }
     }
@@ -52,7 +52,7 @@ fn kept_in(folder: &Path) -> [String; 2] {
 }
 
 pub fn under_writes(weather: &mut Weather) {
-    let (database, token) = prepared_on(TestDatabase::create_alone());
+    let (database, token) = prepared();
     let folder = tempfile::tempdir().unwrap();
     let (files, copy) = (folder.path().join("files"), folder.path().join("copy"));
     let settings = kept_in(&files);
@@ -83,7 +83,7 @@ pub fn under_writes(weather: &mut Weather) {
     drop(database);
     std::fs::remove_dir_all(&files).unwrap();
 
-    let fresh = TestDatabase::create_alone();
+    let fresh = TestDatabase::create_empty();
     restore(&copy, &fresh);
     let settings = kept_in(&folder.path().join("copy.attachments"));
     let server = Running::start_with(&fresh.url(), &settings.each_ref().map(String::as_str));

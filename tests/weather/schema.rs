@@ -39,7 +39,7 @@ pub fn at_once(weather: &mut Weather) {
     let rounds = weather.size(1, 10);
     let (mut slowest, mut panicked, mut passwords, mut others) = (Duration::ZERO, Vec::new(), 0, Vec::new());
     for _ in 0..rounds {
-        let database = TestDatabase::create_alone();
+        let database = TestDatabase::create_empty();
         let started = std::time::Instant::now();
         let mut nodes: Vec<Running> = (0..NODES).map(|_| Running::begin(command(&database.url()), &[])).collect();
         nodes.iter_mut().for_each(Running::wait_until_ready);

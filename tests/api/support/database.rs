@@ -1,28 +1,20 @@
-//! A fresh database for each test: an SQLite file, or a schema of its own on the PostgreSQL server that
-//! `POINTSMAN_TEST_DATABASE_URL` names.
+//! A fresh database for each test: an SQLite file, or a database on the PostgreSQL server that `POINTSMAN_TEST_DATABASE_URL` names.
 
-use std::{path::PathBuf, sync::OnceLock};
+use std::sync::OnceLock;
 
 use diesel::{Connection, PgConnection, connection::SimpleConnection};
 use pointsman::{
     assembly::Assembly,
     clock::Clock,
     config::{Config, DatabaseUrl},
+    db::AnyConnection,
     id::RowId,
 };
 
 /// A database of one test. It goes when the test ends.
 pub enum TestDatabase {
     Sqlite(tempfile::TempDir),
-    Postgres {
-        server: String,
-        schema: String,
-    },
-    /// A whole database, for tools that know nothing smaller.
-    Alone {
-        server: String,
-        name: String,
-    },
+    Postgres { server: String, name: String },
 }
 
 /// The PostgreSQL server of the tests, whose machine may be slow.
@@ -32,44 +24,41 @@ fn postgres() -> Option<String> {
     Some(format!("{server}{joint}connect_timeout=60"))
 }
 
+/// The file of an SQLite database.
+const FILE: &str = "test.db";
+
 impl TestDatabase {
+    /// A database as a server leaves it that has started once.
     pub fn create() -> Self {
-        let database = Self::create_empty();
-        if let TestDatabase::Sqlite(folder) = &database {
-            std::fs::copy(template(), folder.path().join("test.db")).unwrap();
+        match template() {
+            TestDatabase::Sqlite(folder) => {
+                let copy = tempfile::tempdir().unwrap();
+                std::fs::copy(folder.path().join(FILE), copy.path().join(FILE)).unwrap();
+                TestDatabase::Sqlite(copy)
+            }
+            TestDatabase::Postgres { server, name } => TestDatabase::copied(server.clone(), name),
         }
-        database
     }
 
     /// A database without tables.
     pub fn create_empty() -> Self {
         match postgres() {
-            Some(server) => {
-                let schema = format!("test_{}", RowId::new().as_str().replace('-', ""));
-                let mut connection = PgConnection::establish(&server).unwrap();
-                connection.batch_execute(&format!("CREATE SCHEMA {schema}")).unwrap();
-                TestDatabase::Postgres { server, schema }
-            }
+            Some(server) => TestDatabase::copied(server, "template0"),
             None => TestDatabase::Sqlite(tempfile::tempdir().unwrap()),
         }
     }
 
-    /// A database without tables that shares nothing with those of other tests.
-    pub fn create_alone() -> Self {
-        let Some(server) = postgres() else { return Self::create_empty() };
+    fn copied(server: String, of: &str) -> Self {
         let name = format!("test_{}", RowId::new().as_str().replace('-', ""));
         let mut connection = PgConnection::establish(&server).unwrap();
-        connection.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0")).unwrap();
-        TestDatabase::Alone { server, name }
+        connection.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {of}")).unwrap();
+        TestDatabase::Postgres { server, name }
     }
 
     pub fn url(&self) -> String {
         match self {
-            TestDatabase::Sqlite(folder) => folder.path().join("test.db").display().to_string(),
-            TestDatabase::Postgres { server, schema } => {
-                format!("{server}&options=-csearch_path%3D{schema}")
-            }
-            TestDatabase::Alone { server, name } => {
+            TestDatabase::Sqlite(folder) => folder.path().join(FILE).display().to_string(),
+            TestDatabase::Postgres { server, name } => {
                 let (address, parameters) = server.split_once('?').unwrap_or((server, ""));
                 let (host, _) = address.rsplit_once('/').unwrap();
                 format!("{host}/{name}?{parameters}")
@@ -80,31 +69,38 @@ impl TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        let (server, statement) = match self {
-            TestDatabase::Sqlite(_) => return,
-            TestDatabase::Postgres { server, schema } => (server, format!("DROP SCHEMA {schema} CASCADE")),
-            TestDatabase::Alone { server, name } => (server, format!("DROP DATABASE {name} WITH (FORCE)")),
-        };
+        let TestDatabase::Postgres { server, name } = self else { return };
         if let Ok(mut connection) = PgConnection::establish(server) {
-            drop(connection.batch_execute(&statement));
+            drop(connection.batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)")));
         }
     }
 }
 
-/// An SQLite file that was brought up to date once; each test copies it.
-fn template() -> &'static PathBuf {
-    static TEMPLATE: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
-    let (_, path) = TEMPLATE.get_or_init(|| {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("template.db");
+/// A database that was brought up to date once; each test copies it, so nothing of it may be open any more.
+fn template() -> &'static TestDatabase {
+    static TEMPLATE: OnceLock<TestDatabase> = OnceLock::new();
+    TEMPLATE.get_or_init(|| {
+        let database = TestDatabase::create_empty();
         let mut config = Config::default();
-        config.database.url = DatabaseUrl::new(path.display().to_string());
+        config.database.url = DatabaseUrl::new(database.url());
         let assembly = Assembly::open(config, Clock::set_to(super::tuesday())).unwrap();
-        let Assembly { writer, database, kernel, policies, .. } = assembly;
+        let Assembly { writer, kernel, policies, .. } = assembly;
         drop((kernel, policies));
         writer.close();
-        database.connect().unwrap().batch_execute("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
-        (folder, path)
-    });
-    path
+        settle(&database);
+        database
+    })
+}
+
+/// Leaves nothing beside the file of an SQLite database, and ends who is still connected to one on PostgreSQL.
+fn settle(database: &TestDatabase) {
+    match database {
+        TestDatabase::Sqlite(_) => {
+            AnyConnection::open(&database.url()).unwrap().batch_execute("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+        }
+        TestDatabase::Postgres { server, name } => {
+            let others = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
+            PgConnection::establish(server).unwrap().batch_execute(&others).unwrap();
+        }
+    }
 }

@@ -186,13 +186,7 @@ pub fn answer(stream: TcpStream) -> Option<(u16, String)> {
 
 /// A store with people, and a token of Rita's.
 pub fn prepared() -> (TestDatabase, String) {
-    prepared_on(TestDatabase::create())
-}
-
-/// The same, of a given database.
-pub fn prepared_on(database: TestDatabase) -> (TestDatabase, String) {
-    let token = prepare(&database.url());
-    (database, token)
+    prepared_for(Rita)
 }
 
 /// A store with people, and a token of one of them.
