@@ -13,7 +13,7 @@ use crate::support::{
 };
 
 /// How often each request is measured.
-const TRIES: usize = 3;
+const TRIES: usize = 5;
 
 /// What the calls cost, as lines of the table.
 struct Costs<'a> {

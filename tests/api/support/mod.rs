@@ -10,7 +10,10 @@ pub mod process;
 pub mod receiver;
 pub mod sample;
 
-use std::{cell::RefCell, sync::Arc};
+use std::{
+    cell::RefCell,
+    sync::{Arc, OnceLock},
+};
 
 use actix_web::{
     Error,
@@ -24,7 +27,10 @@ use pointsman::{
     cli::serve,
     clock::{Clock, Moment},
     config::Config,
-    http::app::{Parts, app},
+    http::{
+        app::{Parts, app},
+        mount::Mounted,
+    },
 };
 use serde_json::Value;
 
@@ -108,7 +114,7 @@ impl Server {
         config.database.deadline_seconds = PATIENCE.as_secs();
         settings(&mut config);
         let assembly = Arc::new(Assembly::open(config, Clock::set_to(tuesday())).unwrap());
-        let parts = serve::parts(&assembly).unwrap();
+        let parts = serve::parts_with(&assembly, api()).unwrap();
         let service = test::init_service(app(&parts)).await;
         let app: App = Box::new(Erased(service));
         Server { assembly, parts, app, database }
@@ -239,6 +245,12 @@ impl Answer {
         let value = &self.json()[name];
         if value.is_null() { String::new() } else { value.as_str().map_or_else(|| value.to_string(), str::to_owned) }
     }
+}
+
+/// Every endpoint, put together and described once: that takes longer than most tests, and no server has others.
+fn api() -> Arc<Mounted> {
+    static API: OnceLock<Arc<Mounted>> = OnceLock::new();
+    API.get_or_init(|| serve::api().unwrap()).clone()
 }
 
 /// What the server logs, when `POINTSMAN_TEST_LOG` asks for it: `POINTSMAN_TEST_LOG=warn cargo test`.

@@ -186,7 +186,9 @@ pub fn answer(stream: TcpStream) -> Option<(u16, String)> {
 
 /// A store with people, and a token of Rita's.
 pub fn prepared() -> (TestDatabase, String) {
-    prepared_for(Rita)
+    let database = TestDatabase::create();
+    let token = prepare(&database.url());
+    (database, token)
 }
 
 /// A store with people, and a token of one of them.
