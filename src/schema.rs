@@ -672,6 +672,7 @@ diesel::table! {
         version -> Integer,
         created_at -> Timestamp,
         updated_at -> Timestamp,
+        reports_drift -> Bool,
     }
 }
 
@@ -944,6 +945,7 @@ diesel::table! {
         opened_at -> Nullable<Timestamp>,
         due_at -> Nullable<Timestamp>,
         ended_at -> Nullable<Timestamp>,
+        calendar -> Nullable<Text>,
     }
 }
 
@@ -1286,6 +1288,7 @@ diesel::table! {
         reported_by_id -> Text,
         settled_by_id -> Nullable<Text>,
         settled_at -> Nullable<Timestamp>,
+        last_seen_at -> Nullable<Timestamp>,
     }
 }
 

@@ -3,8 +3,10 @@
 //!
 //! The first byte chooses (a kind of record, a decision); the rest is what somebody sends.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
+use chrono::Datelike;
+use chrono_tz::Tz;
 use diesel::prelude::*;
 use pointsman::{
     assembly::Assembly,
@@ -27,6 +29,7 @@ use pointsman::{
     },
     practice,
     record::{
+        calendar::{Calendar, content::Content, holidays},
         cause::{Cause, Policies, Via},
         compile, custom_admin,
         kind::{Field, Holds, Kind, Write},
@@ -151,6 +154,31 @@ fn explained(outcome: Result<Outcome>, text: &str) {
     if let Err(e) = outcome {
         let senders = matches!(e.code, Code::Invalid | Code::Conflict | Code::NotFound | Code::RefusedByPolicy);
         assert!(senders, "{text}: {e:?}");
+    }
+}
+
+/// The years of which holidays are looked for.
+const YEARS: RangeInclusive<i32> = 2020..=2030;
+
+/// What an iCalendar says of holidays is refused with a place, or makes days of the years that were asked for, each once, that a
+/// calendar can have.
+pub fn holidays(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    // Most of what a fuzzer makes of the lines around an event is none.
+    let whole = format!("BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\n{text}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n");
+    for text in [text, &whole] {
+        match holidays::of_ical(text, &YEARS) {
+            Err(error) => assert!([Code::Malformed, Code::Invalid].contains(&error.code), "{error}"),
+            Ok(found) => {
+                assert!(found.days.keys().all(|day| YEARS.contains(&day.year())), "{:?}", found.days);
+                let mut content = Content::default();
+                assert_eq!(found.join(&mut content).added.len(), found.days.len());
+                assert!(found.join(&mut content).added.is_empty());
+                // There is a limit to what a calendar has; nothing else may be wrong.
+                let wrong = Calendar::new(Tz::UTC, &content).err().unwrap_or_default();
+                assert!(wrong.iter().all(|wrong| wrong.code == "too_many"), "{wrong:?}");
+            }
+        }
     }
 }
 

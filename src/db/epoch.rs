@@ -89,7 +89,7 @@ impl Epoch {
 
     /// The epoch as it is in this transaction, until the end of which nobody else raises it.
     pub fn held(&self, connection: &mut AnyConnection) -> Result<String> {
-        Ok(connection.lock_epoch(self.name)?)
+        Ok(connection.lock_setting(self.name)?)
     }
 
     /// Makes the next one look: something was changed here.

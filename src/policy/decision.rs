@@ -288,6 +288,10 @@ pub enum Effect {
         how_many: String,
         /// How long they have, as ISO 8601 writes it; empty for as long as they like.
         within: String,
+        /// The calendar by whose open time that is counted; empty for all time.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        #[schema(required = false)]
+        calendar: String,
     },
     /// A board looks at it after it was made.
     #[schema(title = "ReviewAfterwardsEffect")]
@@ -328,7 +332,9 @@ impl Effect {
             | Effect::Risk { level: text }
             | Effect::Reject { text }
             | Effect::EscalateTo { who: text, .. } => text.len(),
-            Effect::Require { stage, who, how_many, within } => stage.len() + who.len() + how_many.len() + within.len(),
+            Effect::Require { stage, who, how_many, within, calendar } => {
+                stage.len() + who.len() + how_many.len() + within.len() + calendar.len()
+            }
             Effect::Refuse { field, text } => field.len() + text.len(),
             Effect::Priority { .. }
             | Effect::AtLeast { .. }

@@ -122,7 +122,7 @@ fn approval(connection: &mut AnyConnection, live: &Live, verdict: &Verdict) -> R
         if let Said::Reject { text } = said {
             rejected = rejected.or(Some(text.clone()));
         }
-        let Said::Require { stage, who, how_many, within } = said else { continue };
+        let Said::Require { stage, who, how_many, within, calendar } = said else { continue };
         let approver = approver(connection, live, who)?;
         match stages.iter_mut().find(|known| known.name == *stage) {
             Some(known) => known.approvers.extend(approver),
@@ -131,6 +131,7 @@ fn approval(connection: &mut AnyConnection, live: &Live, verdict: &Verdict) -> R
                 approvers: approver.into_iter().collect(),
                 quorum: how_many.parse().unwrap_or_default(),
                 due_after: within.parse().ok(),
+                calendar: Some(calendar.clone()).filter(|calendar| !calendar.is_empty()),
                 on_due: OnDue::Reject,
             }),
         }

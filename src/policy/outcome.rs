@@ -1,6 +1,6 @@
 //! What a verdict comes to, field by field, in the words of scripts: what is compared when two versions are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     chain::Verdict,
@@ -11,6 +11,13 @@ use crate::{practice::change::RISKS, record::decide::ADMINISTRATORS};
 
 /// Where records go when no routing policy could be asked.
 pub const DEFAULT_TEAM: &str = "service-desk";
+
+/// Those whom policies name are asked.
+const ASKED: &str = "asked";
+/// Whoever manages changes is asked as well.
+const HELD: &str = "held";
+/// Whoever manages changes, as policies name them.
+const HOLDER: &str = "role:change_manager";
 
 /// What a verdict comes to: `priority`, `team`, `assignee`, `notify`, `refused`, and for an escalation `level`, `page`, `major` and
 /// `again`; for a change `risk`, and `approval`, `approvers` and `review`. What is empty is nothing or nobody.
@@ -54,14 +61,27 @@ fn approval(verdict: &Verdict) -> Outcome {
     let asked = gists(|said| matches!(said, Effect::Require { .. }));
     let approves = verdict.said().any(|said| *said == Effect::Approve);
     let approval = match (verdict.fallback.is_some(), rejected.is_empty(), asked.is_empty()) {
-        (true, ..) => "held",
+        (true, ..) => HELD,
         (false, false, _) => "rejected",
-        (false, true, false) => "asked",
+        (false, true, false) => ASKED,
         (false, true, true) if approves => "approved",
-        (false, true, true) => "held",
+        (false, true, true) => HELD,
     };
     let review = gists(|said| *said == Effect::ReviewAfterwards);
     Outcome::from([("approval", approval.to_owned()), ("approvers", asked), ("review", review)])
+}
+
+/// Who is asked for an approval that comes to this, as policies name them, each once; nobody for other decisions.
+pub fn approvers<'a>(outcome: &Outcome, verdict: &'a Verdict) -> BTreeSet<&'a str> {
+    let named = verdict.said().filter_map(|said| match said {
+        Effect::Require { who, .. } => Some(who.as_str()),
+        _ => None,
+    });
+    match outcome.get("approval").map(String::as_str) {
+        Some(ASKED) => named.collect(),
+        Some(HELD) => named.chain([HOLDER]).collect(),
+        _ => BTreeSet::new(),
+    }
 }
 
 /// The fields in which two outcomes differ, with the value on each side.
@@ -170,7 +190,10 @@ fn escalation(verdict: &Verdict, record: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{decision::Placed, facts};
+    use crate::{
+        policy::{decision::Placed, facts},
+        record::approval::{policy::FALLBACK, voters::ROLE},
+    };
 
     fn verdict(effects: Vec<Effect>, fallback: Option<Fallback>) -> Verdict {
         let placed = |effect| Placed { effect, line: 1, column: 1 };
@@ -198,6 +221,33 @@ mod tests {
             let outcome = of(Decision::Routing, &verdict(effects.clone(), fallback), &record());
             assert_eq!([&outcome["team"], &outcome["assignee"], &outcome["notify"]], expected, "{effects:?}");
         }
+    }
+
+    #[test]
+    fn approvers_are_who_is_asked() {
+        let asks = |who: &str| Effect::Require {
+            stage: "First".into(),
+            who: who.into(),
+            how_many: "any".into(),
+            within: String::new(),
+            calendar: String::new(),
+        };
+        let reject = || Effect::Reject { text: "no".into() };
+        assert_eq!(HOLDER, format!("{ROLE}{FALLBACK}"));
+        for (effects, fallback, expected) in [
+            (vec![asks("network"), asks("ada"), asks("network")], None, vec!["ada", "network"]),
+            (vec![asks("network"), Effect::Approve], None, vec!["network"]),
+            (vec![asks("network")], Some(Fallback::AskManager), vec!["network", HOLDER]),
+            (vec![asks("network"), reject()], None, vec![]),
+            (vec![Effect::Approve], None, vec![]),
+            (vec![], None, vec![HOLDER]),
+        ] {
+            let verdict = verdict(effects, fallback);
+            let outcome = of(Decision::Approve, &verdict, &record());
+            assert_eq!(approvers(&outcome, &verdict).into_iter().collect::<Vec<_>>(), expected, "{outcome:?}");
+        }
+        let verdict = verdict(vec![], Some(Fallback::DefaultQueue));
+        assert!(approvers(&of(Decision::Routing, &verdict, &record()), &verdict).is_empty());
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod decide;
 pub mod decision_log;
 pub mod document;
 pub mod draft;
+pub mod drift;
 pub mod escalation;
 pub mod expand;
 pub mod face;

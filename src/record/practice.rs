@@ -10,6 +10,7 @@ use super::{
     decide::Effect,
     document::{Document, Text},
     draft::{Aside, Draft},
+    drift::Drift,
     escalation::{self, act::Act},
     header::Header,
     job,
@@ -95,6 +96,10 @@ pub trait Practice: Send + Sync + Sized + 'static {
     fn relinked(_desk: &mut Desk<'_, '_>, _record: RecordId, _relation: &str) -> Result<()> {
         Ok(())
     }
+    /// What follows when something was found other than it should be.
+    fn drifted(_desk: &mut Desk<'_, '_>, _drift: &Drift) -> Result<()> {
+        Ok(())
+    }
     /// What a timer of this practice does when it is due.
     fn timer(_name: &str, _record: RecordId, _desk: &mut Desk<'_, '_>) -> Result<()> {
         Ok(())
@@ -140,6 +145,8 @@ pub trait AnyPractice: Send + Sync {
     fn beside(&self, desk: &mut Desk<'_, '_>, id: RecordId, expected: Option<i32>, aside: Aside) -> Result<Outcome>;
     /// What follows when a record is linked with another by a relation that it leads from, or no longer is.
     fn relinked(&self, desk: &mut Desk<'_, '_>, record: RecordId, relation: &str) -> Result<()>;
+    /// What follows when something was found other than it should be.
+    fn drifted(&self, desk: &mut Desk<'_, '_>, drift: &Drift) -> Result<()>;
     /// Asks the policies a decision again.
     fn decide_again(
         &self,
@@ -236,6 +243,9 @@ impl<P: Practice> AnyPractice for Mounted<P> {
     }
     fn relinked(&self, desk: &mut Desk<'_, '_>, record: RecordId, relation: &str) -> Result<()> {
         P::relinked(desk, record, relation)
+    }
+    fn drifted(&self, desk: &mut Desk<'_, '_>, drift: &Drift) -> Result<()> {
+        P::drifted(desk, drift)
     }
     fn decide_again(
         &self,

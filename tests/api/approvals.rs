@@ -240,6 +240,11 @@ async fn what_does_not_fit_is_refused_with_its_place() {
         stage[name] = value;
         asking(vec![stage])
     };
+    let by_calendar = |name: &str| {
+        let mut stage = good();
+        (stage["due_after"], stage["calendar"]) = (json!("PT4H"), json!(name));
+        asking(vec![stage])
+    };
     let covers = |names: &[&str]| {
         let mut body = asking(vec![good()]);
         body["covers"] = json!(names);
@@ -266,6 +271,8 @@ async fn what_does_not_fit_is_refused_with_its_place() {
         (with("due_after", json!("PT0S")), "/stages/0/due_after"),
         (with("due_after", json!("-PT1H")), "/stages/0/due_after"),
         (with("due_after", json!("PT9000H")), "/stages/0/due_after"),
+        (with("calendar", json!("business-hours")), "/stages/0/calendar"),
+        (by_calendar("busines-hours"), "/stages/0/calendar"),
     ];
     for (body, pointer) in cases {
         let refused = server.post(&format!("{record}/approvals"), body.clone()).by(Alex).expect(422).await.json();

@@ -179,3 +179,25 @@ async fn a_stage_in_which_nobody_can_decide_takes_no_other_along() {
     assert_eq!(names, ["Change manager", "Change manager"], "nobody sits on the board: {now:#?}");
     assert_eq!(now[0]["description"], "Whom the policies name can't decide.");
 }
+
+#[actix_web::test]
+async fn of_two_that_meet_only_one_is_agreed_to_at_once() {
+    let server = managed().await;
+    let other = server.beside().await;
+    let fields = json!({"implementation_plan": "One node after the other."});
+    let model = json!({"name": "restart", "change_type": "standard", "fields": fields, "tasks": []});
+    server.post("/api/v1/change-models", model).by(Nora).expect(201).await;
+    for round in 0..6 {
+        let thing = item(&server, "server", &format!("node-{round}"), json!({})).await;
+        let body = json!({
+            "title": "Restart it", "change_type": "standard", "model": "restart", "configuration_item_id": thing,
+            "planned_start": "2026-03-07T20:00:00Z", "planned_end": "2026-03-07T22:00:00Z",
+        });
+        let (one, two) = (made(&server, body.clone()).await, made(&server, body).await);
+        let schedule = async |server: &Server, change: &str| {
+            server.post(&format!("{change}/schedule"), json!({})).by(Admin).send().await.status.as_u16()
+        };
+        let statuses = futures_util::future::join(schedule(&server, &one), schedule(&other, &two)).await;
+        assert!(statuses == (200, 409) || statuses == (409, 200), "round {round}: {statuses:?}");
+    }
+}

@@ -1,5 +1,6 @@
 //! Configuration: classes and attributes, relations and redundancy, and what fails when something does.
 
+mod drift;
 mod import;
 mod keeping;
 mod model;

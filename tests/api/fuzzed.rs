@@ -35,6 +35,11 @@ fn bodies_are_stored_or_refused_with_a_reason() {
 }
 
 #[test]
+fn calendars_become_holidays_or_are_refused() {
+    corpus("holidays").iter().for_each(|data| targets::holidays(data));
+}
+
+#[test]
 fn logs_become_events_or_bad_rows() {
     corpus("import").iter().for_each(|data| targets::import(data));
 }

@@ -116,7 +116,7 @@ fn activate(assembly: &Assembly, policy: &mut PolicyRow, number: i32) {
     policy.activate(&mut connection, number, assembly.clock.now()).unwrap();
     assembly.policies.expire();
     let live = assembly.policies.current(&mut connection).unwrap();
-    let is_live = live.bundle().policies(Decision::Routing).iter().any(|p| p.active.number == i64::from(number));
+    let is_live = live.bundle().policies(Decision::Routing, "incident").iter().any(|p| p.active.number == i64::from(number));
     assert!(is_live, "version {number} is live");
 }
 

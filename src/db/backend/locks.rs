@@ -46,8 +46,8 @@ impl AnyConnection {
         .optional()
     }
 
-    /// The value of an epoch, which no other transaction renews before this one ends.
-    pub fn lock_epoch(&mut self, name: &str) -> QueryResult<String> {
+    /// The value of a setting, which no other transaction locks or changes before this one ends.
+    pub fn lock_setting(&mut self, name: &str) -> QueryResult<String> {
         use crate::schema::setting::dsl;
         let value = dsl::setting.find(name).select(dsl::value);
         match self {

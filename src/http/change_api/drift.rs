@@ -22,7 +22,11 @@ use crate::{
     },
     id::{RecordId, RowId, UserId},
     practice::change::caused::{self, DriftRow, DriftState},
-    record::{store::Desk, visibility},
+    record::{
+        drift::{Drift, SUMMARY},
+        store::Desk,
+        visibility,
+    },
 };
 
 const WORDS: [(&str, DriftState); 3] =
@@ -44,11 +48,14 @@ struct UnauthorisedChange {
     found_at: Moment,
     /// When it became so, as far as is known.
     drifted_at: Moment,
+    /// When it was last seen as it should be; null where nobody knows.
+    #[schema(required = true)]
+    last_seen_at: Option<Moment>,
     /// What is other.
     summary: String,
     /// What has found it.
     source: String,
-    /// Where it stands: `authorised` where a change of the thing was being made then.
+    /// Where it stands: `authorised` where a change of the thing was being made then, or between when it was last seen and then.
     state: DriftState,
     /// That change; null where there is none.
     #[schema(required = true)]
@@ -78,7 +85,11 @@ struct NewUnauthorisedChange {
     #[serde(default)]
     #[schema(required = false, max_length = 200)]
     source: String,
-    /// When it became so; now, if not given. Never later than that.
+    /// When it was last seen as it should be: a change that was made since then is held to have made it so.
+    #[serde(default)]
+    #[schema(required = false)]
+    last_seen_at: Option<Moment>,
+    /// When it became so at the latest; now, if not given. Never later than that.
     #[serde(default)]
     #[schema(required = false)]
     drifted_at: Option<Moment>,
@@ -105,6 +116,7 @@ impl From<DriftRow> for UnauthorisedChange {
             configuration_item_id: row.configuration_item_id,
             found_at: row.found_at,
             drifted_at: row.drifted_at,
+            last_seen_at: row.last_seen_at,
             summary: row.summary,
             source: row.source,
             change_id: row.change_id,
@@ -119,7 +131,8 @@ impl From<DriftRow> for UnauthorisedChange {
 fn example() -> Value {
     json!({
         "id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e7d", "configuration_item_id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e7c",
-        "found_at": "2026-03-02T08:40:00Z", "drifted_at": "2026-03-02T03:12:00Z", "summary": "Port 23 is open.", "source": "audit",
+        "found_at": "2026-03-02T08:40:00Z", "drifted_at": "2026-03-02T03:12:00Z",
+        "last_seen_at": "2026-03-01T03:12:00Z", "summary": "Port 23 is open.", "source": "audit",
         "state": "open", "change_id": null, "comment": "", "reported_by_id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e70",
         "settled_by_id": null, "settled_at": null,
     })
@@ -173,7 +186,7 @@ fn report() -> Endpoint {
     Endpoint {
         summary: "Report that something is other than it should be".into(),
         description: "It is held against the changes of the configuration item: where one was being made when it became so, it is `authorised`; \
-                      otherwise it is `open` until somebody settles it."
+                      otherwise it is `open` until somebody settles it. Data sources that report drift do so by themselves."
             .into(),
         parameters: vec![dry_run(), idempotency_key(), reason()],
         request: Some(Content::json(schema::<NewUnauthorisedChange>(), body)),
@@ -189,8 +202,8 @@ fn report() -> Endpoint {
 async fn report_drift(call: Call, Body(body): Body<Value>) -> Result<HttpResponse> {
     let new: NewUnauthorisedChange = fit(body.clone())?;
     call.write(&body, move |desk| {
-        let row = blank(desk, &new)?;
-        let row = caused::report(desk, row)?;
+        let drift = drift_of(desk, &new)?;
+        let row = caused::report(desk, &drift)?;
         Ok(Reply::created("/api/v1/unauthorised-changes".to_owned(), shown(row)?))
     })
     .await
@@ -218,26 +231,23 @@ fn must_see(desk: &mut Desk<'_, '_>, field: &str, kind: &str, id: RecordId) -> R
     Err(Error::invalid(format!("/{field}"), "no_such_reference", detail))
 }
 
-fn blank(desk: &mut Desk<'_, '_>, new: &NewUnauthorisedChange) -> Result<DriftRow> {
+fn drift_of(desk: &mut Desk<'_, '_>, new: &NewUnauthorisedChange) -> Result<Drift> {
     let now = desk.cause.at;
     let drifted_at = new.drifted_at.unwrap_or(now);
     if drifted_at > now {
         return Err(Error::invalid("/drifted_at", "out_of_range", "`drifted_at` has not come yet."));
     }
+    if new.last_seen_at.is_some_and(|seen| seen > drifted_at) {
+        let detail = "It became so before it was last seen as it should be.";
+        return Err(Error::invalid("/last_seen_at", "out_of_range", detail));
+    }
     must_see(desk, "configuration_item_id", "configuration_item", new.configuration_item_id)?;
-    Ok(DriftRow {
-        id: RowId::new(),
-        configuration_item_id: new.configuration_item_id,
-        found_at: now,
+    Ok(Drift {
+        item: new.configuration_item_id,
+        last_seen_at: new.last_seen_at,
         drifted_at,
-        summary: text("summary", &new.summary, 1, 2_000)?,
+        summary: text("summary", &new.summary, 1, SUMMARY)?,
         source: text("source", &new.source, 0, 200)?,
-        state: DriftState::Open.as_str().to_owned(),
-        change_id: None,
-        comment: String::new(),
-        reported_by_id: desk.cause.caller.user,
-        settled_by_id: None,
-        settled_at: None,
     })
 }
 

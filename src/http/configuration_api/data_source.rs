@@ -48,6 +48,9 @@ pub struct DataSource {
     /// After how many days without a word of it what it said counts no more against others; never where it is null.
     #[schema(required = true)]
     stale_days: Option<i32>,
+    /// Whether it looks at the things themselves: what an import of it finds other than it was when it last told of it is held against the
+    /// changes since then, in `/unauthorised-changes`.
+    reports_drift: bool,
     /// Whether it may import.
     active: bool,
     /// Counts its changes; it is the `ETag`.
@@ -80,6 +83,10 @@ pub struct NewDataSource {
     #[serde(default)]
     #[schema(required = false, minimum = 1, maximum = 3650)]
     stale_days: Option<i32>,
+    /// Whether it looks at the things themselves: what it finds other than it was is held against changes.
+    #[serde(default)]
+    #[schema(required = false)]
+    reports_drift: bool,
 }
 
 /// A merge patch of a source: what is left out stays.
@@ -102,6 +109,10 @@ pub struct DataSourceChange {
     #[serde(default, deserialize_with = "given")]
     #[schema(required = false, value_type = Option<i32>, minimum = 1, maximum = 3650)]
     stale_days: Option<Option<i32>>,
+    /// Whether what it finds other than it was is held against changes.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(required = false, nullable = false)]
+    reports_drift: Option<bool>,
     /// Whether it may import.
     #[serde(default, deserialize_with = "given")]
     #[schema(required = false, nullable = false)]
@@ -113,6 +124,7 @@ impl DataSource {
         let priorities = row.priorities.read()?;
         let SourceRow { id, name, description, priority, stale_days, active, version, created_at, updated_at, .. } =
             row;
+        let reports_drift = row.reports_drift;
         Ok(DataSource {
             id,
             name,
@@ -120,6 +132,7 @@ impl DataSource {
             priority,
             priorities,
             stale_days,
+            reports_drift,
             active,
             version,
             created_at,
@@ -139,6 +152,7 @@ impl DataSource {
             version: self.version,
             created_at: self.created_at,
             updated_at: self.updated_at,
+            reports_drift: self.reports_drift,
         })
     }
 
@@ -190,7 +204,7 @@ impl Resource for DataSource {
     fn examples() -> Examples {
         let new = json!({
             "name": "netbox", "description": "Sites, racks and devices.", "priority": 60,
-            "priorities": {"attributes.ip_address": 90}, "stale_days": 30,
+            "priorities": {"attributes.ip_address": 90}, "stale_days": 30, "reports_drift": false,
         });
         let added = json!({
             "active": true, "version": 1, "created_at": "2026-03-01T08:00:00Z", "updated_at": "2026-03-01T08:00:00Z",
@@ -216,7 +230,7 @@ impl Resource for DataSource {
     }
 
     fn create(desk: &mut Desk<'_, '_>, _: &Horizon, new: &NewDataSource) -> Result<String> {
-        let NewDataSource { name, description, priority, priorities, stale_days } = new.clone();
+        let NewDataSource { name, description, priority, priorities, stale_days, reports_drift } = new.clone();
         let (created_at, updated_at) = (desk.cause.at, desk.cause.at);
         let (id, active, version) = (RowId::new(), true, 1);
         let made = DataSource {
@@ -226,6 +240,7 @@ impl Resource for DataSource {
             priority,
             priorities,
             stale_days,
+            reports_drift,
             active,
             version,
             created_at,
@@ -239,11 +254,12 @@ impl Resource for DataSource {
 
     fn patched(&self, change: &DataSourceChange) -> Result<Self> {
         let mut after = self.clone();
-        let DataSourceChange { description, priority, priorities, stale_days, active } = change.clone();
+        let DataSourceChange { description, priority, priorities, stale_days, reports_drift, active } = change.clone();
         after.description = description.unwrap_or(after.description);
         after.priority = priority.unwrap_or(after.priority);
         after.priorities = priorities.unwrap_or(after.priorities);
         after.stale_days = stale_days.unwrap_or(after.stale_days);
+        after.reports_drift = reports_drift.unwrap_or(after.reports_drift);
         after.active = active.unwrap_or(after.active);
         Ok(after)
     }

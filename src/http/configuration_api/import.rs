@@ -96,7 +96,7 @@ struct ConfigurationImportRow {
     seq: i64,
     /// What became of it.
     outcome: Outcome,
-    /// Where it stands in the body; empty for what is missing. The pointers of `errors` begin there.
+    /// Where it stands in the body; empty for what is missing, `/relations` where that is a relation. The pointers of `errors` begin there.
     #[schema(examples("/items/3"))]
     pointer: String,
     /// The record; null where there is none, or you may not see it.
@@ -140,7 +140,8 @@ fn starting() -> Endpoint {
         description: format!(
             "Each row is recognised: by the key that its source has for it, then by the `identification` of its class. What is not there is made, \
              what differs is changed, unless a source of higher priority has said otherwise. With `rehearse=true` nothing is stored: the rows \
-             tell what the import would come to. With `scope`, what the filter finds and no row names is told as `missing`; together that is an \
+             tell what the import would come to. With `scope`, what the filter finds and no row names is told as `missing`, and so is a \
+             relation that the source has told of before and no row names any more, though rows name both ends; together that is an \
              audit against what was discovered. At most {MOST} rows; it is done in the background. CSV names fields in its first line, attributes \
              as `attributes.name`, and holds no relations."
         )

@@ -22,7 +22,15 @@ td.n{text-align:right;font-variant-numeric:tabular-nums}h2{margin-top:2rem}.k{co
 pub(super) fn page(test: &BackTest) -> String {
     let report = &test.report;
     let title = format!("Back-test of {} version {}", test.candidate.name, test.candidate.version);
-    let parts = [summary(test), matrices(report), load(report), breaches(report), rules(report), failures(report)];
+    let parts = [
+        summary(test),
+        matrices(report),
+        load(report),
+        approvals(report),
+        breaches(report),
+        rules(report),
+        failures(report),
+    ];
     format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <title>{0}</title><style>{STYLE}</style><h1>{0}</h1>{1}</html>",
@@ -126,6 +134,16 @@ fn load(report: &BackTestReport) -> String {
     });
     let charts: String = charts.collect();
     if charts.is_empty() { String::new() } else { format!("<h2>Work of each team per day</h2>{LEGEND}{charts}") }
+}
+
+/// What each approver would be asked for.
+fn approvals(report: &BackTestReport) -> String {
+    if report.approvals.is_empty() {
+        return String::new();
+    }
+    let row = |(who, shift): (&String, &Shift)| vec![who.clone(), shift.before.to_string(), shift.after.to_string()];
+    let rows = report.approvals.iter().map(row);
+    format!("<h2>Approvals of each approver</h2>{}", table(&["approver", "before", "after"], rows))
 }
 
 fn breaches(report: &BackTestReport) -> String {

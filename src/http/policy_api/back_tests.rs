@@ -243,7 +243,7 @@ fn get() -> Endpoint {
         "load": {"2026-03-02": {
             "network-operations": {"before": 40, "after": 196}, "service-desk": {"before": 412, "after": 256},
         }},
-        "rules": [{"name": "Payments", "line": 4, "tried": 17_136, "fitted": 156}],
+        "approvals": {}, "rules": [{"name": "Payments", "line": 4, "tried": 17_136, "fitted": 156}],
         "breaches": {"incidents": 0, "before": 0, "after": 0, "days": {}}, "failures": {}, "kept": 156,
     });
     let example = json!({

@@ -11,7 +11,7 @@ use super::{
     history::Case,
     judge::{CANDIDATE, Judge, Judged},
 };
-use crate::error::Error;
+use crate::{error::Error, policy::outcome};
 
 /// How many pairs of values are told for a field; what is beyond is counted together.
 const PAIRS: usize = 1_000;
@@ -40,6 +40,10 @@ pub struct BackTestReport {
     pub transitions: BTreeMap<String, Vec<BackTestTransition>>,
     /// How many decisions gave work to each team on each day (UTC), before and after; for routing.
     pub load: BTreeMap<NaiveDate, BTreeMap<String, Shift>>,
+    /// How many approvals each approver would be asked for, as policies name them, before and after; for approvals.
+    #[serde(default)]
+    #[schema(required)]
+    pub approvals: BTreeMap<String, Shift>,
     /// How often each rule of the candidate was tried and fitted, in the order of the source.
     pub rules: Vec<BackTestRule>,
     /// Incidents that would be resolved too late if they took as long as they did; for priority, where times were given.
@@ -117,6 +121,12 @@ impl BackTestReport {
             give(teams, before, Shift { before: 1, after: 0 });
             give(teams, after, Shift { before: 0, after: 1 });
         }
+        let sides = [(&judged.before, Shift { before: 1, after: 0 }), (&judged.after, Shift { before: 0, after: 1 })];
+        for (side, shift) in sides {
+            for who in outcome::approvers(&side.outcome, &side.verdict) {
+                give(&mut self.approvals, who, shift);
+            }
+        }
         let mut is_different = false;
         for (field, [from, to]) in judged.differences() {
             is_different = true;
@@ -162,7 +172,7 @@ impl BackTestReport {
     }
 
     fn forecast(&mut self, asked: &Asked, case: &Case, judged: &Judged, day: NaiveDate) {
-        let allowed = |outcome: &crate::policy::outcome::Outcome| asked.target(outcome.get("priority")?.parse().ok()?);
+        let allowed = |outcome: &outcome::Outcome| asked.target(outcome.get("priority")?.parse().ok()?);
         let Some(took) = case.resolved_after else { return };
         let Some((before, after)) = allowed(&judged.before.outcome).zip(allowed(&judged.after.outcome)) else { return };
         self.breaches.incidents += 1;
@@ -188,6 +198,7 @@ impl BackTestReport {
             let mine = self.load.entry(day).or_default();
             teams.into_iter().for_each(|(team, shift)| give(mine, &team, shift));
         }
+        other.approvals.iter().for_each(|(who, shift)| give(&mut self.approvals, who, *shift));
         for (mine, theirs) in self.rules.iter_mut().zip(other.rules) {
             mine.tried += theirs.tried;
             mine.fitted += theirs.fitted;
@@ -208,11 +219,11 @@ impl BackTestReport {
     }
 }
 
-/// Adds to what a team was given.
-fn give(teams: &mut BTreeMap<String, Shift>, team: &str, shift: Shift) {
-    match teams.get_mut(team) {
+/// Adds to what somebody was given.
+fn give(work: &mut BTreeMap<String, Shift>, who: &str, shift: Shift) {
+    match work.get_mut(who) {
         Some(mine) => mine.add(shift),
-        None => drop(teams.insert(team.to_owned(), shift)),
+        None => drop(work.insert(who.to_owned(), shift)),
     }
 }
 

@@ -50,6 +50,11 @@ impl Facts {
         FactsBuilder { schema: Arc::clone(schema), values }
     }
 
+    /// Of all values, in the order of the schema.
+    fn of(schema: &Arc<FactSchema>, values: Vec<Value>) -> Facts {
+        Facts(Arc::new(Inner { schema: Arc::clone(schema), values: values.into(), words: OnceLock::new() }))
+    }
+
     /// The schema.
     pub fn schema(&self) -> &Arc<FactSchema> {
         &self.0.schema
@@ -170,7 +175,7 @@ impl FactsBuilder {
 
     /// The finished, frozen record.
     pub fn build(self) -> Facts {
-        Facts(Arc::new(Inner { schema: self.schema, values: self.values.into(), words: OnceLock::new() }))
+        Facts::of(&self.schema, self.values)
     }
 }
 

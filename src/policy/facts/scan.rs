@@ -41,9 +41,10 @@ impl<'a> Scan<'a> {
     /// Reads a text.
     pub fn text(&mut self) -> Option<Cow<'a, str>> {
         let rest = self.0.strip_prefix('"')?;
-        let (text, after) = rest.split_at(rest.find('"')?);
-        if !text.as_bytes().contains(&b'\\') {
-            self.0 = after.get(1..)?;
+        let end = rest.bytes().position(|byte| byte == b'"' || byte == b'\\')?;
+        let (text, after) = rest.split_at(end);
+        if let Some(after) = after.strip_prefix('"') {
+            self.0 = after;
             return Some(text.into());
         }
         let mut values = serde_json::Deserializer::from_str(self.0).into_iter();
@@ -90,14 +91,14 @@ impl<'a> Scan<'a> {
     /// Reads a record of this schema. Fields may be missing: those that came into the schema later.
     pub fn record(&mut self, schema: &Arc<FactSchema>) -> Option<Facts> {
         self.pass("{")?;
-        let mut builder = Facts::builder(schema);
+        let members = schema.members();
+        let mut values = Vec::with_capacity(members.len());
         let mut more = self.pass("}").is_none();
-        for (slot, field) in builder.values.iter_mut().zip(schema.fields()) {
-            if more && self.member(&field.name).is_some() {
-                *slot = self.value(&field.kind)?;
-                more = self.goes_on("}")?;
-            }
+        for (key, field) in members {
+            let is_there = more && self.pass(key).is_some();
+            values.push(if is_there { self.value(&field.kind)? } else { Value::Null });
+            more = if is_there { self.goes_on("}")? } else { more };
         }
-        (!more).then(|| builder.build())
+        (!more).then(|| Facts::of(schema, values))
     }
 }

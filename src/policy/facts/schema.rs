@@ -115,6 +115,9 @@ pub struct FactSchema {
     /// Positions in `fields`, by name, for binary search.
     #[serde(skip)]
     by_name: Vec<usize>,
+    /// What stands before the value of each field in JSON: `"name":`.
+    #[serde(skip)]
+    keys: Vec<Box<str>>,
 }
 
 impl FactSchema {
@@ -127,7 +130,8 @@ impl FactSchema {
         }
         let mut by_name: Vec<usize> = (0..kept.len()).collect();
         by_name.sort_by(|&a, &b| kept[a].name.cmp(&kept[b].name));
-        FactSchema { name: name.to_owned(), fields: kept, by_name }
+        let keys = kept.iter().map(|field| format!("\"{}\":", field.name).into()).collect();
+        FactSchema { name: name.to_owned(), fields: kept, by_name, keys }
     }
 
     /// The name of the kind: `incident`.
@@ -137,6 +141,10 @@ impl FactSchema {
     /// The fields, in the order they were declared.
     pub fn fields(&self) -> &[FieldSchema] {
         &self.fields
+    }
+    /// The fields in that order, each with what stands before its value in JSON.
+    pub(super) fn members(&self) -> impl ExactSizeIterator<Item = (&str, &FieldSchema)> {
+        self.keys.iter().map(AsRef::as_ref).zip(&self.fields)
     }
     /// Where a field stands.
     pub fn index_of(&self, field: &str) -> Option<usize> {

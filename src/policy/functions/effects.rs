@@ -52,6 +52,7 @@ pub const EFFECTS: &[(&str, usize)] = &[
     ("reject", 1),
     ("require", 3),
     ("require", 4),
+    ("require", 5),
     ("review_afterwards", 0),
 ];
 
@@ -131,8 +132,12 @@ pub fn again_after(text: &str) -> Result<TimeDelta, (&'static str, String)> {
     Ok(length)
 }
 
-/// Who has to approve, in which stage, how many of them, and within which time.
-fn require(call: &NativeCallContext, stage: &str, who: &Dynamic, how_many: &Dynamic, within: &str) -> Native<Said> {
+/// Who has to approve, in which stage, how many of them, and within which time of which calendar.
+fn require(
+    call: &NativeCallContext,
+    (stage, who, how_many): (&str, &Dynamic, &Dynamic),
+    (within, calendar): (&str, &str),
+) -> Native<Said> {
     let at = call.call_position();
     let named_otherwise = who
         .as_immutable_string_ref()
@@ -146,7 +151,11 @@ fn require(call: &NativeCallContext, stage: &str, who: &Dynamic, how_many: &Dyna
     if stage.trim().is_empty() || stage.chars().count() > NAME {
         return Err(mistake("out_of_range", format!("a stage has a name of 1 to {NAME} characters"), at));
     }
-    say(call, Effect::Require { stage: stage.to_owned(), who, how_many, within: within.to_owned() })
+    if !calendar.is_empty() {
+        lookup::business_hours(call, calendar)?;
+    }
+    let (stage, within, calendar) = (stage.to_owned(), within.to_owned(), calendar.to_owned());
+    say(call, Effect::Require { stage, who, how_many, within, calendar })
 }
 
 fn risk(call: &NativeCallContext, level: &str) -> Native<Said> {
@@ -223,14 +232,24 @@ pub fn register(engine: &mut Engine) {
         say(&call, Effect::Reject { text: text.into() })
     });
     tell(engine, "require", |call: NativeCallContext, stage: ImmutableString, who: Dynamic, how_many: Dynamic| {
-        require(&call, &stage, &who, &how_many, "")
+        require(&call, (&stage, &who, &how_many), ("", ""))
     });
     tell(
         engine,
         "require",
         |call: NativeCallContext, stage: ImmutableString, who: Dynamic, how_many: Dynamic, within: ImmutableString| {
-            require(&call, &stage, &who, &how_many, &within)
+            require(&call, (&stage, &who, &how_many), (&within, ""))
         },
+    );
+    tell(
+        engine,
+        "require",
+        |call: NativeCallContext,
+         stage: ImmutableString,
+         who: Dynamic,
+         how_many: Dynamic,
+         within: ImmutableString,
+         calendar: ImmutableString| { require(&call, (&stage, &who, &how_many), (&within, &calendar)) },
     );
     tell(engine, "review_afterwards", |call: NativeCallContext| say(&call, Effect::ReviewAfterwards));
     tell(engine, "refuse", |call: NativeCallContext, field: ImmutableString, text: ImmutableString| {

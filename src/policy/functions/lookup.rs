@@ -33,8 +33,8 @@ pub fn table(call: &NativeCallContext, context: &Context, name: &str) -> Native<
     })
 }
 
-/// Whether a calendar is open, or a mistake that suggests another name.
-fn business_hours(call: &NativeCallContext, name: &str) -> Native<bool> {
+/// Whether a calendar is open now, or a mistake that suggests another name.
+pub fn business_hours(call: &NativeCallContext, name: &str) -> Native<bool> {
     let (context, at) = (Context::from_call(call)?, call.call_position());
     context.business_hours(name, at)?.ok_or_else(|| {
         let sentence = format!("there is no calendar \"{name}\"{}", suggest(name, context.host().calendar_names()));

@@ -11,6 +11,7 @@ use super::{
     walk::Walk,
 };
 use crate::{
+    clock::Length,
     policy::{
         context::wrong_effect,
         facts::{self, suggest},
@@ -18,7 +19,10 @@ use crate::{
         table::ColumnType,
         tokens::Range,
     },
-    record::escalation::LEVELS,
+    record::{
+        approval::{ask::ApprovalQuorum, voters},
+        escalation::LEVELS,
+    },
 };
 
 /// The teams that a script itself asks for by `team_exists("…")`.
@@ -87,6 +91,9 @@ pub fn call(walk: &mut Walk, call: &FnCallExpr, range: Option<Range>) {
     {
         let place = walk.script.word(*at);
         walk.report("wrong_type", place, || format!("a level is {} to {}, not {level}", LEVELS.start(), LEVELS.end()));
+    }
+    if name == "require" {
+        required(walk, call);
     }
     // What is looked up comes first, but for the level that stands before it.
     let named = call.args.get(usize::from(name == "escalate_to"));
@@ -168,6 +175,33 @@ fn missing_team(walk: &mut Walk, team: &str, place: Option<Range>, message: impl
     walk.report("unknown_team", place, message);
     if walk.script.asked.contains(team) {
         walk.soften("unknown_team", place);
+    }
+}
+
+/// What is written out of who has to approve, how many of them, within which time of which calendar.
+fn required(walk: &mut Walk, call: &FnCallExpr) {
+    for (n, argument) in call.args.iter().enumerate() {
+        let Some(given) = text_literal(argument) else { continue };
+        let place = walk.script.word(argument.position());
+        let (script, host) = (walk.script, walk.script.host);
+        let is_otherwise = || given.starts_with(voters::ROLE) || voters::BY_PART.contains(&given);
+        let wrong = match n {
+            1 if !is_otherwise() && !host.team_exists(given) && !may_be_user(script, given) => {
+                let message = || format!("there is no team or user \"{given}\"{}", suggest(given, host.team_names()));
+                missing_team(walk, given, place, message);
+                continue;
+            }
+            2 => given.parse::<ApprovalQuorum>().err(),
+            3 => given.parse::<Length>().err(),
+            4 => {
+                calendar(walk, given, place);
+                continue;
+            }
+            _ => None,
+        };
+        if let Some(why) = wrong {
+            walk.report("wrong_type", place, || why);
+        }
     }
 }
 

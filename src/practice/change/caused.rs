@@ -16,6 +16,7 @@ use crate::{
     error::{Code, Error, Result},
     id::{RecordId, RowId, UserId},
     record::{
+        drift::Drift,
         header::Header,
         practice::Details,
         store::{Desk, Reading},
@@ -120,6 +121,7 @@ pub struct DriftRow {
     pub reported_by_id: UserId,
     pub settled_by_id: Option<UserId>,
     pub settled_at: Option<Moment>,
+    pub last_seen_at: Option<Moment>,
 }
 
 impl DriftRow {
@@ -161,13 +163,44 @@ impl DriftRow {
     }
 }
 
+/// Takes in what an import has found, unless the same was the last that it found of the thing.
+pub(super) fn found(desk: &mut Desk<'_, '_>, drift: &Drift) -> Result<()> {
+    let of_item = unauthorised_change::table
+        .filter(unauthorised_change::configuration_item_id.eq(drift.item))
+        .filter(unauthorised_change::source.eq(&drift.source));
+    let last: Option<String> = of_item
+        .order(unauthorised_change::id.desc())
+        .select(unauthorised_change::summary)
+        .first(desk.unit.connection()?)
+        .optional()?;
+    if last.as_ref() != Some(&drift.summary) {
+        report(desk, drift)?;
+    }
+    Ok(())
+}
+
 /// Takes in that something is other than it should be, and looks for the change that says so.
-pub fn report(desk: &mut Desk<'_, '_>, row: DriftRow) -> Result<DriftRow> {
+pub fn report(desk: &mut Desk<'_, '_>, drift: &Drift) -> Result<DriftRow> {
     let now = desk.cause.at;
     let connection = desk.unit.connection()?;
-    let change = change_of(connection, row.configuration_item_id, row.drifted_at, now)?;
+    let span = Span { from: drift.last_seen_at.unwrap_or(drift.drifted_at), until: drift.drifted_at };
+    let change = change_of(connection, drift.item, span, now)?;
     let state = if change.is_some() { DriftState::Authorised } else { DriftState::Open };
-    let row = DriftRow { change_id: change, state: state.as_str().to_owned(), ..row };
+    let row = DriftRow {
+        id: RowId::new(),
+        configuration_item_id: drift.item,
+        found_at: now,
+        drifted_at: drift.drifted_at,
+        summary: drift.summary.clone(),
+        source: drift.source.clone(),
+        state: state.as_str().to_owned(),
+        change_id: change,
+        comment: String::new(),
+        reported_by_id: desk.cause.caller.user,
+        settled_by_id: None,
+        settled_at: None,
+        last_seen_at: drift.last_seen_at,
+    };
     diesel::insert_into(unauthorised_change::table).values(&row).execute(connection)?;
     let told =
         serde_json::json!({"state": [null, row.state], "configuration_item_id": [null, row.configuration_item_id]});
@@ -200,8 +233,8 @@ pub fn settle(desk: &mut Desk<'_, '_>, id: RowId, change: Option<RecordId>, comm
     Ok(row)
 }
 
-/// The change of a thing that was being made at a moment.
-fn change_of(connection: &mut AnyConnection, item: RecordId, at: Moment, now: Moment) -> Result<Option<RecordId>> {
+/// The change of a thing that was being made in a span of time.
+fn change_of(connection: &mut AnyConnection, item: RecordId, then: Span, now: Moment) -> Result<Option<RecordId>> {
     let affected = link::table.filter(link::to_id.eq(item)).filter(link::relation.eq("affects")).select(link::from_id);
     let mut ids: Vec<RecordId> = affected.load(connection)?;
     let own = record::table.filter(record::kind.eq("change")).filter(record::configuration_item_id.eq(item));
@@ -217,7 +250,8 @@ fn change_of(connection: &mut AnyConnection, item: RecordId, at: Moment, now: Mo
     let details = Change::load(connection, &found)?;
     let covers = |header: &&Header| {
         let own = details.iter().find(|details| details.record_id == header.id);
-        own.and_then(|own| made(header, own, now)).is_some_and(|span| span.from <= at && at <= span.until)
+        own.and_then(|own| made(header, own, now))
+            .is_some_and(|span| span.from <= then.until && then.from <= span.until)
     };
     Ok(headers.iter().find(covers).map(|header| header.id))
 }

@@ -29,6 +29,7 @@ use crate::{
     record::{
         decide::Effect,
         draft::Draft,
+        drift::Drift,
         kind::{Kind, Step, Trigger},
         practice::Practice,
         store::Desk,
@@ -182,6 +183,9 @@ impl Practice for ChangePractice {
     }
     fn relinked(desk: &mut Desk<'_, '_>, id: RecordId, relation: &str) -> Result<()> {
         rules::relinked(desk, id, relation)
+    }
+    fn drifted(desk: &mut Desk<'_, '_>, drift: &Drift) -> Result<()> {
+        caused::found(desk, drift)
     }
     fn follow(written: &Draft<Change>, desk: &mut Desk<'_, '_>) -> Result<()> {
         model::give_tasks(written, desk)

@@ -22,6 +22,8 @@ use crate::{
 
 /// How far back the failures of a team count.
 const HISTORY: chrono::TimeDelta = chrono::TimeDelta::days(365);
+/// The setting that is locked while a change is taken into the schedule.
+const SCHEDULE: &str = "change_schedule";
 /// What counts as a failure.
 const FAILURES: &[&str] = &["failed", "backed_out"];
 
@@ -56,6 +58,10 @@ fn look_around(draft: &mut Draft<Change>, desk: &mut Desk<'_, '_>) -> Result<()>
     let is_begun = draft.old().is_some_and(|(_, old)| old.actual_start.is_some());
     if is_begun {
         return Ok(());
+    }
+    if draft.step.is_some_and(|step| step.needs_approval) {
+        // Of two that meet, whoever comes second sees the first.
+        desk.unit.connection()?.lock_setting(SCHEDULE)?;
     }
     let begins = draft.step.is_some_and(|step| step.name == lifecycle::IMPLEMENT);
     let header = if begins { moved_to(&draft.header, desk.cause.at) } else { draft.header.clone() };

@@ -20,6 +20,7 @@ use crate::{
     error::{Code, Error, FieldError, Result, did_you_mean},
     id::{RecordId, RowId},
     record::{
+        calendar::row::CalendarRow,
         draft::Aside,
         header::Header,
         kind::{Kind, Phase, Write},
@@ -100,6 +101,10 @@ pub struct NewApprovalStage {
     #[serde(default)]
     #[schema(required = false)]
     pub due_after: Option<Length>,
+    /// The calendar whose open time counts for that; all time when it is left out.
+    #[serde(default)]
+    #[schema(required = false, max_length = 100, examples("business-hours"))]
+    pub calendar: Option<String>,
     /// What becomes of it when that is over.
     #[serde(default)]
     #[schema(required = false)]
@@ -302,13 +307,18 @@ fn check_stage(pointer: &str, stage: &NewApprovalStage, errors: &mut Vec<FieldEr
         let detail = format!("A stage takes some time, and at most {DAYS} days.");
         errors.push(FieldError::new(format!("{pointer}/due_after"), "out_of_range", detail));
     }
+    if stage.calendar.is_some() && stage.due_after.is_none() {
+        let detail = "A calendar goes with `due_after`.";
+        errors.push(FieldError::new(format!("{pointer}/calendar"), "wrong_form", detail));
+    }
 }
 
-/// Approvers that the caller names and doesn't see.
+/// Approvers that the caller names and doesn't see, and calendars that there are not.
 fn unknown(desk: &mut Desk<'_, '_>, new: &NewApproval) -> Result<Vec<FieldError>> {
     let connection = desk.unit.reference();
     let horizon = Horizon::of(connection, &desk.cause.caller)?;
-    let mut errors = Vec::new();
+    let calendars = new.stages.iter().enumerate().map(|(n, s)| (format!("/stages/{n}/calendar"), s.calendar.as_ref()));
+    let mut errors = CalendarRow::unknown(connection, calendars)?;
     for (n, stage) in new.stages.iter().enumerate() {
         for (m, approver) in stage.approvers.iter().enumerate() {
             let (there, field, what) = match (approver.kind, approver.user_id, approver.team_id, &approver.role) {
@@ -372,6 +382,7 @@ pub(super) fn drawn_up(
             opened_at: None,
             due_at: None,
             ended_at: None,
+            calendar: stage.calendar.clone(),
         })
     });
     let stages = stages.collect::<Result<Vec<_>>>()?;

@@ -135,6 +135,7 @@ fn held() -> NewApprovalStage {
         approvers: vec![role(FALLBACK), role(crate::auth::permission::ADMINISTRATOR)],
         quorum: ApprovalQuorum { kind: QuorumKind::Any, number: None },
         due_after: None,
+        calendar: None,
         on_due: OnDue::Reject,
     }
 }

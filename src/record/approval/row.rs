@@ -102,6 +102,7 @@ pub struct StageRow {
     pub opened_at: Option<Moment>,
     pub due_at: Option<Moment>,
     pub ended_at: Option<Moment>,
+    pub calendar: Option<String>,
 }
 
 /// Somebody who is asked in a stage.

@@ -92,6 +92,9 @@ pub struct ApprovalStage {
     /// How long it may take; null for ever.
     #[schema(required = true)]
     pub due_after: Option<Length>,
+    /// The calendar whose open time counts for that; null for all time.
+    #[schema(required = true)]
+    pub calendar: Option<String>,
     /// What becomes of it when that is over.
     pub on_due: OnDue,
     /// When it was opened; null while it waits for its turn.
@@ -198,6 +201,7 @@ impl ApprovalStage {
             quorum: ApprovalQuorum { kind: kind(&stage.quorum), number: stage.quorum_number },
             needed: needed.and_then(|n| u32::try_from(n).ok()),
             due_after: stage.due_after.as_deref().and_then(|text| text.parse().ok()),
+            calendar: stage.calendar.clone(),
             on_due: if stage.on_due == APPROVE { OnDue::Approve } else { OnDue::Reject },
             opened_at: stage.opened_at,
             due_at: stage.due_at,

@@ -14,6 +14,7 @@ use crate::{
     error::{Code, Result},
     id::{RecordId, RowId},
     record::{
+        calendar::row::CalendarRow,
         draft::Aside,
         header::Header,
         kernel::Kernel,
@@ -121,13 +122,23 @@ pub fn reach(ground: &mut Ground<'_>, approval: &ApprovalRow, stage: &StageRow) 
 /// Opens a stage: asks whoever its approvers come to now.
 fn open(ground: &mut Ground<'_>, case: &mut Case, place: usize) -> Result<()> {
     let asked = asked(ground, &case.approval, &case.stages[place])?;
+    let due_at = due_at(ground, &case.stages[place])?;
     let stage = &mut case.stages[place];
     stage.state = state::OPEN.to_owned();
     stage.opened_at = Some(ground.at);
-    let length = stage.due_after.as_deref().and_then(|text| text.parse::<Length>().ok());
-    stage.due_at = length.map(|length| ground.at.plus(length.0));
+    stage.due_at = due_at;
     case.voters.extend(asked);
     Ok(())
+}
+
+/// When the time of a stage is over that opens now: by the open time of its calendar, where it has one that can be asked.
+fn due_at(ground: &mut Ground<'_>, stage: &StageRow) -> Result<Option<Moment>> {
+    let Some(length) = stage.due_after.as_deref().and_then(|text| text.parse::<Length>().ok()) else { return Ok(None) };
+    let named =
+        stage.calendar.as_deref().map(|name| CalendarRow::named(ground.connection, name)).transpose()?.flatten();
+    let by_calendar =
+        named.map(|row| row.calendar()).transpose()?.and_then(|calendar| calendar.add(ground.at, length.0));
+    Ok(Some(by_calendar.unwrap_or_else(|| ground.at.plus(length.0))))
 }
 
 /// Whom the approvers of a stage come to now.

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     clock::Moment,
     db::{AnyConnection, JsonText},
-    error::{Error, FieldError, Result},
+    error::{Error, FieldError, Result, did_you_mean},
     id::RowId,
     schema::calendar,
 };
@@ -160,6 +160,28 @@ impl CalendarRow {
     /// The calendar of an id.
     pub fn find(connection: &mut AnyConnection, id: RowId) -> Result<Option<Self>> {
         Ok(calendar::table.find(id).first(connection).optional()?)
+    }
+
+    /// The calendar of a name.
+    pub fn named(connection: &mut AnyConnection, name: &str) -> Result<Option<Self>> {
+        Ok(calendar::table.filter(calendar::name.eq(name)).first(connection).optional()?)
+    }
+
+    /// What is wrong with names of calendars, each with its place; nothing where there are such calendars.
+    pub fn unknown<'a>(
+        connection: &mut AnyConnection,
+        named: impl Iterator<Item = (String, Option<&'a String>)>,
+    ) -> Result<Vec<FieldError>> {
+        let named: Vec<(String, &String)> = named.filter_map(|(pointer, name)| Some((pointer, name?))).collect();
+        if named.is_empty() {
+            return Ok(Vec::new());
+        }
+        let known: Vec<String> = calendar::table.select(calendar::name).load(connection)?;
+        let unknown = named.into_iter().filter(|(_, name)| !known.contains(name)).map(|(pointer, name)| {
+            let near = did_you_mean(name, known.iter().map(String::as_str));
+            FieldError::new(pointer, "no_such_reference", format!("There is no calendar `{name}`{near}."))
+        });
+        Ok(unknown.collect())
     }
 
     /// Adds it.

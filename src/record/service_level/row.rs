@@ -13,11 +13,11 @@ use crate::{
     error::{Error, FieldError, Result, did_you_mean},
     id::RowId,
     record::{
-        calendar,
+        calendar::{self, row::CalendarRow},
         catalogue::{Catalogue, is_name},
         kernel::Kernel,
     },
-    schema::{calendar as calendars, service_level},
+    schema::service_level,
 };
 
 /// The longest name.
@@ -231,20 +231,10 @@ pub fn check(
     }
     let catalogue = catalogue(kernel, connection, kind)?;
     errors.extend(Conditions::read(terms, &catalogue).err().into_iter().flatten());
-    let known: Vec<String> = calendars::table.select(calendars::name).load(connection)?;
     let named = std::iter::once(("/terms/calendar".to_owned(), Some(&terms.calendar)));
     let of_targets =
         terms.targets.iter().enumerate().map(|(n, t)| (format!("/terms/targets/{n}/calendar"), t.calendar.as_ref()));
-    for (pointer, calendar) in named.chain(of_targets) {
-        if let Some(unknown) = calendar.filter(|calendar| !known.contains(calendar)) {
-            let near = did_you_mean(unknown, known.iter().map(String::as_str));
-            errors.push(FieldError::new(
-                pointer,
-                "no_such_reference",
-                format!("There is no calendar `{unknown}`{near}."),
-            ));
-        }
-    }
+    errors.extend(CalendarRow::unknown(connection, named.chain(of_targets))?);
     errors.extend(check_targets(&terms.targets));
     let fits = |percent: &i32| (1..100).contains(percent);
     if terms.warnings.len() > WARNINGS || !terms.warnings.iter().all(fits) || !terms.warnings.is_sorted_by(|a, b| a < b)

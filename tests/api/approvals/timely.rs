@@ -59,6 +59,22 @@ async fn a_stage_that_is_not_decided_in_time_ends_the_approval() {
 }
 
 #[actix_web::test]
+async fn nights_and_weekends_do_not_count_where_a_calendar_says_so() {
+    let server = Server::start().await;
+    let record = incident(&server).await;
+    let mut by_calendar = due(&server, "reject");
+    by_calendar["due_after"] = json!("PT40H");
+    by_calendar["calendar"] = json!("business-hours");
+    let asked = ask(&server, &record, vec![by_calendar]).await;
+    // 7 hours of Tuesday, 10 of each day until Friday, and 3 of Monday.
+    let stage = &asked.json()["stages"][0];
+    assert_eq!((&stage["calendar"], &stage["due_at"]), (&json!("business-hours"), &json!("2026-03-09T11:00:00Z")));
+    assert_eq!(fire(&server, "2026-03-09T10:59:59Z").await, 0);
+    assert_eq!(fire(&server, "2026-03-09T11:00:00Z").await, 1);
+    assert_eq!(state(&server, &at(&asked)).await, "expired");
+}
+
+#[actix_web::test]
 async fn silence_is_consent_where_that_is_said() {
     let server = Server::start().await;
     let record = incident(&server).await;

@@ -171,6 +171,35 @@ async fn an_audit_tells_what_is_missing_unknown_and_different() {
 }
 
 #[actix_web::test]
+async fn relations_that_a_source_no_longer_names_are_missing() {
+    let server = Server::start().await;
+    let vm = |key: &str| json!({"key": key, "class": "virtual_machine", "title": key});
+    let runs = |vm: &str| json!({"from": vm, "relation": "runs_on", "to": "device:1"});
+    let items = json!([host(json!({})), vm("vm:1"), vm("vm:2"), vm("vm:3")]);
+    let all = json!({"items": items, "relations": [runs("vm:1"), runs("vm:2"), runs("vm:3")]});
+    import(&server, "source=inventory", all).await;
+    // vm:3 is not named again, so what is said of it is no news; nor is what others have said.
+    let by_hand = import(&server, "source=discovery", json!({"items": [vm("vm:2")]})).await.1[0]["record_id"].clone();
+    let path = format!("{ITEMS}/{}/relations", by_hand.as_str().unwrap());
+    let host_id = server.get(&format!("{ITEMS}?q=esx-1")).by(Admin).expect(200).await.json()["items"][0]["id"].clone();
+    let depends = json!({"relation": "depends_on", "record_id": host_id});
+    server.post(&path, depends).by(Admin).header("if-match", "*").expect(201).await;
+
+    server.at("2026-03-04T11:00:00Z");
+    let less = json!({"items": [host(json!({})), vm("vm:1"), vm("vm:2")], "relations": [runs("vm:2")]});
+    let scope = "scope=is_a%20%3D%20server";
+    for query in [format!("source=inventory&rehearse=true&{scope}"), format!("source=inventory&{scope}")] {
+        let (done, rows) = import(&server, &query, less.clone()).await;
+        let missing: Vec<_> = rows.iter().filter(|row| row["outcome"] == "missing").collect();
+        assert_eq!((missing.len(), &done["counts"]["missing"]), (1, &json!(1)), "{rows:?}");
+        assert_eq!((&missing[0]["pointer"], &missing[0]["record_id"]), (&json!("/relations"), &rows[1]["record_id"]));
+        assert!(missing[0]["title"].as_str().unwrap().contains(" runs_on CI"), "{missing:?}");
+    }
+    let (done, _) = import(&server, "source=inventory", less).await;
+    assert_eq!(done["counts"]["missing"], 0, "without a scope nothing is looked for");
+}
+
+#[actix_web::test]
 async fn what_makes_no_import_is_refused() {
     let server = Server::start().await;
     let one = json!({"items": [host(json!({}))]});

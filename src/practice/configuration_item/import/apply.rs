@@ -2,7 +2,10 @@
 //!
 //! A state is reconciled as fields are, and reached by the one step that leads there; where none does, the rest of the row stands.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -17,10 +20,11 @@ use super::{
 };
 use crate::{
     error::{Error, FieldError, Result},
-    id::{OrganisationId, RecordId, TeamId, UserId},
+    id::{OrganisationId, RecordId, RowId, TeamId, UserId},
     practice::configuration_item::ConfigurationItemPractice,
     record::{
         class::{Class, Classes, PLACE},
+        drift::{self, Drift, SUMMARY},
         kind::Kind,
         practice::Practice,
         step::StepChoice,
@@ -99,6 +103,8 @@ pub struct Maps {
     pub signatures: HashMap<String, usize>,
     /// Keys of the rows, with the records that they are.
     pub keys: HashMap<String, RecordId>,
+    /// Relations that are there and that a row names.
+    pub relations: HashSet<RowId>,
 }
 
 /// What an import has come to know: before this transaction, and in it.
@@ -122,6 +128,7 @@ impl Maps {
         self.records.extend(more.records);
         self.signatures.extend(more.signatures);
         self.keys.extend(more.keys);
+        self.relations.extend(more.relations);
     }
 }
 
@@ -214,6 +221,7 @@ pub fn item(desk: &mut Desk<'_, '_>, ground: &Ground, known: &mut Known, (at, it
         known.now.records.insert(id, at);
         known.now.signatures.extend(signature.map(|words| (words, at)));
         known.now.keys.extend(key.map(|key| (key.to_owned(), id)));
+        tell_of_drift(desk, ground, id, &told.detail)?;
         remember(desk, ground, (key, &row), id, &told)?;
     }
     Ok(told)
@@ -332,6 +340,26 @@ impl Row<'_> {
 
 fn kept(field: &str, holds: Value, says: Value, source: &str) -> KeptField {
     KeptField { field: field.to_owned(), holds, says, source: source.to_owned() }
+}
+
+/// Tells what a source that reports drift has found other than it was. What it tells of for the first time is no drift.
+fn tell_of_drift(desk: &mut Desk<'_, '_>, ground: &Ground, id: RecordId, detail: &Detail) -> Result<()> {
+    let source = &ground.asked.source;
+    let changed = detail.changes.iter().map(|change| (&change.field, &change.from, &change.to));
+    let kept = detail.kept.iter().map(|kept| (&kept.field, &kept.holds, &kept.says));
+    let words: Vec<String> = changed.chain(kept).map(|(field, was, is)| format!("{field}: {was} → {is}")).collect();
+    if words.is_empty() || !ground.weights.report_drift(source) {
+        return Ok(());
+    }
+    let Some(last_seen_at) = SeenRow::last(desk.unit.connection()?, source, id)? else { return Ok(()) };
+    let drift = Drift {
+        item: id,
+        last_seen_at: Some(last_seen_at),
+        drifted_at: desk.cause.at,
+        summary: words.join("; ").chars().take(SUMMARY).collect(),
+        source: source.clone(),
+    };
+    drift::tell(desk, &drift)
 }
 
 /// Remembers that the source has told of the record, and what it has said that stands. What was there already stays with the one who

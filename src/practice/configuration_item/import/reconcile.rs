@@ -27,6 +27,8 @@ pub struct Weight {
     pub of_fields: BTreeMap<String, i32>,
     /// After how many days what it said counts no more against others; never where nothing is said.
     pub stale_days: Option<i32>,
+    /// Whether what it finds other than it was is told as drift.
+    pub reports_drift: bool,
 }
 
 /// All sources.
@@ -38,7 +40,15 @@ impl Weights {
     pub fn read(connection: &mut AnyConnection) -> Result<Self> {
         let weights = SourceRow::all(connection)?.into_iter().map(|row| {
             let of_fields = row.priorities.read()?;
-            Ok((row.name, Weight { priority: row.priority, of_fields, stale_days: row.stale_days }))
+            Ok((
+                row.name,
+                Weight {
+                    priority: row.priority,
+                    of_fields,
+                    stale_days: row.stale_days,
+                    reports_drift: row.reports_drift,
+                },
+            ))
         });
         Ok(Weights(weights.collect::<Result<_>>()?))
     }
@@ -46,6 +56,11 @@ impl Weights {
     /// Of these.
     pub fn of(weights: impl IntoIterator<Item = (String, Weight)>) -> Self {
         Weights(weights.into_iter().collect())
+    }
+
+    /// Whether what a source finds other than it was is told as drift.
+    pub fn report_drift(&self, source: &str) -> bool {
+        self.0.get(source).is_some_and(|weight| weight.reports_drift)
     }
 
     fn priority(&self, source: &str, field: &str) -> i32 {

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     error::{FieldError, Result},
-    id::RecordId,
+    id::{RecordId, RowId},
     practice::configuration_item::ConfigurationItemPractice,
     record::{
         graph::{
@@ -61,12 +61,16 @@ type Became = (Outcome, Option<RecordId>, Vec<ImportChange>);
 pub fn take(
     desk: &mut Desk<'_, '_>,
     ground: &Ground,
-    known: &Known,
+    known: &mut Known,
     (at, item): (usize, &RelationItem),
 ) -> Result<Told> {
     let title: String = format!("{} {} {}", item.from, item.relation, item.to).chars().take(SHOWN).collect();
     let taken = match wanted(desk, ground, known, item)? {
-        Ok(wanted) => put(desk, ground, &wanted)?,
+        Ok(wanted) => {
+            let there = like(desk, &wanted)?;
+            known.now.relations.extend(there.as_ref().map(|row| row.id));
+            put(desk, ground, &wanted, there.as_ref())?
+        }
         Err(wrong) => Err(wrong),
     };
     Ok(match taken {
@@ -175,11 +179,27 @@ fn may_be_related(
     Ok(Ok(kind))
 }
 
-/// Makes it, or changes what is there.
-fn put(desk: &mut Desk<'_, '_>, ground: &Ground, wanted: &Wanted<'_>) -> Result<Taken<Became>> {
+/// The relation that a row names, if it is there.
+pub fn there(desk: &mut Desk<'_, '_>, ground: &Ground, known: &Known, item: &RelationItem) -> Result<Option<RowId>> {
+    match wanted(desk, ground, known, item)? {
+        Ok(wanted) => Ok(like(desk, &wanted)?.map(|row| row.id)),
+        Err(_) => Ok(None),
+    }
+}
+
+fn like(desk: &mut Desk<'_, '_>, wanted: &Wanted<'_>) -> Result<Option<RelationRow>> {
     let (from, of, to) = &wanted.stored;
-    let there = RelationRow::like(desk.unit.connection()?, *from, of, *to)?;
-    let (outcome, changes) = match &there {
+    RelationRow::like(desk.unit.connection()?, *from, of, *to)
+}
+
+/// Makes it, or changes what is there.
+fn put(
+    desk: &mut Desk<'_, '_>,
+    ground: &Ground,
+    wanted: &Wanted<'_>,
+    there: Option<&RelationRow>,
+) -> Result<Taken<Became>> {
+    let (outcome, changes) = match there {
         None => (Outcome::Created, Vec::new()),
         Some(there) => {
             let changes = differences(desk.unit.connection()?, there, wanted)?;
@@ -192,9 +212,8 @@ fn put(desk: &mut Desk<'_, '_>, ground: &Ground, wanted: &Wanted<'_>) -> Result<
         return Ok(Ok((outcome, record, changes)));
     }
     let (kernel, cause) = (desk.kernel, desk.cause);
-    let written = desk
-        .unit
-        .attempt(|unit| write(&mut Desk { kernel, unit, cause }, &ground.asked.source, wanted, there.as_ref()))?;
+    let written =
+        desk.unit.attempt(|unit| write(&mut Desk { kernel, unit, cause }, &ground.asked.source, wanted, there))?;
     match written {
         Ok(()) => Ok(Ok((outcome, record, changes))),
         Err(e) if e.source.is_some() => Err(e),

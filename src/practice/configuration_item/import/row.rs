@@ -33,6 +33,7 @@ pub struct SourceRow {
     pub version: i32,
     pub created_at: Moment,
     pub updated_at: Moment,
+    pub reports_drift: bool,
 }
 
 /// When a source last told of a record, and what it calls it.
@@ -76,9 +77,11 @@ pub struct ImportRow {
 const SHIPPED: &[(&str, &str, i32, Option<i32>)] = &[
     (MANUAL, "What people write by hand.", 80, None),
     ("inventory", "A maintained inventory of what there is, such as of sites, racks and devices.", 60, Some(90)),
-    ("discovery", "What a scan of the network found.", 40, Some(14)),
+    (DISCOVERY, "What a scan of the network found.", 40, Some(14)),
     ("spreadsheet", "Lists that were sent by mail.", 20, Some(30)),
 ];
+/// The one that looks at the things themselves, and so finds what was changed without a change.
+const DISCOVERY: &str = "discovery";
 
 /// Puts in the sources that ship and are not there.
 pub fn seed(connection: &mut AnyConnection, now: Moment) -> Result<()> {
@@ -96,6 +99,7 @@ pub fn seed(connection: &mut AnyConnection, now: Moment) -> Result<()> {
             version: 1,
             created_at: now,
             updated_at: now,
+            reports_drift: *name == DISCOVERY,
         })
     });
     let rows = rows.collect::<Result<Vec<_>>>()?;
@@ -111,6 +115,13 @@ impl SourceRow {
 }
 
 impl SeenRow {
+    /// When a source last told of a record.
+    pub fn last(connection: &mut AnyConnection, source: &str, record: RecordId) -> Result<Option<Moment>> {
+        let seen = configuration_seen::table.filter(configuration_seen::source.eq(source));
+        let seen = seen.filter(configuration_seen::record_id.eq(record)).select(configuration_seen::seen_at);
+        Ok(seen.first(connection).optional()?)
+    }
+
     /// The record that a source calls so.
     pub fn named(connection: &mut AnyConnection, source: &str, key: &str) -> Result<Option<RecordId>> {
         let named = configuration_seen::table
@@ -176,11 +187,14 @@ pub fn asked(connection: &mut AnyConnection, job: &JobRow) -> Result<Asked> {
 }
 
 impl ImportRow {
-    /// The last of a job that is missing, by its number and record.
-    pub fn last_missing(connection: &mut AnyConnection, job: RowId) -> Result<Option<(i64, Option<RecordId>)>> {
+    /// The last configuration item of a job that is missing, and the number of the last row that tells of something missing.
+    pub fn last_missing(connection: &mut AnyConnection, job: RowId) -> Result<(Option<RecordId>, Option<i64>)> {
         use configuration_import_row as row;
-        let missing = row::table.filter(row::job_id.eq(job)).filter(row::outcome.eq(Outcome::Missing.as_str()));
-        Ok(missing.order(row::seq.desc()).select((row::seq, row::record_id)).first(connection).optional()?)
+        let missing = || row::table.filter(row::job_id.eq(job)).filter(row::outcome.eq(Outcome::Missing.as_str()));
+        let items = missing().filter(row::pointer.eq("")).order(row::seq.desc());
+        let item: Option<Option<RecordId>> = items.select(row::record_id).first(connection).optional()?;
+        let last = missing().order(row::seq.desc()).select(row::seq).first(connection).optional()?;
+        Ok((item.flatten(), last))
     }
 
     /// Those of a job after the one of that number, in order; of one outcome where one is given.

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::{
     Asked, Ground, Outcome,
-    apply::{self, Detail, Known, Maps, Told},
+    apply::{self, Known, Maps, Told},
     reconcile::Weights,
     relation,
     row::{self, ImportRow},
@@ -25,24 +25,16 @@ use crate::{
     db::{AnyConnection, JsonText},
     error::{Code, Error, Result},
     id::{RecordId, RowId},
-    practice::configuration_item::ConfigurationItemPractice,
     record::{
         cause::{Cause, Policies, Via},
-        header::Header,
         job::{self, Bench, JobRow},
-        kind::Kind,
-        list::{self, List},
-        practice::Practice,
         store::Desk,
     },
     schema::configuration_import_row,
 };
 
-const KIND: &Kind = &ConfigurationItemPractice::KIND;
 /// Rows of one transaction.
 const TOGETHER: usize = 50;
-/// Records of the scope that are looked at in one go.
-const AT_ONCE: i64 = 500;
 
 /// How many rows came to what.
 pub type Counts = BTreeMap<String, i64>;
@@ -71,6 +63,10 @@ pub fn run(bench: &Bench, mut job: JobRow, node: RowId, ending: &AtomicBool) -> 
     };
     let work = Work { bench, ground: ground.clone(), cause: Arc::new(cause.trusted()), node };
     let mut done = usize::try_from(job.done).unwrap_or(0);
+    if asked.scope.is_some() && done > asked.content.items.len() {
+        let named = work.named_before(done - asked.content.items.len(), &before)?;
+        Arc::make_mut(&mut before).relations = named;
+    }
     while done < rows {
         let until = (done + TOGETHER).min(rows);
         let (told, learned) = work.group(&mut job, &mut counts, done..until, &before)?;
@@ -105,11 +101,12 @@ fn known_of(connection: &mut AnyConnection, job: RowId) -> Result<Maps> {
     Ok(Maps { records: known.collect(), ..Maps::default() })
 }
 
-struct Work<'a> {
-    bench: &'a Bench,
-    ground: Arc<Ground>,
-    cause: Arc<Cause>,
-    node: RowId,
+/// What the rows of a job are taken in with.
+pub(super) struct Work<'a> {
+    pub(super) bench: &'a Bench,
+    pub(super) ground: Arc<Ground>,
+    pub(super) cause: Arc<Cause>,
+    pub(super) node: RowId,
 }
 
 impl Work<'_> {
@@ -137,7 +134,7 @@ impl Work<'_> {
                     Some(item) => apply::item(&mut desk, &ground, &mut known, (at, item))?,
                     None => {
                         let at = at - asked.content.items.len();
-                        relation::take(&mut desk, &ground, &known, (at, &asked.content.relations[at]))?
+                        relation::take(&mut desk, &ground, &mut known, (at, &asked.content.relations[at]))?
                     }
                 });
             }
@@ -157,55 +154,6 @@ impl Work<'_> {
         (*job, *counts) = (after, counted);
         Ok((told, learned))
     }
-
-    /// Tells of what is within the scope and was named by no row, from where it was left off.
-    fn missing(&self, job: &mut JobRow, counts: &mut Counts, known: &Maps, ending: &AtomicBool) -> Result<job::Told> {
-        let Some(scope) = self.ground.asked.scope.clone() else { return Ok(job::Told::GoOn) };
-        let (mut last, mut seq) = self.bench.database.read_here(|connection| left_off(connection, job))?;
-        loop {
-            let headers = self.bench.database.read_here(|connection| {
-                let asked = list::Asked { filter: Some(scope.clone()), ..list::Asked::default() };
-                let (kernel, cause) = (&self.bench.kernel, &self.cause);
-                let list = List::new(kernel, connection, &cause.caller, Some(KIND), &asked, cause.at)?;
-                list.following(connection, last.as_ref(), AT_ONCE)
-            })?;
-            let Some(end) = headers.last().cloned() else { return Ok(job::Told::GoOn) };
-            last = Some(end);
-            let mut rows = Vec::new();
-            for header in headers.iter().filter(|header| !known.records.contains_key(&header.id)) {
-                seq += 1;
-                rows.push(ImportRow {
-                    job_id: job.id,
-                    seq,
-                    outcome: Outcome::Missing.as_str().to_owned(),
-                    pointer: String::new(),
-                    record_id: Some(header.id),
-                    title: header.title.clone(),
-                    detail: JsonText::of(&Detail::default())?,
-                });
-            }
-            *counts.entry(Outcome::Missing.as_str().to_owned()).or_default() +=
-                i64::try_from(rows.len()).unwrap_or(i64::MAX);
-            job.progress = JsonText::of(&counts)?;
-            let (kept, node, now) = (job.clone(), self.node, self.bench.clock.now());
-            let keep =
-                move |unit: &mut crate::record::store::Unit<'_>| keep(unit.connection()?, &kept, node, now, &rows);
-            let told = self.bench.writer.run_blocking(keep)?;
-            if told != job::Told::GoOn {
-                return Ok(told);
-            }
-            if ending.load(Ordering::Relaxed) {
-                return Ok(job::Told::Lost);
-            }
-        }
-    }
-}
-
-/// The last record that was told as missing, and the greatest number of a row.
-fn left_off(connection: &mut AnyConnection, job: &JobRow) -> Result<(Option<Header>, i64)> {
-    let last = ImportRow::last_missing(connection, job.id)?;
-    let record = last.and_then(|(_, record)| record).map(|id| Header::find(connection, id)).transpose()?;
-    Ok((record.flatten(), last.map_or(job.total, |(seq, _)| seq)))
 }
 
 fn progress(job: &JobRow, counts: &Counts, done: usize, told: &[Told]) -> Result<(JobRow, Counts)> {
@@ -236,7 +184,7 @@ fn import_rows(job: &JobRow, asked: &Asked, from: usize, told: &[Told]) -> Resul
     told.iter().enumerate().map(|(n, told)| row((from + n, told))).collect()
 }
 
-fn keep(
+pub(super) fn keep(
     connection: &mut AnyConnection,
     job: &JobRow,
     node: RowId,

@@ -1,0 +1,1 @@
+ALTER TABLE approval_stage DROP COLUMN calendar;

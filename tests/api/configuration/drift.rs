@@ -1,0 +1,115 @@
+//! What a source finds other than it was is held against the changes since it last looked.
+
+use serde_json::{Value, json};
+
+use super::import::{host, import};
+use crate::{
+    change::{approvals, approve, managed, normal, take},
+    support::{Person::*, Server},
+};
+
+const DRIFT: &str = "/api/v1/unauthorised-changes";
+
+/// Discovery looks at a moment, and sees so much memory.
+async fn sees(server: &Server, at: &str, memory: i32) -> Value {
+    server.at(at);
+    let seen = host(json!({"attributes": {"serial_number": "S-1", "memory_mib": memory}}));
+    let (_, rows) = import(server, "source=discovery", json!({"items": [seen]})).await;
+    rows[0]["record_id"].clone()
+}
+
+async fn found(server: &Server) -> Vec<Value> {
+    let page = server.get(DRIFT).by(Admin).expect(200).await.json();
+    page["items"].as_array().unwrap().clone()
+}
+
+#[actix_web::test]
+async fn what_no_change_says_is_found() {
+    let server = Server::start().await;
+    let item = sees(&server, "2026-03-03T11:00:00Z", 1024).await;
+    assert_eq!(found(&server).await, [json!(null); 0], "what it tells of for the first time is no drift");
+    sees(&server, "2026-03-04T11:00:00Z", 1024).await;
+    assert_eq!(found(&server).await.len(), 0);
+    sees(&server, "2026-03-05T11:00:00Z", 2048).await;
+    let all = found(&server).await;
+    assert_eq!(all.len(), 1);
+    let one = &all[0];
+    assert_eq!(
+        (&one["configuration_item_id"], &one["state"], &one["source"]),
+        (&item, &json!("open"), &json!("discovery"))
+    );
+    assert_eq!(one["summary"], "attributes.memory_mib: 1024 → 2048");
+    assert_eq!(
+        (&one["last_seen_at"], &one["drifted_at"]),
+        (&json!("2026-03-04T11:00:00Z"), &json!("2026-03-05T11:00:00Z"))
+    );
+}
+
+#[actix_web::test]
+async fn what_stands_against_it_is_told_once() {
+    let server = Server::start().await;
+    let item = sees(&server, "2026-03-03T11:00:00Z", 1024).await;
+    let path = format!("/api/v1/configuration_items/{}", item.as_str().unwrap());
+    let by_hand = json!({"attributes": {"memory_mib": 4096}});
+    server.patch(&path, by_hand).by(Admin).header("if-match", "*").expect(200).await;
+    for at in ["2026-03-04T11:00:00Z", "2026-03-05T11:00:00Z"] {
+        sees(&server, at, 1024).await;
+        let all = found(&server).await;
+        assert_eq!((all.len(), &all[0]["summary"]), (1, &json!("attributes.memory_mib: 4096 → 1024")), "{at}");
+    }
+    // The word of those who wrote it by hand stands, and somebody has to look.
+    let read = server.get(&path).by(Admin).expect(200).await.json();
+    assert_eq!(read["attributes"]["memory_mib"], 4096);
+}
+
+#[actix_web::test]
+async fn a_change_since_it_was_last_seen_says_so() {
+    let server = managed().await;
+    let item = sees(&server, "2026-03-03T11:00:00Z", 1024).await;
+    let mut body = normal();
+    body["configuration_item_id"] = item;
+    let change = crate::change::made(&server, body).await;
+    for step in ["assess", "request_authorisation"] {
+        take(&server, &change, step, json!({})).await;
+    }
+    for approval in approvals(&server, &change).await {
+        approve(&server, &approval).await;
+    }
+    server.at("2026-03-07T20:00:00Z");
+    for (step, body) in
+        [("schedule", json!({})), ("implement", json!({})), ("complete", json!({"result": "successful"}))]
+    {
+        take(&server, &change, step, body).await;
+    }
+    sees(&server, "2026-03-08T11:00:00Z", 2048).await;
+    let all = found(&server).await;
+    assert_eq!((all.len(), &all[0]["state"]), (1, &json!("authorised")), "{all:?}");
+    assert!(change.ends_with(all[0]["change_id"].as_str().unwrap()));
+    // What it finds after the next look is another matter.
+    sees(&server, "2026-03-09T11:00:00Z", 8192).await;
+    assert_eq!(found(&server).await[0]["state"], "open");
+}
+
+#[actix_web::test]
+async fn other_sources_report_none_unless_they_are_told_to() {
+    let server = Server::start().await;
+    for memory in [1024, 2048] {
+        let said = host(json!({"attributes": {"serial_number": "S-1", "memory_mib": memory}}));
+        import(&server, "source=inventory", json!({"items": [said]})).await;
+    }
+    assert_eq!(found(&server).await.len(), 0);
+    let sources = server.get("/api/v1/data-sources?q=inventory").by(Admin).expect(200).await.json();
+    let path = format!("/api/v1/data-sources/{}", sources["items"][0]["id"].as_str().unwrap());
+    server.patch(&path, json!({"reports_drift": true})).by(Admin).header("if-match", "*").expect(200).await;
+    let rehearsed = host(json!({"attributes": {"serial_number": "S-1", "memory_mib": 512}}));
+    import(&server, "source=inventory&rehearse=true", json!({"items": [rehearsed.clone()]})).await;
+    assert_eq!(found(&server).await.len(), 0, "a rehearsal tells nobody");
+    import(&server, "source=inventory", json!({"items": [rehearsed]})).await;
+    assert_eq!(found(&server).await.len(), 1);
+    let wrong = json!({
+        "configuration_item_id": found(&server).await[0]["configuration_item_id"], "summary": "x",
+        "last_seen_at": "2026-03-03T10:00:00Z", "drifted_at": "2026-03-03T09:00:00Z",
+    });
+    let refused = server.post(DRIFT, wrong).by(Admin).expect(422).await.json();
+    assert_eq!(refused["errors"][0]["pointer"], "/last_seen_at");
+}
