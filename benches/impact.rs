@@ -104,7 +104,7 @@ fn recursive(direction: Direction, start: usize) -> String {
         Direction::Down => ("from_id", "to_id"),
     };
     format!(
-        "WITH RECURSIVE hit(id, depth) AS (SELECT '{}', 0 UNION SELECT relation.{far}, hit.depth + 1 FROM hit \
+        "WITH RECURSIVE hit(id, depth) AS (SELECT id, 0 FROM record WHERE id = '{}' UNION SELECT relation.{far}, hit.depth + 1 FROM hit \
          JOIN relation ON relation.{near} = hit.id WHERE hit.depth < 20) SELECT CAST(count(DISTINCT id) - 1 AS BIGINT) AS n FROM hit",
         id(start)
     )

@@ -1289,6 +1289,8 @@ diesel::table! {
         settled_by_id -> Nullable<Text>,
         settled_at -> Nullable<Timestamp>,
         last_seen_at -> Nullable<Timestamp>,
+        field -> Nullable<Text>,
+        last_found_at -> Timestamp,
     }
 }
 

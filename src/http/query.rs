@@ -1,5 +1,7 @@
 //! What a query string asks, parameter by parameter.
 
+use std::str::FromStr;
+
 use crate::{
     clock::Moment,
     error::{Code, Error, FieldError, Result, did_you_mean},
@@ -56,6 +58,12 @@ impl<'a> Query<'a> {
     /// `true` or `false`.
     pub fn flag(&self, name: &str) -> Result<Option<bool>> {
         self.choice(name, &[("true", true), ("false", false)])
+    }
+
+    /// An id.
+    pub fn id<T: FromStr>(&self, name: &str) -> Result<Option<T>> {
+        let wrong = |_| refused(name, "wrong_type", format!("`{name}` is an id."));
+        self.text(name).map(|text| text.parse().map_err(wrong)).transpose()
     }
 
     /// A moment.

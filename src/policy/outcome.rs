@@ -20,7 +20,7 @@ const HELD: &str = "held";
 const HOLDER: &str = "role:change_manager";
 
 /// What a verdict comes to: `priority`, `team`, `assignee`, `notify`, `refused`, and for an escalation `level`, `page`, `major` and
-/// `again`; for a change `risk`, and `approval`, `approvers` and `review`. What is empty is nothing or nobody.
+/// `again`; for a change `risk`, and `approval`, `approvers`, `due` and `review`. What is empty is nothing or nobody.
 pub type Outcome = BTreeMap<&'static str, String>;
 
 /// What a verdict on a record comes to.
@@ -60,15 +60,23 @@ fn approval(verdict: &Verdict) -> Outcome {
     let rejected = gists(|said| matches!(said, Effect::Reject { .. }));
     let asked = gists(|said| matches!(said, Effect::Require { .. }));
     let approves = verdict.said().any(|said| *said == Effect::Approve);
-    let approval = match (verdict.fallback.is_some(), rejected.is_empty(), asked.is_empty()) {
-        (true, ..) => HELD,
-        (false, false, _) => "rejected",
-        (false, true, false) => ASKED,
-        (false, true, true) if approves => "approved",
-        (false, true, true) => HELD,
+    let approval = match (rejected.is_empty(), verdict.fallback.is_some(), asked.is_empty()) {
+        (false, ..) => "rejected",
+        (true, true, _) => HELD,
+        (true, false, false) => ASKED,
+        (true, false, true) if approves => "approved",
+        (true, false, true) => HELD,
     };
+    let due = verdict.said().filter_map(|said| match said {
+        Effect::Require { stage, within, calendar, .. } if !within.is_empty() => {
+            let by = if calendar.is_empty() { String::new() } else { format!(" by {calendar}") };
+            Some(format!("{stage}: {within}{by}"))
+        }
+        _ => None,
+    });
+    let due = due.collect::<Vec<_>>().join(", ");
     let review = gists(|said| *said == Effect::ReviewAfterwards);
-    Outcome::from([("approval", approval.to_owned()), ("approvers", asked), ("review", review)])
+    Outcome::from([("approval", approval.to_owned()), ("approvers", asked), ("due", due), ("review", review)])
 }
 
 /// Who is asked for an approval that comes to this, as policies name them, each once; nobody for other decisions.
@@ -239,6 +247,7 @@ mod tests {
             (vec![asks("network"), Effect::Approve], None, vec!["network"]),
             (vec![asks("network")], Some(Fallback::AskManager), vec!["network", HOLDER]),
             (vec![asks("network"), reject()], None, vec![]),
+            (vec![asks("network"), reject()], Some(Fallback::AskManager), vec![]),
             (vec![Effect::Approve], None, vec![]),
             (vec![], None, vec![HOLDER]),
         ] {

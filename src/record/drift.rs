@@ -13,8 +13,12 @@ pub struct Drift {
     pub item: RecordId,
     /// When it was last seen as it should be, as far as is known: it became other after that.
     pub last_seen_at: Option<Moment>,
+    /// When whoever has found it looked at the thing before, whatever of it.
+    pub last_looked_at: Option<Moment>,
     /// When it became other at the latest.
     pub drifted_at: Moment,
+    /// The field that is other, where it is one.
+    pub field: Option<String>,
     /// What is other.
     pub summary: String,
     /// What has found it.

@@ -41,7 +41,8 @@ async fn who_would_be_asked_is_rehearsed_on_what_was_asked() {
     let report = rehearsed(&server, &version).await;
     assert_eq!((&report["decisions"], &report["different"], &report["errors"]), (&json!(2), &json!(2), &json!(0)));
     let (was, would) = ("Change manager: any of role:change_manager", "Network: all of network");
-    assert_eq!(report["transitions"], json!({"approvers": [{"from": was, "to": would, "decisions": 2}]}));
+    let due = json!([{"from": "Change manager: PT30H by business-hours", "to": "", "decisions": 2}]);
+    assert_eq!(report["transitions"], json!({"approvers": [{"from": was, "to": would, "decisions": 2}], "due": due}));
     let approvers = json!({"network": {"before": 0, "after": 2}, "role:change_manager": {"before": 2, "after": 0}});
     assert_eq!(report["approvals"], approvers);
     let tests = server.get("/api/v1/jobs?kind=back_test").by(Admin).expect(200).await.json();

@@ -138,7 +138,7 @@ fn resolved(server: &Running, token: &str, connection: &mut AnyConnection, minut
     Session::post(server, &format!("{INCIDENTS}/{id}/start"), token, &json!({}));
     Session::post(server, &format!("{INCIDENTS}/{id}/resolve"), token, &how);
     let due = Clock::System.now().plus(TimeDelta::minutes(minutes));
-    let of_record = timer::table.filter(timer::record_id.eq(&id));
+    let of_record = timer::table.filter(timer::record_id.eq(&id)).filter(timer::name.eq("auto_close"));
     assert_eq!(diesel::update(of_record).set(timer::due_at.eq(due)).execute(connection).unwrap(), 1);
     id
 }

@@ -16,8 +16,9 @@ use pointsman::{
 use serde_json::{Value, json};
 
 use crate::{
-    storm::{Over, Weather, panics},
+    storm::{Over, Weather, panics, until},
     support::{
+        PATIENCE,
         Person::Admin,
         process::{Running, prepared_for},
     },
@@ -51,6 +52,8 @@ pub fn on_three_nodes(weather: &mut Weather) {
     let mut servers = vec![Some(first)];
     servers.resize_with(NODES, || Some(Running::start(&database.url())));
     let mut connection = AnyConnection::open(&database.url()).unwrap();
+    // What was due while they were made is no part of the storm either.
+    until("what is due already has fired", PATIENCE, || overdue(&mut connection) == 0);
     let ends = spread(&mut connection, size.over);
     let (over, mut kills, mut panicked) = (AtomicBool::new(false), 0, Vec::new());
     let longest = thread::scope(|scope| {
@@ -130,6 +133,12 @@ fn spread(connection: &mut AnyConnection, over: Duration) -> Moment {
         })
         .unwrap();
     begins.plus(over)
+}
+
+/// How many others wait that are due.
+fn overdue(connection: &mut AnyConnection) -> i64 {
+    let others = timer::table.filter(timer::name.ne("auto_close")).filter(timer::fired_at.is_null());
+    others.filter(timer::due_at.le(now())).select(count_star()).first(connection).unwrap()
 }
 
 fn waiting(connection: &mut AnyConnection) -> i64 {

@@ -51,6 +51,11 @@ struct UnauthorisedChange {
     /// When it was last seen as it should be; null where nobody knows.
     #[schema(required = true)]
     last_seen_at: Option<Moment>,
+    /// The field that is other, where a data source has found it; null otherwise.
+    #[schema(required = true)]
+    field: Option<String>,
+    /// When it was last found so: again and again, where a data source finds it whenever it looks.
+    last_found_at: Moment,
     /// What is other.
     summary: String,
     /// What has found it.
@@ -117,6 +122,8 @@ impl From<DriftRow> for UnauthorisedChange {
             found_at: row.found_at,
             drifted_at: row.drifted_at,
             last_seen_at: row.last_seen_at,
+            field: row.field,
+            last_found_at: row.last_found_at,
             summary: row.summary,
             source: row.source,
             change_id: row.change_id,
@@ -132,7 +139,7 @@ fn example() -> Value {
     json!({
         "id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e7d", "configuration_item_id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e7c",
         "found_at": "2026-03-02T08:40:00Z", "drifted_at": "2026-03-02T03:12:00Z",
-        "last_seen_at": "2026-03-01T03:12:00Z", "summary": "Port 23 is open.", "source": "audit",
+        "last_seen_at": "2026-03-01T03:12:00Z", "field": null, "last_found_at": "2026-03-02T08:40:00Z", "summary": "Port 23 is open.", "source": "audit",
         "state": "open", "change_id": null, "comment": "", "reported_by_id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e70",
         "settled_by_id": null, "settled_at": null,
     })
@@ -149,6 +156,8 @@ fn list() -> Endpoint {
         .enum_values(Some(WORDS.iter().map(|(word, _)| *word)));
     let mut parameters =
         vec![in_query("state", "Only those that stand so.", utoipa::openapi::Schema::from(words), "open")];
+    let of_item = "Only those of this configuration item.";
+    parameters.push(in_query("configuration_item_id", of_item, uuid(), "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e7c"));
     parameters.extend(sheet::parameters());
     let page = sheet::shape("UnauthorisedChange", schema::<UnauthorisedChange>());
     Endpoint {
@@ -167,13 +176,18 @@ fn list() -> Endpoint {
 
 async fn list_drift(call: Call, request: HttpRequest) -> Result<HttpResponse> {
     let pairs = desk::query(&request)?;
-    let state = Query::of(&pairs).choice("state", &WORDS)?;
+    let query = Query::of(&pairs);
+    let (state, item) = (query.choice("state", &WORDS)?, query.id::<RecordId>("configuration_item_id")?);
     let sheet = Sheet::read(request.path(), pairs, 0)?;
     let asked = sheet.clone();
     let cut = call
         .read(move |reading| {
-            let rows =
-                DriftRow::page(reading, state, asked.after_id()?, usize::try_from(asked.rows()).unwrap_or_default())?;
+            let rows = DriftRow::page(
+                reading,
+                (state, item),
+                asked.after_id()?,
+                usize::try_from(asked.rows()).unwrap_or_default(),
+            )?;
             let shown = rows.into_iter().map(UnauthorisedChange::from).collect();
             asked.cut(shown, |row: &UnauthorisedChange| (Vec::new(), row.id.to_string()))
         })
@@ -204,12 +218,16 @@ async fn report_drift(call: Call, Body(body): Body<Value>) -> Result<HttpRespons
     call.write(&body, move |desk| {
         let drift = drift_of(desk, &new)?;
         let row = caused::report(desk, &drift)?;
-        Ok(Reply::created("/api/v1/unauthorised-changes".to_owned(), shown(row)?))
+        Ok(Reply::created("/api/v1/unauthorised-changes".to_owned(), shown(desk, row)?))
     })
     .await
 }
 
-fn shown(row: DriftRow) -> Result<Value> {
+/// As the caller may see it: of a change that they don't see, nothing is told.
+fn shown(desk: &mut Desk<'_, '_>, row: DriftRow) -> Result<Value> {
+    let (kernel, caller) = (desk.kernel, desk.cause.caller.clone());
+    let seen = visibility::among(kernel, desk.unit.connection()?, &caller, row.change_id.into_iter().collect())?;
+    let row = DriftRow { change_id: row.change_id.filter(|id| seen.contains_key(id)), ..row };
     serde_json::to_value(UnauthorisedChange::from(row)).map_err(Error::internal)
 }
 
@@ -245,6 +263,8 @@ fn drift_of(desk: &mut Desk<'_, '_>, new: &NewUnauthorisedChange) -> Result<Drif
     Ok(Drift {
         item: new.configuration_item_id,
         last_seen_at: new.last_seen_at,
+        last_looked_at: None,
+        field: None,
         drifted_at,
         summary: text("summary", &new.summary, 1, SUMMARY)?,
         source: text("source", &new.source, 0, 200)?,
@@ -276,7 +296,8 @@ async fn settle_drift(call: Call, id: web::Path<String>, Body(body): Body<Value>
         if let Some(change) = given.change_id {
             must_see(desk, "change_id", "change", change)?;
         }
-        Ok(Reply::ok(shown(caused::settle(desk, id, given.change_id, &comment)?)?))
+        let row = caused::settle(desk, id, given.change_id, &comment)?;
+        Ok(Reply::ok(shown(desk, row)?))
     })
     .await
 }

@@ -48,8 +48,8 @@ pub struct DataSource {
     /// After how many days without a word of it what it said counts no more against others; never where it is null.
     #[schema(required = true)]
     stale_days: Option<i32>,
-    /// Whether it looks at the things themselves: what an import of it finds other than it was when it last told of it is held against the
-    /// changes since then, in `/unauthorised-changes`.
+    /// Whether it looks at the things themselves: where an import of it tells of a thing again and finds a field other than it is recorded,
+    /// that is held against the changes since it last found it so, in `/unauthorised-changes`.
     reports_drift: bool,
     /// Whether it may import.
     active: bool,
@@ -83,7 +83,7 @@ pub struct NewDataSource {
     #[serde(default)]
     #[schema(required = false, minimum = 1, maximum = 3650)]
     stale_days: Option<i32>,
-    /// Whether it looks at the things themselves: what it finds other than it was is held against changes.
+    /// Whether it looks at the things themselves: what it finds other than it is recorded is held against changes.
     #[serde(default)]
     #[schema(required = false)]
     reports_drift: bool,
@@ -109,7 +109,7 @@ pub struct DataSourceChange {
     #[serde(default, deserialize_with = "given")]
     #[schema(required = false, value_type = Option<i32>, minimum = 1, maximum = 3650)]
     stale_days: Option<Option<i32>>,
-    /// Whether what it finds other than it was is held against changes.
+    /// Whether what it finds other than it is recorded is held against changes.
     #[serde(default, deserialize_with = "given")]
     #[schema(required = false, nullable = false)]
     reports_drift: Option<bool>,

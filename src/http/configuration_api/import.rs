@@ -27,6 +27,7 @@ use crate::{
         import::{
             Asked, Content, KIND, MOST, Outcome,
             apply::Detail,
+            missing::RELATIONS,
             row::{self, ImportRow, SourceRow},
             run::counts,
         },
@@ -103,7 +104,7 @@ struct ConfigurationImportRow {
     record_id: Option<RecordId>,
     /// Its number.
     number: Option<String>,
-    /// What it is called.
+    /// What it is called; empty for a missing relation of a record that you may not see.
     title: String,
     /// The rest.
     #[serde(flatten)]
@@ -140,8 +141,8 @@ fn starting() -> Endpoint {
         description: format!(
             "Each row is recognised: by the key that its source has for it, then by the `identification` of its class. What is not there is made, \
              what differs is changed, unless a source of higher priority has said otherwise. With `rehearse=true` nothing is stored: the rows \
-             tell what the import would come to. With `scope`, what the filter finds and no row names is told as `missing`, and so is a \
-             relation that the source has told of before and no row names any more, though rows name both ends; together that is an \
+             tell what the import would come to. With `scope`, what the filter finds and no row names is told as `missing`; where \
+             relations are named, so is one that the source has made between things that rows name, and that no row names any more. Together that is an \
              audit against what was discovered. At most {MOST} rows; it is done in the background. CSV names fields in its first line, attributes \
              as `attributes.name`, and holds no relations."
         )
@@ -270,7 +271,7 @@ fn listing_rows() -> Endpoint {
         "number": "CI0000007", "title": "esx-3",
         "changes": [{"field": "attributes.memory_mib", "from": 65_536, "to": 131_072}],
         "kept": [{"field": "title", "holds": "esx-3", "says": "ESX3", "source": "manual"}],
-        "errors": [], "candidates": [],
+        "errors": [], "candidates": [], "relation_id": null,
     });
     let page = sheet::shape("ConfigurationImportRow", schema::<ConfigurationImportRow>());
     let [limit, cursor] = sheet::parameters();
@@ -327,13 +328,15 @@ fn shown(reading: &mut Reading<'_>, rows: Vec<ImportRow>) -> Result<Vec<Configur
     let seen = visibility::among(reading.kernel, reading.connection, &reading.cause.caller, ids)?;
     let shown = rows.into_iter().map(|row| {
         let record = row.record_id.and_then(|id| seen.get(&id));
+        // That of a relation names records.
+        let is_hidden = row.pointer == RELATIONS && record.is_none();
         Ok(ConfigurationImportRow {
             seq: row.seq,
             outcome: Outcome::of(&row.outcome).unwrap_or(Outcome::Refused),
             pointer: row.pointer,
             record_id: record.map(|record| record.id),
             number: record.map(|record| record.number.clone()),
-            title: row.title,
+            title: if is_hidden { String::new() } else { row.title },
             detail: row.detail.read()?,
         })
     });

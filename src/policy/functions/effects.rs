@@ -16,7 +16,7 @@ use crate::{
     practice::change::RISKS,
     record::{
         approval::{
-            ask::{ApprovalQuorum, NAME},
+            ask::{ApprovalQuorum, DAYS, NAME},
             voters,
         },
         escalation::LEVELS,
@@ -132,6 +132,18 @@ pub fn again_after(text: &str) -> Result<TimeDelta, (&'static str, String)> {
     Ok(length)
 }
 
+/// Refuses a time within which nobody can approve; none at all is as long as they like.
+pub fn approval_time(within: &str) -> Result<(), (&'static str, String)> {
+    if within.is_empty() {
+        return Ok(());
+    }
+    let Length(length) = within.parse().map_err(|why| ("wrong_type", why))?;
+    if length > TimeDelta::zero() && length <= TimeDelta::days(DAYS) {
+        return Ok(());
+    }
+    Err(("out_of_range", format!("a stage takes some time, and at most {DAYS} days, not {within}")))
+}
+
 /// Who has to approve, in which stage, how many of them, and within which time of which calendar.
 fn require(
     call: &NativeCallContext,
@@ -145,9 +157,7 @@ fn require(
     let who = if named_otherwise { who.to_string() } else { somebody(call, who)? };
     let how_many = how_many.to_string();
     how_many.parse::<ApprovalQuorum>().map_err(|why| mistake("out_of_range", why, at))?;
-    if !within.is_empty() {
-        within.parse::<Length>().map_err(|why| mistake("wrong_type", why, at))?;
-    }
+    approval_time(within).map_err(|(code, why)| mistake(code, why, at))?;
     if stage.trim().is_empty() || stage.chars().count() > NAME {
         return Err(mistake("out_of_range", format!("a stage has a name of 1 to {NAME} characters"), at));
     }

@@ -11,11 +11,10 @@ use super::{
     walk::Walk,
 };
 use crate::{
-    clock::Length,
     policy::{
         context::wrong_effect,
         facts::{self, suggest},
-        functions::{EFFECTS, again_after, is_only_in_tests},
+        functions::{EFFECTS, again_after, approval_time, is_only_in_tests},
         table::ColumnType,
         tokens::Range,
     },
@@ -192,7 +191,7 @@ fn required(walk: &mut Walk, call: &FnCallExpr) {
                 continue;
             }
             2 => given.parse::<ApprovalQuorum>().err(),
-            3 => given.parse::<Length>().err(),
+            3 => approval_time(given).err().map(|(_, why)| why),
             4 => {
                 calendar(walk, given, place);
                 continue;

@@ -122,14 +122,16 @@ pub struct DriftRow {
     pub settled_by_id: Option<UserId>,
     pub settled_at: Option<Moment>,
     pub last_seen_at: Option<Moment>,
+    pub field: Option<String>,
+    pub last_found_at: Moment,
 }
 
 impl DriftRow {
-    /// Those of a state and of things that the caller sees, the newest first, after one, so many at most. The change that says so is told
-    /// to those alone who see it.
+    /// Those of a state and of a thing, where one is given, of things that the caller sees, the newest first, after one, so many at most. The
+    /// change that says so is told to those alone who see it.
     pub fn page(
         reading: &mut Reading<'_>,
-        state: Option<DriftState>,
+        (state, item): (Option<DriftState>, Option<RecordId>),
         after: Option<RowId>,
         limit: usize,
     ) -> Result<Vec<Self>> {
@@ -138,6 +140,9 @@ impl DriftRow {
             let mut rows = unauthorised_change::table.into_boxed::<crate::db::Backend>();
             if let Some(state) = state {
                 rows = rows.filter(unauthorised_change::state.eq(state.as_str()));
+            }
+            if let Some(item) = item {
+                rows = rows.filter(unauthorised_change::configuration_item_id.eq(item));
             }
             if let Some(last) = last {
                 rows = rows.filter(unauthorised_change::id.lt(last));
@@ -163,20 +168,28 @@ impl DriftRow {
     }
 }
 
-/// Takes in what an import has found, unless the same was the last that it found of the thing.
+/// Takes in what a source has found of a field. What it has found before is not told again as long as nobody has settled it, nor as long
+/// as it was the same whenever the source looked; what has come back is news.
 pub(super) fn found(desk: &mut Desk<'_, '_>, drift: &Drift) -> Result<()> {
-    let of_item = unauthorised_change::table
+    let of_field = unauthorised_change::table
         .filter(unauthorised_change::configuration_item_id.eq(drift.item))
-        .filter(unauthorised_change::source.eq(&drift.source));
-    let last: Option<String> = of_item
-        .order(unauthorised_change::id.desc())
-        .select(unauthorised_change::summary)
-        .first(desk.unit.connection()?)
-        .optional()?;
-    if last.as_ref() != Some(&drift.summary) {
-        report(desk, drift)?;
+        .filter(unauthorised_change::source.eq(&drift.source))
+        .filter(unauthorised_change::field.eq(&drift.field));
+    let last: Option<DriftRow> =
+        of_field.order(unauthorised_change::id.desc()).first(desk.unit.connection()?).optional()?;
+    let is_known = |last: &DriftRow| {
+        let is_open = DriftState::stored(&last.state) == DriftState::Open;
+        last.summary == drift.summary && (is_open || drift.last_looked_at.is_some_and(|at| last.last_found_at >= at))
+    };
+    match last.filter(is_known) {
+        Some(last) => {
+            let row = unauthorised_change::table.find(last.id);
+            let found = unauthorised_change::last_found_at.eq(drift.drifted_at);
+            diesel::update(row).set(found).execute(desk.unit.connection()?)?;
+            Ok(())
+        }
+        None => report(desk, drift).map(drop),
     }
-    Ok(())
 }
 
 /// Takes in that something is other than it should be, and looks for the change that says so.
@@ -200,6 +213,8 @@ pub fn report(desk: &mut Desk<'_, '_>, drift: &Drift) -> Result<DriftRow> {
         settled_by_id: None,
         settled_at: None,
         last_seen_at: drift.last_seen_at,
+        field: drift.field.clone(),
+        last_found_at: now,
     };
     diesel::insert_into(unauthorised_change::table).values(&row).execute(connection)?;
     let told =

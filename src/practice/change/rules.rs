@@ -59,9 +59,8 @@ fn look_around(draft: &mut Draft<Change>, desk: &mut Desk<'_, '_>) -> Result<()>
     if is_begun {
         return Ok(());
     }
-    if draft.step.is_some_and(|step| step.needs_approval) {
-        // Of two that meet, whoever comes second sees the first.
-        desk.unit.connection()?.lock_setting(SCHEDULE)?;
+    if draft.step.is_some_and(|step| step.needs_approval) || draft.header.state == lifecycle::SCHEDULED {
+        lock_schedule(desk)?;
     }
     let begins = draft.step.is_some_and(|step| step.name == lifecycle::IMPLEMENT);
     let header = if begins { moved_to(&draft.header, desk.cause.at) } else { draft.header.clone() };
@@ -75,6 +74,12 @@ fn look_around(draft: &mut Draft<Change>, desk: &mut Desk<'_, '_>) -> Result<()>
         return if is_worse { Err(met_since(blackout.as_deref())) } else { Ok(()) };
     }
     (details.conflict_count, details.blackout, details.criticality) = (conflicts, blackout, criticality);
+    Ok(())
+}
+
+/// Waits for others who take changes into the schedule, or move them: of two that meet, whoever comes second sees the first.
+fn lock_schedule(desk: &mut Desk<'_, '_>) -> Result<()> {
+    desk.unit.connection()?.lock_setting(SCHEDULE)?;
     Ok(())
 }
 
@@ -122,6 +127,9 @@ pub(super) fn relinked(desk: &mut Desk<'_, '_>, id: RecordId, relation: &str) ->
     };
     let cause = desk.cause.trusted();
     let desk = &mut Desk { kernel: desk.kernel, unit: &mut *desk.unit, cause: &cause };
+    if header.state == lifecycle::SCHEDULED {
+        lock_schedule(desk)?;
+    }
     let around = Around::of(desk, &header)?;
     let aside = Aside::new("read", "replanned", "conflicts", Value::Null, json!(around.conflicts))
         .with_field("conflict_count", around.conflicts)

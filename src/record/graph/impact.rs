@@ -1,8 +1,9 @@
 //! What is asked of the graph and told: what would be hit, what something rests on, by which way and why.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use diesel::prelude::*;
+use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::{
     auth::caller::Caller,
-    db::{AnyConnection, sql::among},
+    db::{AnyConnection, Condition, sql::among},
     error::Result,
     id::{RecordId, RowId},
     record::{header::Header, kernel::Kernel, link::LinkedRecord, visibility},
@@ -193,19 +194,18 @@ fn walk(kernel: &Kernel, connection: &mut AnyConnection, graph: &Graph, asked: &
     }
 }
 
-/// Which of these serve others at the moment.
+/// Which of these serve others at the moment. Most do, so the store is asked for those that don't.
 fn serving(kernel: &Kernel, connection: &mut AnyConnection, graph: &Graph, nodes: &[u32]) -> Result<Vec<bool>> {
     let ids: Vec<RecordId> = nodes.iter().map(|node| graph.nodes[*node as usize]).collect();
+    let in_use = kernel.practices().iter().map(|practice| (practice.kind().name, practice.in_use()));
+    let nothing: Condition<record::table> = Box::new(record::kind.eq(""));
+    let serves = in_use.filter(|(_, states)| !states.is_empty()).fold(nothing, |others, (kind, states)| {
+        Box::new(others.or(record::kind.eq(kind).and(record::state.eq_any(states))))
+    });
     let wanted = among(connection.engine(), "record.id", ids.iter().map(RecordId::as_str));
-    let rows: Vec<(RecordId, String)> =
-        record::table.filter(wanted).select((record::id, record::state)).load(connection)?;
-    let states: HashMap<RecordId, String> = rows.into_iter().collect();
-    let in_use: HashMap<&str, &[&str]> = kernel.practices().iter().map(|p| (p.kind().name, p.in_use())).collect();
-    let is_up = |(node, id): (&u32, &RecordId)| {
-        let served = in_use.get(graph.kind_of(*node)).copied().unwrap_or_default();
-        states.get(id).is_some_and(|state| served.contains(&state.as_str()))
-    };
-    Ok(nodes.iter().zip(&ids).map(is_up).collect())
+    let down = record::table.filter(wanted).filter(diesel::dsl::not(serves)).select(record::id);
+    let down: HashSet<RecordId, RandomState> = down.load::<RecordId>(connection)?.into_iter().collect();
+    Ok(ids.iter().map(|id| !down.contains(id)).collect())
 }
 
 /// The kinds whose records the caller is told of: all of them are catalogue data, or the caller sees everything.

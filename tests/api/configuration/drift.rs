@@ -18,6 +18,11 @@ async fn sees(server: &Server, at: &str, memory: i32) -> Value {
     rows[0]["record_id"].clone()
 }
 
+async fn settle(server: &Server, found: &Value) {
+    let path = format!("{DRIFT}/{}/settle", found["id"].as_str().unwrap());
+    server.post(&path, json!({"comment": "Put back."})).by(Admin).expect(200).await;
+}
+
 async fn found(server: &Server) -> Vec<Value> {
     let page = server.get(DRIFT).by(Admin).expect(200).await.json();
     page["items"].as_array().unwrap().clone()
@@ -46,20 +51,54 @@ async fn what_no_change_says_is_found() {
 }
 
 #[actix_web::test]
-async fn what_stands_against_it_is_told_once() {
+async fn what_stands_against_it_is_told_once_and_again_when_it_comes_back() {
     let server = Server::start().await;
     let item = sees(&server, "2026-03-03T11:00:00Z", 1024).await;
     let path = format!("/api/v1/configuration_items/{}", item.as_str().unwrap());
+    // The word of those who write it by hand stands against what discovery says.
     let by_hand = json!({"attributes": {"memory_mib": 4096}});
     server.patch(&path, by_hand).by(Admin).header("if-match", "*").expect(200).await;
-    for at in ["2026-03-04T11:00:00Z", "2026-03-05T11:00:00Z"] {
-        sees(&server, at, 1024).await;
+    for (at, memory, expected) in [
+        ("2026-03-04T11:00:00Z", 1024, 1),
+        ("2026-03-05T11:00:00Z", 1024, 1),
+        ("2026-03-06T11:00:00Z", 1024, 1),
+        ("2026-03-07T11:00:00Z", 4096, 1),
+        ("2026-03-08T11:00:00Z", 1024, 2),
+    ] {
+        sees(&server, at, memory).await;
         let all = found(&server).await;
-        assert_eq!((all.len(), &all[0]["summary"]), (1, &json!("attributes.memory_mib: 4096 → 1024")), "{at}");
+        assert_eq!((all.len(), &all[0]["field"]), (expected, &json!("attributes.memory_mib")), "{at}");
+        if at == "2026-03-05T11:00:00Z" {
+            settle(&server, &all[0]).await;
+        }
+        if at == "2026-03-06T11:00:00Z" {
+            assert_eq!((&all[0]["state"], &all[0]["last_found_at"]), (&json!("settled"), &json!(at)), "it stayed so");
+        }
     }
-    // The word of those who wrote it by hand stands, and somebody has to look.
-    let read = server.get(&path).by(Admin).expect(200).await.json();
-    assert_eq!(read["attributes"]["memory_mib"], 4096);
+    assert_eq!(found(&server).await[0]["last_seen_at"], "2026-03-07T11:00:00Z");
+    assert_eq!(server.get(&path).by(Admin).expect(200).await.json()["attributes"]["memory_mib"], 4096);
+    let of_item = format!("{DRIFT}?configuration_item_id={}", item.as_str().unwrap());
+    assert_eq!(server.get(&of_item).by(Admin).expect(200).await.json()["items"].as_array().unwrap().len(), 2);
+    let of_another = format!("{DRIFT}?configuration_item_id=0199a4c1-7d3e-7c55-9d0a-3f1f0f6f2b21");
+    assert_eq!(server.get(&of_another).by(Admin).expect(200).await.json()["items"], json!([]));
+    server.get(&format!("{DRIFT}?configuration_item_id=x")).by(Admin).expect(400).await;
+}
+
+#[actix_web::test]
+async fn a_field_that_is_told_for_the_first_time_and_where_a_thing_stands_are_no_drift() {
+    let server = Server::start().await;
+    sees(&server, "2026-03-03T11:00:00Z", 1024).await;
+    server.at("2026-03-04T11:00:00Z");
+    let more =
+        json!({"attributes": {"serial_number": "S-1", "memory_mib": 1024, "cpu_count": 8}, "state": "in_maintenance"});
+    import(&server, "source=discovery", json!({"items": [host(more)]})).await;
+    assert_eq!(found(&server).await.len(), 0);
+    // A field that is told of more seldom than others changed since it was last told of.
+    server.at("2026-03-05T11:00:00Z");
+    let title_alone = json!({"key": "device:1", "class": "server", "title": "esx-1"});
+    import(&server, "source=discovery", json!({"items": [title_alone]})).await;
+    sees(&server, "2026-03-06T11:00:00Z", 2048).await;
+    assert_eq!(found(&server).await[0]["last_seen_at"], "2026-03-04T11:00:00Z");
 }
 
 #[actix_web::test]

@@ -37,6 +37,8 @@ const KIND: &Kind = &ConfigurationItemPractice::KIND;
 const KEY: usize = 200;
 /// So much of a title is told.
 pub(super) const SHOWN: usize = 255;
+/// The field of the class.
+const CLASS: &str = "class";
 /// Stands in the place of a source where no step leads to a state.
 const LIFECYCLE: &str = "lifecycle";
 
@@ -65,6 +67,10 @@ pub struct Detail {
     pub errors: Vec<FieldError>,
     /// The records that it may be.
     pub candidates: Vec<RecordId>,
+    /// The relation that is missing.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub relation_id: Option<RowId>,
 }
 
 /// What a row changes.
@@ -221,8 +227,10 @@ pub fn item(desk: &mut Desk<'_, '_>, ground: &Ground, known: &mut Known, (at, it
         known.now.records.insert(id, at);
         known.now.signatures.extend(signature.map(|words| (words, at)));
         known.now.keys.extend(key.map(|key| (key.to_owned(), id)));
-        tell_of_drift(desk, ground, id, &told.detail)?;
-        remember(desk, ground, (key, &row), id, &told)?;
+        if told.outcome != Outcome::Refused {
+            tell_of_drift(desk, ground, id, &told.detail)?;
+            remember(desk, ground, (key, &row), id, &told)?;
+        }
     }
     Ok(told)
 }
@@ -243,7 +251,7 @@ pub(super) fn too_long(place: &str, text: &str) -> Option<FieldError> {
 
 fn create(desk: &mut Desk<'_, '_>, row: &Row<'_>, title: &str) -> Result<Told> {
     let mut body = body(row.said);
-    body.insert("class".to_owned(), row.class.name.clone().into());
+    body.insert(CLASS.to_owned(), row.class.name.clone().into());
     let initial = KIND.lifecycle.initial;
     let to = row.state.filter(|to| leads(initial, to));
     let (kernel, cause) = (desk.kernel, desk.cause);
@@ -278,8 +286,8 @@ fn update(desk: &mut Desk<'_, '_>, ground: &Ground, classes: &Classes, row: &Row
     let (old, class) = (now.get("class").and_then(Value::as_str).unwrap_or_default(), row.class);
     if old != class.name && classes.get(&class.name).is_some_and(|class| class.line.iter().any(|above| above == old)) {
         let to = class.name.clone();
-        detail.changes.push(ImportChange { field: "class".to_owned(), from: old.into(), to: to.clone().into() });
-        body.insert("class".to_owned(), to.into());
+        detail.changes.push(ImportChange { field: CLASS.to_owned(), from: old.into(), to: to.clone().into() });
+        body.insert(CLASS.to_owned(), to.into());
     }
     let written = desk.unit.attempt(|unit| {
         let mut desk = Desk { kernel, unit, cause };
@@ -342,24 +350,37 @@ fn kept(field: &str, holds: Value, says: Value, source: &str) -> KeptField {
     KeptField { field: field.to_owned(), holds, says, source: source.to_owned() }
 }
 
-/// Tells what a source that reports drift has found other than it was. What it tells of for the first time is no drift.
+/// Tells what a source that reports drift has found other than is recorded, field by field. What it tells of for the first time is no
+/// drift, nor is where a thing stands in its life, or a class that says more of it.
 fn tell_of_drift(desk: &mut Desk<'_, '_>, ground: &Ground, id: RecordId, detail: &Detail) -> Result<()> {
     let source = &ground.asked.source;
     let changed = detail.changes.iter().map(|change| (&change.field, &change.from, &change.to));
     let kept = detail.kept.iter().map(|kept| (&kept.field, &kept.holds, &kept.says));
-    let words: Vec<String> = changed.chain(kept).map(|(field, was, is)| format!("{field}: {was} → {is}")).collect();
-    if words.is_empty() || !ground.weights.report_drift(source) {
+    let is_drift =
+        |(field, was, _): &(&String, &Value, &Value)| ![STATE, CLASS].contains(&field.as_str()) && !was.is_null();
+    let other: Vec<_> = changed.chain(kept).filter(is_drift).collect();
+    if other.is_empty() || !ground.weights.report_drift(source) {
         return Ok(());
     }
-    let Some(last_seen_at) = SeenRow::last(desk.unit.connection()?, source, id)? else { return Ok(()) };
-    let drift = Drift {
-        item: id,
-        last_seen_at: Some(last_seen_at),
-        drifted_at: desk.cause.at,
-        summary: words.join("; ").chars().take(SUMMARY).collect(),
-        source: source.clone(),
-    };
-    drift::tell(desk, &drift)
+    let connection = desk.unit.connection()?;
+    let Some(looked_at) = SeenRow::last(connection, source, id)? else { return Ok(()) };
+    let origins = OriginRow::of_record(connection, id)?;
+    for (field, was, is) in other {
+        let recorded = was.to_string();
+        let said = origins.get(field).filter(|origin| origin.source == *source && origin.value == recorded);
+        let drift = Drift {
+            item: id,
+            // An import may tell of some fields more often than of others.
+            last_seen_at: Some(said.map_or(looked_at, |origin| origin.seen_at)),
+            last_looked_at: Some(looked_at),
+            drifted_at: desk.cause.at,
+            field: Some(field.clone()),
+            summary: format!("{field}: {was} → {is}").chars().take(SUMMARY).collect(),
+            source: source.clone(),
+        };
+        drift::tell(desk, &drift)?;
+    }
+    Ok(())
 }
 
 /// Remembers that the source has told of the record, and what it has said that stands. What was there already stays with the one who

@@ -1,8 +1,8 @@
-//! What an import does not name: configuration items within its scope, and relations that its source has told of before between things
-//! that it tells of again.
+//! What an import does not name: configuration items within its scope, and, where it names relations, those that its source has made
+//! between things of which it tells again.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::HashSet,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -16,7 +16,7 @@ use super::{
     apply::{Detail, Known, Maps, SHOWN},
     relation,
     row::ImportRow,
-    run::{Counts, Work, keep},
+    run::{Counts, TOGETHER, Work, keep},
 };
 use crate::{
     db::{AnyConnection, JsonText},
@@ -39,8 +39,17 @@ use crate::{
 const KIND: &Kind = &ConfigurationItemPractice::KIND;
 /// So many are looked at in one go.
 const AT_ONCE: i64 = 500;
+/// So many relations.
+const RELATIONS_AT_ONCE: i64 = 5_000;
 /// Where a relation that is missing would stand.
 pub const RELATIONS: &str = "/relations";
+
+/// Something that no row names: a record, or a relation that it has.
+struct Missing {
+    record: RecordId,
+    title: String,
+    relation: Option<RowId>,
+}
 
 impl Work<'_> {
     /// Tells of what is within the scope and was named by no row, from where it was left off.
@@ -63,11 +72,15 @@ impl Work<'_> {
             let Some(end) = headers.last().cloned() else { break };
             last = Some(end);
             let unnamed = headers.into_iter().filter(|header| !known.records.contains_key(&header.id));
-            let unnamed = unnamed.map(|header| ("", header.id, header.title)).collect();
+            let unnamed =
+                unnamed.map(|header| Missing { record: header.id, title: header.title, relation: None }).collect();
             let told = self.tell((job, counts, &mut seq), unnamed, ending)?;
             if told != job::Told::GoOn {
                 return Ok(told);
             }
+        }
+        if self.ground.asked.content.relations.is_empty() {
+            return Ok(job::Told::GoOn);
         }
         self.missing_relations((job, counts, &mut seq), known, ending)
     }
@@ -79,24 +92,20 @@ impl Work<'_> {
         known: &Maps,
         ending: &AtomicBool,
     ) -> Result<job::Told> {
-        let told_before = self.bench.database.read_here(|connection| told(connection, job.id))?;
-        let mut last: Option<RowId> = None;
+        let mut last = self.bench.database.read_here(|connection| last_relation(connection, job.id))?;
         loop {
             let (rows, unnamed) = self.bench.database.read_here(|connection| {
                 let mine = relations::table
                     .filter(relations::source.eq(&self.ground.asked.source))
-                    .filter(relations::created_at.lt(job.created_at))
                     .into_boxed::<crate::db::Backend>();
                 let mine = if let Some(last) = last { mine.filter(relations::id.gt(last)) } else { mine };
-                let rows: Vec<RelationRow> = mine.order(relations::id).limit(AT_ONCE).load(connection)?;
+                let rows: Vec<RelationRow> = mine.order(relations::id).limit(RELATIONS_AT_ONCE).load(connection)?;
                 let unnamed = self.unnamed(connection, known, &rows)?;
                 Ok((rows, unnamed))
             })?;
             let Some(end) = rows.last() else { return Ok(job::Told::GoOn) };
             last = Some(end.id);
-            let new = unnamed.into_iter().filter(|one| !told_before.contains(one));
-            let new = new.map(|(record, title)| (RELATIONS, record, title)).collect();
-            let told = self.tell((job, counts, seq), new, ending)?;
+            let told = self.tell((job, counts, seq), unnamed, ending)?;
             if told != job::Told::GoOn {
                 return Ok(told);
             }
@@ -104,12 +113,7 @@ impl Work<'_> {
     }
 
     /// Those of these relations that no row names, though rows name both ends; as whoever asked for the import sees them.
-    fn unnamed(
-        &self,
-        connection: &mut AnyConnection,
-        known: &Maps,
-        rows: &[RelationRow],
-    ) -> Result<Vec<(RecordId, String)>> {
+    fn unnamed(&self, connection: &mut AnyConnection, known: &Maps, rows: &[RelationRow]) -> Result<Vec<Missing>> {
         let is_named = |id: &RecordId| known.records.contains_key(id);
         let rows = rows.iter().filter(|row| !known.relations.contains(&row.id));
         let rows: Vec<&RelationRow> = rows.filter(|row| is_named(&row.from_id) && is_named(&row.to_id)).collect();
@@ -118,29 +122,29 @@ impl Work<'_> {
         let told = rows.into_iter().filter_map(|row| {
             let (from, to) = (seen.get(&row.from_id)?, seen.get(&row.to_id)?);
             let title = format!("{} {} {}", from.number, row.relation_type, to.number);
-            Some((row.from_id, title.chars().take(SHOWN).collect()))
+            Some(Missing { record: row.from_id, title: title.chars().take(SHOWN).collect(), relation: Some(row.id) })
         });
         Ok(told.collect())
     }
 
-    /// Keeps what is missing, each with its place and what it is called.
+    /// Keeps what is missing.
     fn tell(
         &self,
         (job, counts, seq): (&mut JobRow, &mut Counts, &mut i64),
-        missing: Vec<(&str, RecordId, String)>,
+        missing: Vec<Missing>,
         ending: &AtomicBool,
     ) -> Result<job::Told> {
         let mut rows = Vec::new();
-        for (pointer, record, title) in missing {
+        for Missing { record, title, relation } in missing {
             *seq += 1;
             rows.push(ImportRow {
                 job_id: job.id,
                 seq: *seq,
                 outcome: Outcome::Missing.as_str().to_owned(),
-                pointer: pointer.to_owned(),
+                pointer: if relation.is_some() { RELATIONS } else { "" }.to_owned(),
                 record_id: Some(record),
                 title,
-                detail: JsonText::of(&Detail::default())?,
+                detail: JsonText::of(&Detail { relation_id: relation, ..Detail::default() })?,
             });
         }
         *counts.entry(Outcome::Missing.as_str().to_owned()).or_default() +=
@@ -154,17 +158,23 @@ impl Work<'_> {
     }
 
     /// The relations that the first rows name: a job that is taken up again has forgotten them.
-    pub(super) fn named_before(&self, rows: usize, before: &Arc<Maps>) -> Result<HashSet<RowId>> {
-        let (kernel, ground, cause) = (self.bench.kernel.clone(), self.ground.clone(), self.cause.clone());
-        let before = before.clone();
-        self.bench.writer.run_blocking(move |unit| {
-            unit.discard();
-            let known = Known::of(before.clone());
-            let mut desk = Desk { kernel: &kernel, unit, cause: &cause };
-            let rows = ground.asked.content.relations.iter().take(rows);
-            let named = rows.map(|row| relation::there(&mut desk, &ground, &known, row));
-            named.filter_map(Result::transpose).collect()
-        })
+    pub(super) fn named_before(&self, job: &JobRow, rows: usize, before: &Arc<Maps>) -> Result<HashSet<RowId>> {
+        let mut all = HashSet::new();
+        for from in (0..rows).step_by(TOGETHER) {
+            let (kernel, ground, cause) = (self.bench.kernel.clone(), self.ground.clone(), self.cause.clone());
+            let before = before.clone();
+            all.extend(self.bench.writer.run_blocking(move |unit| {
+                unit.discard();
+                let known = Known::of(before.clone());
+                let mut desk = Desk { kernel: &kernel, unit, cause: &cause };
+                let rows = &ground.asked.content.relations[from..rows.min(from + TOGETHER)];
+                let named = rows.iter().map(|row| relation::there(&mut desk, &ground, &known, row));
+                named.filter_map(Result::transpose).collect::<Result<Vec<RowId>>>()
+            })?);
+            let (kept, node, now) = (job.clone(), self.node, self.bench.clock.now());
+            self.bench.writer.run_blocking(move |unit| keep(unit.connection()?, &kept, node, now, &[]))?;
+        }
+        Ok(all)
     }
 }
 
@@ -175,10 +185,10 @@ fn left_off(connection: &mut AnyConnection, job: &JobRow) -> Result<(Option<Head
     Ok((record.flatten(), seq.unwrap_or(job.total)))
 }
 
-/// The relations that were told as missing before the job was interrupted.
-fn told(connection: &mut AnyConnection, job: RowId) -> Result<BTreeSet<(RecordId, String)>> {
+/// The relation that was told as missing before the job was interrupted.
+fn last_relation(connection: &mut AnyConnection, job: RowId) -> Result<Option<RowId>> {
     use crate::schema::configuration_import_row as row;
     let mine = row::table.filter(row::job_id.eq(job)).filter(row::pointer.eq(RELATIONS));
-    let rows: Vec<(Option<RecordId>, String)> = mine.select((row::record_id, row::title)).load(connection)?;
-    Ok(rows.into_iter().filter_map(|(record, title)| Some((record?, title))).collect())
+    let last: Option<JsonText> = mine.order(row::seq.desc()).select(row::detail).first(connection).optional()?;
+    Ok(last.map(|detail| detail.read::<Detail>()).transpose()?.and_then(|detail| detail.relation_id))
 }

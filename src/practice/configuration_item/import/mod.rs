@@ -172,8 +172,8 @@ pub enum Outcome {
     Ambiguous,
     /// It can't be stored.
     Refused,
-    /// It is within the scope, and no row names it; or it is a relation that the source has told of before, and no row names it any more
-    /// though rows name both ends.
+    /// It is within the scope, and no row names it; or it is a relation that the source has made, and no row names it though rows name both
+    /// ends and other relations.
     Missing,
 }
 

@@ -27,7 +27,7 @@ pub struct Weight {
     pub of_fields: BTreeMap<String, i32>,
     /// After how many days what it said counts no more against others; never where nothing is said.
     pub stale_days: Option<i32>,
-    /// Whether what it finds other than it was is told as drift.
+    /// Whether what it finds other than it is recorded is told as drift.
     pub reports_drift: bool,
 }
 
@@ -58,7 +58,7 @@ impl Weights {
         Weights(weights.into_iter().collect())
     }
 
-    /// Whether what a source finds other than it was is told as drift.
+    /// Whether what a source finds other than it is recorded is told as drift.
     pub fn report_drift(&self, source: &str) -> bool {
         self.0.get(source).is_some_and(|weight| weight.reports_drift)
     }

@@ -68,8 +68,9 @@ pub fn take(
     let taken = match wanted(desk, ground, known, item)? {
         Ok(wanted) => {
             let there = like(desk, &wanted)?;
-            known.now.relations.extend(there.as_ref().map(|row| row.id));
-            put(desk, ground, &wanted, there.as_ref())?
+            let taken = put(desk, ground, &wanted, there.as_ref())?;
+            known.now.relations.extend(there.or(like(desk, &wanted)?).map(|row| row.id));
+            taken
         }
         Err(wrong) => Err(wrong),
     };

@@ -14,7 +14,7 @@ use diesel::prelude::*;
 use serde_json::json;
 
 use super::{
-    Asked, Ground, Outcome,
+    Asked, Ground, Item, Outcome,
     apply::{self, Known, Maps, Told},
     reconcile::Weights,
     relation,
@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// Rows of one transaction.
-const TOGETHER: usize = 50;
+pub(super) const TOGETHER: usize = 50;
 
 /// How many rows came to what.
 pub type Counts = BTreeMap<String, i64>;
@@ -46,8 +46,9 @@ pub type Counts = BTreeMap<String, i64>;
 pub fn run(bench: &Bench, mut job: JobRow, node: RowId, ending: &AtomicBool) -> Result<job::Told> {
     let mut counts: Counts = job.progress.read()?;
     let (ground, mut before) = bench.database.read_here(|connection| {
-        let before = Arc::new(known_of(connection, job.id)?);
-        Ok((Arc::new(ground(connection, &job)?), before))
+        let ground = Arc::new(ground(connection, &job)?);
+        let before = Arc::new(known_of(connection, job.id, &ground.asked.content.items)?);
+        Ok((ground, before))
     })?;
     let asked = &ground.asked;
     let rows = asked.content.items.len() + asked.content.relations.len();
@@ -64,7 +65,7 @@ pub fn run(bench: &Bench, mut job: JobRow, node: RowId, ending: &AtomicBool) -> 
     let work = Work { bench, ground: ground.clone(), cause: Arc::new(cause.trusted()), node };
     let mut done = usize::try_from(job.done).unwrap_or(0);
     if asked.scope.is_some() && done > asked.content.items.len() {
-        let named = work.named_before(done - asked.content.items.len(), &before)?;
+        let named = work.named_before(&job, done - asked.content.items.len(), &before)?;
         Arc::make_mut(&mut before).relations = named;
     }
     while done < rows {
@@ -91,14 +92,19 @@ fn ground(connection: &mut AnyConnection, job: &JobRow) -> Result<Ground> {
     Ok(Ground { asked: row::asked(connection, job)?, weights: Weights::read(connection)?, caller, horizon })
 }
 
-/// What the rows that are done have come to know.
-fn known_of(connection: &mut AnyConnection, job: RowId) -> Result<Maps> {
+/// What the rows of configuration items that are done have come to know.
+fn known_of(connection: &mut AnyConnection, job: RowId, items: &[Item]) -> Result<Maps> {
     use configuration_import_row as row;
-    let mine = row::table.filter(row::job_id.eq(job)).filter(row::record_id.is_not_null());
+    let last = i64::try_from(items.len()).unwrap_or(i64::MAX);
+    let mine = row::table.filter(row::job_id.eq(job)).filter(row::record_id.is_not_null()).filter(row::seq.le(last));
     let rows: Vec<(i64, Option<RecordId>)> = mine.select((row::seq, row::record_id)).load(connection)?;
-    let known =
-        rows.into_iter().filter_map(|(seq, record)| Some((record?, usize::try_from(seq).ok()?.saturating_sub(1))));
-    Ok(Maps { records: known.collect(), ..Maps::default() })
+    let mut known = Maps::default();
+    for (seq, record) in rows {
+        let (Some(record), Some(at)) = (record, usize::try_from(seq - 1).ok()) else { continue };
+        known.records.insert(record, at);
+        known.keys.extend(items.get(at).and_then(|item| item.key.clone()).map(|key| (key, record)));
+    }
+    Ok(known)
 }
 
 /// What the rows of a job are taken in with.
