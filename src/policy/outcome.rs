@@ -67,12 +67,10 @@ fn approval(verdict: &Verdict) -> Outcome {
         (true, false, true) if approves => "approved",
         (true, false, true) => HELD,
     };
-    let due = verdict.said().filter_map(|said| match said {
-        Effect::Require { stage, within, calendar, .. } if !within.is_empty() => {
-            let by = if calendar.is_empty() { String::new() } else { format!(" by {calendar}") };
-            Some(format!("{stage}: {within}{by}"))
-        }
-        _ => None,
+    let due = verdict.said().filter_map(|said| {
+        let Effect::Require { stage, within, calendar, .. } = said else { return None };
+        let by = if calendar.is_empty() { String::new() } else { format!(" by {calendar}") };
+        (!within.is_empty()).then(|| format!("{stage}: {within}{by}"))
     });
     let due = due.collect::<Vec<_>>().join(", ");
     let review = gists(|said| *said == Effect::ReviewAfterwards);
@@ -81,10 +79,9 @@ fn approval(verdict: &Verdict) -> Outcome {
 
 /// Who is asked for an approval that comes to this, as policies name them, each once; nobody for other decisions.
 pub fn approvers<'a>(outcome: &Outcome, verdict: &'a Verdict) -> BTreeSet<&'a str> {
-    let named = verdict.said().filter_map(|said| match said {
-        Effect::Require { who, .. } => Some(who.as_str()),
-        _ => None,
-    });
+    let named = verdict
+        .said()
+        .filter_map(|said| if let Effect::Require { who, .. } = said { Some(who.as_str()) } else { None });
     match outcome.get("approval").map(String::as_str) {
         Some(ASKED) => named.collect(),
         Some(HELD) => named.chain([HOLDER]).collect(),
