@@ -69,7 +69,7 @@ fn a_month_is_plausible_and_whole_and_not_lived_twice() {
 
 fn it_is_decided_by_the_policies(filled: &Filled) {
     let counts = &filled.summary.counts;
-    assert_eq!((counts.organisations, counts.teams, counts.users), (6, 10, 44));
+    assert_eq!((counts.organisations, counts.teams, counts.users), (6, 10, 45));
     let expected =
         [("service", 8..=8), ("configuration_item", 56..=56), ("incident", 240..=260), ("interaction", 75..=85)];
     for (kind, range) in expected {
@@ -89,6 +89,14 @@ fn it_is_decided_by_the_policies(filled: &Filled) {
         Ok((failed, routings.count().get_result(c)?))
     });
     assert_eq!((unhappy, routed), (0, filled.incidents("")));
+    let states = |kind: &'static str| {
+        let mine = record::table.filter(record::kind.eq(kind)).order(record::number).select(record::state);
+        filled.read(|c| Ok(mine.load::<String>(c)?))
+    };
+    assert_eq!(states("problem"), ["resolved", "fix_in_progress"]);
+    let mut changes = states("change");
+    changes.sort_unstable();
+    assert_eq!(changes, ["authorise", "closed", "new", "review", "review", "scheduled"]);
 }
 
 fn things_happen_to_the_records(filled: &Filled) {
@@ -162,7 +170,7 @@ fn everybody_has_the_one_time_password(filled: &Filled) {
         let people = user_account::table.filter(user_account::email.is_not_null());
         Ok(people.select((user_account::password_hash, user_account::must_change_password)).load(c)?)
     });
-    assert_eq!(rows.len(), 44);
+    assert_eq!(rows.len(), 45);
     assert!(rows.iter().all(|(hash, must_change)| hash == &rows[0].0 && *must_change));
     assert!(pointsman::auth::password::verify(password, rows[0].0.as_deref()).unwrap().is_right());
     for person in &filled.summary.sign_in {

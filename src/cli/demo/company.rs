@@ -96,6 +96,8 @@ const fn vip(user_name: &'static str, name: &'static str, home: &'static str) ->
 pub const POLICY_ADMINISTRATOR: &str = "oscar.nyberg";
 /// Who reads everything and changes nothing.
 pub const AUDITOR: &str = "leila.rahimi";
+/// Who sees to it that changes come soon and break nothing.
+pub const CHANGE_MANAGER: &str = "nadia.petrova";
 /// Who keeps the services and configuration items.
 pub const SERVICE_OWNER: &str = "ingrid.vasquez";
 /// An agent to try things as.
@@ -130,6 +132,7 @@ pub const PEOPLE: &[Person] = &[
     agent("helen.pryce", "Helen Pryce", &["duty-manager"]),
     agent("camille.laurent", "Camille Laurent", &["vip-desk"]),
     keeper(SERVICE_OWNER, "Ingrid Vásquez", "service_owner"),
+    keeper(CHANGE_MANAGER, "Nadia Petrova", "change_manager"),
     keeper(POLICY_ADMINISTRATOR, "Oscar Nyberg", "policy_administrator"),
     keeper(AUDITOR, "Leila Rahimi", "auditor"),
     vip("eleanor.marlow", "Eleanor Marlow", COMPANY),

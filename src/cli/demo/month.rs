@@ -19,9 +19,15 @@ use crate::{
     id::RecordId,
     practice::interaction,
     record::{
+        approval::{
+            case::Case,
+            row::APPROVE,
+            vote::{self, Ballot},
+        },
         cause::{Cause, Via},
         header::Header,
         kernel::Kernel,
+        link,
         step::StepChoice,
         store::{Desk, Unit},
         timer,
@@ -73,7 +79,7 @@ impl<'a, 'u> Month<'a, 'u> {
                 Ok(())
             }
             Deed::Convert(contact) => self.convert(act, contact),
-            Deed::Change | Deed::Pass(_) | Deed::Step(_) => self.go_on(act),
+            Deed::Change | Deed::Pass(_) | Deed::Step(_) | Deed::Link(..) | Deed::Approve => self.go_on(act),
         }
     }
 
@@ -111,9 +117,25 @@ impl<'a, 'u> Month<'a, 'u> {
                 input.insert("team_id".to_owned(), json!(team));
                 self.at(caller, act.at, |desk| practice.change(desk, header.id, None, input))?;
             }
+            Deed::Link(relation, to) => {
+                let Some(other) = self.made.get(to).copied().flatten() else { return Ok(()) };
+                let (kind, other) = (practice.kind(), other.to_string());
+                self.at(caller, act.at, |desk| link::create(desk, kind, header.id, None, relation, &other))?;
+            }
+            Deed::Approve => self.approve(caller, act.at, &header)?,
             Deed::Change | Deed::Create(_) | Deed::Convert(_) => {
                 self.at(caller, act.at, |desk| practice.change(desk, header.id, None, input))?;
             }
+        }
+        Ok(())
+    }
+
+    /// Agrees to what is asked of a record.
+    fn approve(&mut self, caller: Arc<Caller>, at: Moment, header: &Header) -> Result<()> {
+        let standing = Case::standing(self.unit.connection()?, header.id)?;
+        for case in standing.into_iter().filter(|case| case.approval.is_pending()) {
+            let ballot = Ballot { vote: APPROVE, comment: String::new(), in_name_of: None };
+            self.at(caller.clone(), at, |desk| vote::vote(desk, case, header, &ballot))?;
         }
         Ok(())
     }

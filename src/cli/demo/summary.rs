@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, fmt};
 use diesel::prelude::*;
 use serde::Serialize;
 
-use super::company::{A_REQUESTER, AN_AGENT, AUDITOR, COMPANY, ORGANISATIONS, PEOPLE, POLICY_ADMINISTRATOR, TEAMS};
+use super::company::{
+    A_REQUESTER, AN_AGENT, AUDITOR, CHANGE_MANAGER, COMPANY, ORGANISATIONS, PEOPLE, POLICY_ADMINISTRATOR, TEAMS,
+};
 use crate::{
     assembly::ADMINISTRATOR,
     clock::Moment,
@@ -21,6 +23,7 @@ const ROLES: &[(&str, &str)] = &[
     (A_REQUESTER, "reports from the docks and sees what is theirs"),
     ("eleanor.marlow", "is a VIP: compare how their incidents are ranked and routed"),
     (POLICY_ADMINISTRATOR, "changes policies and rehearses the change on this month"),
+    (CHANGE_MANAGER, "approves changes: one is waiting, and one is to be looked at afterwards"),
     (AUDITOR, "reads everything and changes nothing"),
 ];
 

@@ -5,6 +5,7 @@
 //! What becomes of it is up to the policies: an act by "the team" is done by whichever team has the record by then.
 
 mod life;
+mod work;
 
 use std::ops::Range;
 
@@ -75,6 +76,10 @@ pub enum Deed {
     Pass(&'static str),
     /// A step of the lifecycle.
     Step(&'static str),
+    /// It is linked with the record at another place, by a relation.
+    Link(&'static str, usize),
+    /// Whoever is asked agrees.
+    Approve,
 }
 
 /// The month that ends at `until`.
@@ -91,15 +96,14 @@ pub fn plan(seed: u64, until: Moment) -> Vec<Act> {
         planner.alarm(&ALERTS[n % ALERTS.len()]);
     }
     let ages = [TimeDelta::days(18), TimeDelta::days(7), TimeDelta::hours(3)];
-    for (major, age) in MAJORS.iter().zip(ages) {
-        planner.major(major, age);
-    }
+    let majors: Vec<(Moment, usize)> = MAJORS.iter().zip(ages).map(|(major, age)| planner.major(major, age)).collect();
     for n in 0..SETTLED {
         planner.settled(QUICK[n % QUICK.len()]);
     }
     for _ in 0..LINKED {
         planner.linked();
     }
+    planner.work(&majors);
     let mut acts = planner.acts;
     acts.retain(|act| act.at <= until);
     acts.sort_by_key(|act| act.at);
@@ -301,7 +305,8 @@ impl Planner {
     }
 
     /// An outage: the monitoring finds it, the desk hangs calls below it, others report the same.
-    fn major(&mut self, major: &'static Major, age: TimeDelta) {
+    /// An outage; gives when it came, and which record it is.
+    fn major(&mut self, major: &'static Major, age: TimeDelta) -> (Moment, usize) {
         let (at, on) = (self.until.minus(age), self.next());
         self.alert(at, on, &major.story);
         for (teller, title) in major.parts {
@@ -336,6 +341,7 @@ impl Planner {
             Deed::Step("close"),
             json!({"comment": "Stable since; the report is with the problem manager."}),
         );
+        (at, on)
     }
 
     fn call(&mut self, major: &Major, title: &str) -> Map<String, Value> {

@@ -4,10 +4,12 @@
 
 mod infrastructure;
 mod quick;
+mod work;
 mod workplace;
 
 pub use infrastructure::{ALERTS, MAJORS};
 pub use quick::QUICK;
+pub use work::{CAUSES, Cause, PLANS, Plan, Reach};
 
 /// Who tells a story.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +106,12 @@ mod tests {
             assert!(!story.resolved.0.is_empty() && story.resolved.1.len() >= 30, "{title}");
             assert!((1..=3).contains(&story.level.0) && (1..=3).contains(&story.level.1), "{title}");
         }
+        let about = CAUSES.iter().map(|cause| cause.about).chain(PLANS.iter().map(|plan| plan.about));
+        for (service, item) in about {
+            assert!(SERVICES.iter().any(|s| s.0 == service) && ITEMS.iter().any(|i| i.0 == item), "{service}, {item}");
+        }
+        let people = CAUSES.iter().map(|cause| cause.who).chain(PLANS.iter().flat_map(|plan| [plan.who.0, plan.who.1]));
+        people.for_each(|who| assert!(PEOPLE.iter().any(|p| p.user_name == who), "{who}"));
         let callers = MAJORS.iter().flat_map(|m| m.parts.iter().chain(m.duplicates));
         callers.for_each(|(who, _)| assert!(PEOPLE.iter().any(|p| p.user_name == *who), "{who}"));
     }

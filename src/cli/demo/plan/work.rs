@@ -1,0 +1,104 @@
+//! Problems and changes of the month.
+
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+use super::{
+    super::{
+        company::{CHANGE_MANAGER, PEOPLE},
+        stories::{CAUSES, Cause, PLANS, Plan, Reach},
+    },
+    Deed, Planner, Who,
+};
+use crate::clock::Moment;
+
+/// How long before it begins a change is asked for, and an emergency.
+const LEAD: TimeDelta = TimeDelta::days(9);
+const AT_ONCE: TimeDelta = TimeDelta::minutes(40);
+
+/// The team that somebody works in.
+fn team_of(user_name: &str) -> Option<&'static str> {
+    PEOPLE.iter().find(|person| person.user_name == user_name).and_then(|person| person.teams.first().copied())
+}
+
+impl Planner {
+    /// What is done about the outages: `majors` are when they came, and which records they are.
+    pub(super) fn work(&mut self, majors: &[(Moment, usize)]) {
+        let causes: Vec<usize> =
+            CAUSES.iter().zip(majors).map(|(cause, (at, major))| self.cause(cause, *at, *major)).collect();
+        for plan in PLANS {
+            let on = self.change(plan);
+            if let Some(problem) = plan.fixes.and_then(|n| causes.get(n)) {
+                let linked = self.asked_at(plan).plus(TimeDelta::minutes(2));
+                self.act(linked, on, Who::Named(plan.who.0), Deed::Link("fixes", *problem), json!({}));
+            }
+        }
+    }
+
+    fn cause(&mut self, cause: &'static Cause, major: Moment, incident: usize) -> usize {
+        let (on, who) = (self.next(), Who::Named(cause.who));
+        let raised = major.plus(TimeDelta::hours(22));
+        let about = json!({
+            "title": cause.title, "description": cause.text, "assignee_id": cause.who, "team_id": team_of(cause.who), "service_id": cause.about.0,
+            "configuration_item_id": cause.about.1,
+        });
+        self.act(raised, on, who, Deed::Create("problem"), about);
+        let after = |hours| raised.plus(TimeDelta::hours(hours));
+        self.act(after(1), incident, who, Deed::Link("caused_by", on), json!({}));
+        self.act(after(2), on, who, Deed::Step("assess"), json!({}));
+        self.act(after(4), on, who, Deed::Step("analyse"), json!({}));
+        let found = json!({"cause": cause.cause, "workaround": cause.workaround});
+        self.act(after(26), on, who, Deed::Step("fix"), found);
+        if let Some(how) = cause.resolved {
+            self.act(after(240), on, who, Deed::Step("resolve"), json!({"resolution_notes": how}));
+        }
+        on
+    }
+
+    fn asked_at(&self, plan: &Plan) -> Moment {
+        let begins = self.until.plus(plan.when.0);
+        if plan.kind == "emergency" {
+            begins.minus(AT_ONCE)
+        } else {
+            begins.minus(LEAD).min(self.until.minus(TimeDelta::hours(6)))
+        }
+    }
+
+    fn change(&mut self, plan: &'static Plan) -> usize {
+        let (on, asked, begins) = (self.next(), self.asked_at(plan), self.until.plus(plan.when.0));
+        let ((author, maker), ends) = (plan.who, begins.plus(plan.when.1));
+        let about = json!({
+            "title": plan.title, "description": plan.text, "change_type": plan.kind, "assignee_id": maker, "team_id": team_of(maker),
+            "service_id": plan.about.0, "configuration_item_id": plan.about.1, "planned_start": begins, "planned_end": ends,
+            "implementation_plan": plan.plans.0, "backout_plan": plan.plans.1,
+        });
+        self.act(asked, on, Who::Named(author), Deed::Create("change"), about);
+        let is_urgent = plan.kind == "emergency";
+        let after = |minutes: i64| asked.plus(TimeDelta::minutes(if is_urgent { minutes / 60 } else { minutes }));
+        let made =
+            json!({"result": plan.result.0, "result_notes": Some(plan.result.1).filter(|notes| !notes.is_empty())});
+        let steps: [(Reach, Moment, &'static str, Deed, Value); 7] = [
+            (Reach::Asked, after(120), author, Deed::Step("assess"), json!({})),
+            (Reach::Asked, after(180), author, Deed::Step("request_authorisation"), json!({})),
+            (Reach::Agreed, after(900), CHANGE_MANAGER, Deed::Approve, json!({})),
+            (Reach::Agreed, after(960), CHANGE_MANAGER, Deed::Step("schedule"), json!({})),
+            (Reach::Made, begins, maker, Deed::Step("implement"), json!({})),
+            (Reach::Made, ends, maker, Deed::Step("complete"), made),
+            (
+                Reach::Reviewed,
+                ends.plus(TimeDelta::days(1)),
+                CHANGE_MANAGER,
+                Deed::Step("close"),
+                json!({"review_notes": plan.review}),
+            ),
+        ];
+        for (reach, at, who, deed, input) in steps {
+            // An emergency begins where it is authorised.
+            let is_taken = plan.reach >= reach && !(is_urgent && reach == Reach::Asked);
+            if is_taken {
+                self.act(at, on, Who::Named(who), deed, input);
+            }
+        }
+        on
+    }
+}
