@@ -164,7 +164,7 @@ fn the_same_seed_makes_the_same_month() {
 }
 
 fn everybody_has_the_one_time_password(filled: &Filled) {
-    assert_eq!(filled.summary.sign_in.len() - usize::from(filled.assembly.first_password.is_some()), 5);
+    assert_eq!(filled.summary.sign_in.len() - usize::from(filled.assembly.first_password.is_some()), 6);
     let password = filled.summary.one_time_password.as_deref().unwrap();
     let rows: Vec<(Option<String>, bool)> = filled.read(|c| {
         let people = user_account::table.filter(user_account::email.is_not_null());
