@@ -201,3 +201,23 @@ async fn of_two_that_meet_only_one_is_agreed_to_at_once() {
         assert!(statuses == (200, 409) || statuses == (409, 200), "round {round}: {statuses:?}");
     }
 }
+
+#[actix_web::test]
+async fn a_standard_change_has_the_tasks_of_its_model() {
+    let server = managed().await;
+    let tasks = json!([{"title": "Drain a node"}, {"title": "Restart it"}]);
+    let fields = json!({"implementation_plan": "One node after the other."});
+    let model = json!({"name": "restart", "change_type": "standard", "fields": fields, "tasks": tasks});
+    server.post("/api/v1/change-models", model).by(Nora).expect(201).await;
+    let body = json!({
+        "title": "Restart it", "change_type": "standard", "model": "restart",
+        "planned_start": "2026-03-07T20:00:00Z", "planned_end": "2026-03-07T22:00:00Z",
+    });
+    let (whole, less) = (made(&server, body.clone()).await, made(&server, body).await);
+    let page = server.get(&format!("{less}/tasks")).by(Admin).expect(200).await.json();
+    let task = format!("{less}/tasks/{}", page["items"][0]["id"].as_str().unwrap());
+    server.ask(actix_web::http::Method::DELETE, &task).by(Admin).header("if-match", "*").status().await;
+    let refused = server.post(&format!("{less}/schedule"), json!({})).by(Admin).expect(422).await.json();
+    assert_eq!(refused["errors"][0]["code"], "task", "{refused}");
+    take(&server, &whole, "schedule", json!({})).await;
+}

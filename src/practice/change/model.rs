@@ -181,6 +181,28 @@ pub(super) fn departures(draft: &Draft<Change>, desk: &mut Desk<'_, '_>) -> Resu
     Ok(wrong.map(|((field, _), _)| FieldError::new(format!("/{field}"), "fixed", detail)).collect())
 }
 
+/// The tasks of its model that a standard change lacks when it is to be agreed to.
+pub(super) fn lacking_tasks(draft: &Draft<Change>, desk: &mut Desk<'_, '_>) -> Result<Vec<FieldError>> {
+    let Change { change_type, model: Some(name), .. } = &draft.details else { return Ok(Vec::new()) };
+    let is_to_be_agreed = draft.step.is_some_and(|step| step.needs_approval)
+        && draft.old().is_some_and(|(header, _)| header.state == lifecycle::NEW);
+    if change_type != STANDARD || !is_to_be_agreed {
+        return Ok(Vec::new());
+    }
+    let Some(model) = ModelRow::active(desk.unit.reference(), name)? else { return Ok(Vec::new()) };
+    let id = draft.header.id;
+    let own = TaskRow::of_record(desk.unit.settled(id)?, id)?;
+    let has = |title: &str| own.iter().any(|task| task.title == title && task.state() != TaskState::Skipped);
+    let lacks = |title: &str| {
+        let detail =
+            format!("Its model has the task \"{title}\", and it has not: make a normal change where it is not needed.");
+        FieldError::new("", "task", detail)
+    };
+    let tasks: Vec<ModelTask> = model.tasks.read()?;
+    let titles = tasks.iter().map(|task| task.title.trim());
+    Ok(titles.filter(|title| !has(title)).map(lacks).collect())
+}
+
 /// Gives a change that was just made the tasks of its model.
 pub(super) fn give_tasks(written: &Draft<Change>, desk: &mut Desk<'_, '_>) -> Result<()> {
     let Some(name) = written.details.model.as_deref().filter(|_| written.before.is_none()) else { return Ok(()) };

@@ -30,7 +30,8 @@ const FAILURES: &[&str] = &["failed", "backed_out"];
 /// Refuses what does not go together, and works out what follows from what is given.
 pub(super) fn settle(draft: &mut Draft<Change>, desk: &mut Desk<'_, '_>) -> Result<()> {
     model::fill(draft, desk)?;
-    let errors = [in_order(draft), fixed(draft), model::departures(draft, desk)?].concat();
+    let errors =
+        [in_order(draft), fixed(draft), model::departures(draft, desk)?, model::lacking_tasks(draft, desk)?].concat();
     if !errors.is_empty() {
         return Err(Error::invalid_all(errors));
     }
