@@ -304,8 +304,7 @@ impl Planner {
         self.act(linked, on, Who::Named(agent), Deed::Step("link"), json!({"target_id": incident}));
     }
 
-    /// An outage: the monitoring finds it, the desk hangs calls below it, others report the same.
-    /// An outage; gives when it came, and which record it is.
+    /// An outage: the monitoring finds it, the desk hangs calls below it, others report the same. Gives when it came, and which record it is.
     fn major(&mut self, major: &'static Major, age: TimeDelta) -> (Moment, usize) {
         let (at, on) = (self.until.minus(age), self.next());
         self.alert(at, on, &major.story);
