@@ -661,6 +661,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    graph_change (id) {
+        id -> BigInt,
+        epoch -> Text,
+        from_id -> Nullable<Text>,
+        to_id -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     data_source (id) {
         id -> Text,
         name -> Text,
@@ -1395,6 +1404,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     relation_type,
     redundancy_group,
     relation,
+    graph_change,
     data_source,
     configuration_seen,
     configuration_origin,

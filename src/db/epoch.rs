@@ -76,7 +76,7 @@ impl Epoch {
             return Ok(recent);
         }
         let (began, expired) = (Instant::now(), self.lock().expired);
-        let found: String = setting::table.find(self.name).select(setting::value).first(connection)?;
+        let found = self.seen_by(connection)?;
         let mut seen = self.lock();
         if *seen.value != *found {
             seen.value = found.as_str().into();
@@ -85,6 +85,11 @@ impl Epoch {
             seen.looked = Some(began);
         }
         Ok(seen.value.clone())
+    }
+
+    /// The epoch of all that this connection sees at the moment, which may be an older one.
+    pub fn seen_by(&self, connection: &mut AnyConnection) -> Result<String> {
+        Ok(setting::table.find(self.name).select(setting::value).first(connection)?)
     }
 
     /// The epoch as it is in this transaction, until the end of which nobody else raises it.

@@ -79,18 +79,21 @@ const WORK: Duration = Duration::from_millis(500);
 const SHADOW: Duration = Duration::from_secs(10);
 /// How often the planner of PostgreSQL is told what has grown.
 const SIZES: Duration = Duration::from_secs(5);
+/// How often the graph of what depends on what is brought up to date, so that those who ask need not wait for it.
+const GRAPH: Duration = Duration::from_secs(1);
 /// How often what is old is forgotten.
 const RETENTION: Duration = Duration::from_secs(600);
 
 impl Jobs {
     /// Runs until the future is dropped.
     pub async fn run(self) {
-        let all: [LocalBoxFuture<'_, ()>; 13] = [
+        let all: [LocalBoxFuture<'_, ()>; 14] = [
             Box::pin(repeat(TIMERS, "timers", || self.fire_timers())),
             Box::pin(repeat(AUDIT, "audit of timers", || timers::audit(&self))),
             Box::pin(repeat(TIMERS, "clocks", || self.recheck_clocks())),
             Box::pin(repeat(RETENTION, "retention", || self.forget_old())),
             Box::pin(repeat(SIZES, "sizes", || self.learn_sizes())),
+            Box::pin(repeat(GRAPH, "graph", || self.follow_graph())),
             Box::pin(repeat(TIMERS, "publish", || self.publish_due())),
             Box::pin(repeat(WORK, "work", || self.work_off())),
             Box::pin(repeat(WEBHOOKS, "messages", || self.make_messages())),
@@ -182,6 +185,13 @@ impl Jobs {
         if self.database.engine() == Engine::Postgres {
             self.writer.run(|unit| Ok(unit.connection()?.learn_sizes()?)).await?;
         }
+        Ok(0)
+    }
+
+    /// Brings the graph of what depends on what up to date.
+    async fn follow_graph(&self) -> Result<usize> {
+        let kernel = self.kernel.clone();
+        self.database.read(move |connection| kernel.graph(connection)).await?;
         Ok(0)
     }
 

@@ -197,7 +197,7 @@ impl AnyConnection {
 
     /// Ends all transactions, however deep, and takes back what they did.
     pub fn roll_back_all(&mut self) -> QueryResult<()> {
-        while Transactions::transaction_manager_status_mut(self).transaction_depth()?.is_some() {
+        while self.is_in_transaction()? {
             self.roll_back()?;
         }
         Ok(())
@@ -232,9 +232,20 @@ impl AnyConnection {
 
     /// Runs `work` so that it sees one moment of the store: in the transaction that is open, or else in one of its own.
     pub fn at_one_moment<T>(&mut self, work: impl FnOnce(&mut AnyConnection) -> Result<T>) -> Result<T> {
-        match Transactions::transaction_manager_status_mut(self).transaction_depth()? {
-            Some(_) => work(self),
-            None => self.snapshot(work),
+        if self.is_in_transaction()? { work(self) } else { self.snapshot(work) }
+    }
+
+    fn is_in_transaction(&mut self) -> QueryResult<bool> {
+        Ok(Transactions::transaction_manager_status_mut(self).transaction_depth()?.is_some())
+    }
+
+    /// Whether the transaction that is open may have written what the epochs tell of at its commit only. Those of SQLite tell at once.
+    pub fn awaits_epochs(&mut self) -> QueryResult<bool> {
+        match self {
+            AnyConnection::Sqlite(_) => Ok(false),
+            AnyConnection::Postgres(c) => {
+                diesel::select(diesel::dsl::sql::<Bool>("pg_current_xact_id_if_assigned() IS NOT NULL")).get_result(c)
+            }
         }
     }
 

@@ -18,7 +18,7 @@ mod tests;
 pub mod types;
 pub mod walk;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::{HashMap, HashSet}, sync::Arc};
 
 use foldhash::fast::RandomState;
 
@@ -133,6 +133,13 @@ impl Edges {
         }
     }
 
+    /// All but those of which an end is one of these, as pairs of a node and an edge of it.
+    fn without(&self, ends: &HashSet<u32, RandomState>) -> Vec<(u32, Edge)> {
+        let nodes = (0..).take(self.starts.len()).filter(|node| !ends.contains(node));
+        let pairs = nodes.flat_map(|node| self.of(node).iter().map(move |edge| (node, *edge)));
+        pairs.filter(|(_, edge)| !ends.contains(&edge.to)).collect()
+    }
+
     /// Of pairs of a node and an edge of it.
     fn new(nodes: usize, pairs: &[(u32, Edge)]) -> Self {
         let mut starts = vec![0_u32; nodes + 1];
@@ -162,14 +169,44 @@ impl Graph {
         groups: Vec<GivenGroup>,
         relations: impl IntoIterator<Item = Given>,
     ) -> Self {
-        let mut graph = Graph { epoch, types, ..Graph::default() };
-        let by_name: HashMap<String, u16> =
-            graph.types.iter().zip(0..).map(|(names, n)| (names.name.clone(), n)).collect();
-        let mut by_group: HashMap<RowId, u32> = HashMap::new();
-        let mut wanted: HashMap<RowId, GivenGroup> = groups.into_iter().map(|group| (group.0, group)).collect();
-        let (mut dependants, mut supports) = (Vec::new(), Vec::new());
+        Graph { types, ..Graph::default() }.renewed(epoch, &[], groups, relations)
+    }
+
+    /// The same, where these records have these groups now and are in these relations.
+    pub fn renewed(
+        &self,
+        epoch: Arc<str>,
+        changed: &[RecordId],
+        groups: Vec<GivenGroup>,
+        relations: impl IntoIterator<Item = Given>,
+    ) -> Self {
+        let changed: HashSet<u32, RandomState> =
+            changed.iter().filter_map(|id| self.index.get(id)).copied().collect();
+        let mut graph = Graph {
+            epoch,
+            nodes: self.nodes.clone(),
+            kinds: self.kinds.clone(),
+            kind_names: self.kind_names.clone(),
+            index: self.index.clone(),
+            types: self.types.clone(),
+            groups: self.groups.clone(),
+            ..Graph::default()
+        };
+        for group in graph.groups.iter_mut().filter(|group| changed.contains(&group.of)) {
+            group.members.clear();
+        }
+        let mut by_group: HashMap<RowId, u32> = graph.groups.iter().map(|group| group.id).zip(0..).collect();
+        let mut wanted: HashMap<RowId, GivenGroup> = HashMap::new();
+        for group in groups {
+            match by_group.get(&group.0) {
+                Some(known) => graph.groups[*known as usize].min_up = u32::try_from(group.3).unwrap_or(0),
+                None => drop(wanted.insert(group.0, group)),
+            }
+        }
+        let (mut dependants, mut supports) = (self.dependants.without(&changed), self.supports.without(&changed));
+        let by_name: HashMap<&str, u16> = self.types.iter().map(|names| names.name.as_str()).zip(0..).collect();
         for given in relations {
-            let Some(of) = by_name.get(&given.of).copied() else { continue };
+            let Some(of) = by_name.get(given.of.as_str()).copied() else { continue };
             let impact = graph.types[of as usize].impact;
             if impact == types::Impacts::None {
                 continue;

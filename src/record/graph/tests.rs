@@ -17,6 +17,7 @@ type Drawn = (usize, &'static str, usize, Option<usize>);
 struct Drawing {
     graph: Graph,
     ids: Vec<RecordId>,
+    groups: Vec<RowId>,
     down: BTreeSet<usize>,
 }
 
@@ -29,26 +30,37 @@ const TYPES: &[(&str, Impacts)] = &[
 
 /// `groups`: the record that has it, and how many must be up.
 fn draw(records: usize, groups: &[(usize, i32)], relations: &[Drawn], down: &[usize]) -> Drawing {
-    let ids: Vec<RecordId> = (0..records).map(|_| RecordId::new()).collect();
-    let group_ids: Vec<RowId> = groups.iter().map(|_| RowId::new()).collect();
     let types = TYPES.iter().map(|(name, impact)| Names {
         name: (*name).to_owned(),
         inverse: format!("{name}_by"),
         impact: *impact,
     });
-    let given_groups =
-        groups.iter().zip(&group_ids).map(|((of, min_up), id)| (*id, ids[*of], "group".to_owned(), *min_up)).collect();
-    let given = relations.iter().map(|(from, of, to, group)| Given {
-        of: (*of).to_owned(),
-        from: (ids[*from], "configuration_item".to_owned()),
-        to: (ids[*to], "configuration_item".to_owned()),
-        group: group.map(|n| group_ids[n]),
-    });
-    let graph = Graph::new("".into(), types.collect(), given_groups, given);
-    Drawing { graph, ids, down: down.iter().copied().collect() }
+    let blank = Drawing {
+        graph: Graph::new("".into(), types.collect(), Vec::new(), []),
+        ids: (0..records).map(|_| RecordId::new()).collect(),
+        groups: groups.iter().map(|_| RowId::new()).collect(),
+        down: down.iter().copied().collect(),
+    };
+    let all: Vec<usize> = (0..records).collect();
+    blank.redrawn(&all, groups, relations)
 }
 
 impl Drawing {
+    /// The same, where these records have these of the groups and of the relations.
+    fn redrawn(self, records: &[usize], groups: &[(usize, i32)], relations: &[Drawn]) -> Self {
+        let theirs = groups.iter().zip(&self.groups).filter(|((of, _), _)| records.contains(of));
+        let groups = theirs.map(|((of, min_up), id)| (*id, self.ids[*of], "group".to_owned(), *min_up)).collect();
+        let theirs = relations.iter().filter(|(from, _, to, _)| records.contains(from) || records.contains(to));
+        let given = theirs.map(|(from, of, to, group)| Given {
+            of: (*of).to_owned(),
+            from: (self.ids[*from], "configuration_item".to_owned()),
+            to: (self.ids[*to], "configuration_item".to_owned()),
+            group: group.map(|n| self.groups[n]),
+        });
+        let changed: Vec<RecordId> = records.iter().map(|n| self.ids[*n]).collect();
+        Drawing { graph: self.graph.renewed("".into(), &changed, groups, given), ..self }
+    }
+
     fn number(&self, node: u32) -> usize {
         self.ids.iter().position(|id| *id == self.graph.nodes[node as usize]).unwrap()
     }
@@ -292,6 +304,31 @@ proptest! {
         let drawing = draw(RECORDS, &groups, &relations, &down.iter().copied().collect::<Vec<_>>());
         let found: BTreeSet<usize> = drawing.hit(&[start], u8::try_from(DEEPEST).unwrap()).into_keys().collect();
         prop_assert_eq!(found, oracle(&relations, &groups, &down, start));
+    }
+
+    #[test]
+    fn what_has_changed_is_as_if_it_had_always_been_so(
+        before in prop::collection::vec(relation(), 0..40),
+        removed in 0..10_usize,
+        added in prop::collection::vec(relation(), 0..10),
+        min_up in prop::array::uniform4((0..3_i32, 0..3_i32)),
+        start in 0..RECORDS,
+    ) {
+        let groups = |of: fn(&(i32, i32)) -> i32| -> Vec<(usize, i32)> { min_up.iter().map(of).enumerate().collect() };
+        let (groups_before, groups_after) = (groups(|both| both.0), groups(|both| both.1));
+        let (gone, stay) = before.split_at(removed.min(before.len()));
+        let after: Vec<Drawn> = stay.iter().chain(&added).copied().collect();
+        let ends = gone.iter().chain(&added).flat_map(|(from, _, to, _)| [*from, *to]);
+        let changed: BTreeSet<usize> =
+            ends.chain((0..GROUPS).filter(|n| groups_before[*n] != groups_after[*n])).collect();
+        let changed: Vec<usize> = changed.into_iter().collect();
+        let drawing = draw(RECORDS, &groups_before, &before, &[]).redrawn(&changed, &groups_after, &after);
+        let anew = draw(RECORDS, &groups_after, &after, &[]);
+        prop_assert_eq!(drawing.hit(&[start], 20), anew.hit(&[start], 20));
+        let rests_on = |drawing: &Drawing| drawing.foundation(start, 20).into_keys().collect::<Vec<_>>();
+        prop_assert_eq!(rests_on(&drawing), rests_on(&anew));
+        let spared = |drawing: &Drawing| drawing.spared(&[start]).into_iter().collect::<BTreeSet<_>>();
+        prop_assert_eq!(spared(&drawing), spared(&anew));
     }
 
     #[test]
