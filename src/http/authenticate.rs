@@ -1,16 +1,22 @@
 //! Who calls: the bearer credential of a request, checked by the gate.
 //!
-//! Knows how a credential travels (`Authorization: Bearer …`) and nothing of what it is made of. Cookies are never looked
+//! Knows how a credential travels (`Authorization: Bearer …`, and for feeds `Basic …`) and nothing of what it is made of. Cookies are never looked
 //! at, so that no page of another origin can call in somebody's name.
 //!
 //! **Invariant:** a [`Credential`] lies with the request wherever a [`Caller`] does.
 
 use std::sync::Arc;
 
-use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, http::header, web};
+use actix_web::{
+    FromRequest, HttpMessage, HttpRequest,
+    dev::Payload,
+    http::header::{self, HeaderValue},
+    web,
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures_util::future::LocalBoxFuture;
 
-use super::{app::Authenticate, desk::Service};
+use super::{app::Authenticate, desk::Service, gate::BasicToo};
 use crate::{
     auth::{
         Gate, Hasher,
@@ -71,11 +77,20 @@ impl Authenticate for Bearer {
     }
 }
 
+/// The credential of a request. By HTTP Basic, where the endpoint takes it, a personal access token is the password: the real one would
+/// lie in the settings of a program for years.
 fn bearer(request: &HttpRequest) -> Result<String> {
     let mut given = request.headers().get_all(header::AUTHORIZATION);
     let (Some(value), None) = (given.next(), given.next()) else {
         return Err(Error::new(Code::Unauthenticated, "Send one `Authorization: Bearer …` header."));
     };
+    if request.extensions().contains::<BasicToo>()
+        && let Some((_, password)) = basic(value)
+    {
+        let is_token = password.starts_with(personal::PREFIX);
+        let refused = || Error::new(Code::Unauthenticated, "Send a personal access token as the password.");
+        return is_token.then_some(password).ok_or_else(refused);
+    }
     let (scheme, credential) = value.to_str().ok().and_then(|text| text.split_once(' ')).unwrap_or_default();
     let credential = credential.trim();
     if !scheme.eq_ignore_ascii_case("bearer") || credential.is_empty() {
@@ -85,6 +100,14 @@ fn bearer(request: &HttpRequest) -> Result<String> {
         ));
     }
     Ok(credential.to_owned())
+}
+
+/// User name and password of `Authorization: Basic …` (RFC 7617).
+pub(super) fn basic(value: &HeaderValue) -> Option<(String, String)> {
+    let (scheme, credentials) = value.to_str().ok()?.split_once(' ')?;
+    let decoded = STANDARD.decode(credentials.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+    let text = String::from_utf8(decoded).ok()?;
+    text.split_once(':').map(|(user, password)| (user.to_owned(), password.to_owned()))
 }
 
 /// What the caller came in with, for handlers behind [`Access::SignedIn`](super::endpoint::Access::SignedIn) and narrower.
@@ -126,6 +149,25 @@ mod tests {
         for (headers, expected) in cases {
             let request = headers.iter().fold(TestRequest::default(), |r, h| r.append_header(("authorization", *h)));
             assert_eq!(bearer(&request.to_http_request()).ok().as_deref(), *expected, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn a_feed_takes_a_personal_token_as_the_password_of_anybody() {
+        let cases = [
+            ("ada:pm_pat_abc", true, Some("pm_pat_abc")),
+            (":pm_pat_a:b", true, Some("pm_pat_a:b")),
+            ("ada:her password", true, None),
+            ("pm_pat_abc", true, None),
+            ("ada:pm_pat_abc", false, None),
+        ];
+        for (credentials, is_feed, expected) in cases {
+            let given = format!("Basic {}", STANDARD.encode(credentials));
+            let request = TestRequest::default().append_header(("authorization", given)).to_http_request();
+            if is_feed {
+                request.extensions_mut().insert(BasicToo);
+            }
+            assert_eq!(bearer(&request).ok().as_deref(), expected, "{credentials}");
         }
     }
 }

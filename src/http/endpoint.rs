@@ -59,6 +59,9 @@ pub enum Access {
     OwnPart(Text),
     /// Callers with this permission.
     Permission(Text),
+    /// Callers with this permission, who may also come by HTTP Basic (RFC 7617) with a personal access token for a password: calendar
+    /// programs know nothing else. Only what reads can have it: browsers send such credentials by themselves.
+    Feed(Text),
 }
 
 /// A body: media type, shape and an example.

@@ -5,7 +5,10 @@ use std::{any::Any, future::Ready, panic::AssertUnwindSafe, sync::Arc};
 use actix_web::{
     FromRequest, Handler, HttpMessage, HttpRequest, HttpResponse, Responder,
     dev::Payload,
-    http::header::{self, HeaderValue},
+    http::{
+        StatusCode,
+        header::{self, HeaderValue},
+    },
     web,
 };
 use futures_util::{FutureExt, future::LocalBoxFuture};
@@ -25,6 +28,11 @@ use crate::{
     auth::caller::Caller,
     error::{Code, Error, FieldError, Result, did_you_mean},
 };
+
+/// Lies with a request whose caller may come by HTTP Basic as well.
+pub(super) struct BasicToo;
+
+const BASIC_CHALLENGE: &str = "Basic realm=\"pointsman\", charset=\"UTF-8\"";
 
 /// Finds out who calls. The application holds one as `Arc<dyn Authenticate>`.
 pub trait Authenticate: Send + Sync {
@@ -65,7 +73,7 @@ where
     let answer = AssertUnwindSafe(answer(&endpoint, handler, &request, payload.into_inner())).catch_unwind().await;
     match answer {
         Ok(Ok(response)) => unbuffered(response),
-        Ok(Err(error)) => problem::respond_to_any(&error, &request),
+        Ok(Err(error)) => challenged(&endpoint, problem::respond_to_any(&error, &request)),
         Err(panic) => problem::respond(&Error::internal(format!("panic: {}", said(&*panic))), &request),
     }
 }
@@ -103,6 +111,10 @@ async fn admit(endpoint: &Endpoint, request: &HttpRequest) -> Result<()> {
             }
         }
         Access::Permission(permission) => known(request).await.and_then(password_settled)?.require(permission)?,
+        Access::Feed(permission) => {
+            request.extensions_mut().insert(BasicToo);
+            known(request).await.and_then(password_settled)?.require(permission)?;
+        }
     }
     // PostgreSQL can't store U+0000, and no text with it is ever found.
     if request.uri().path_and_query().is_some_and(|target| target.as_str().contains("%00")) {
@@ -182,6 +194,14 @@ fn password_settled(caller: Arc<Caller>) -> Result<Arc<Caller>> {
 
 pub(super) fn count(request: &HttpRequest, who: Counted) -> Result<()> {
     request.app_data::<Arc<Limiter>>().map_or(Ok(()), |limiter| limiter.count(request, who))
+}
+
+/// Programs that know HTTP Basic alone ask for a password only where they are told that they may.
+fn challenged(endpoint: &Endpoint, mut response: HttpResponse) -> HttpResponse {
+    if let (Access::Feed(_), StatusCode::UNAUTHORIZED) = (&endpoint.access, response.status()) {
+        response.headers_mut().append(header::WWW_AUTHENTICATE, HeaderValue::from_static(BASIC_CHALLENGE));
+    }
+    response
 }
 
 /// Compression would hold back events until a block is full.

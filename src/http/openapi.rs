@@ -25,6 +25,7 @@ use super::{
 use crate::error::Code;
 
 const BEARER: &str = "bearer";
+const BASIC: &str = "basic";
 const SCHEMA_PREFIX: &str = "#/components/schemas/";
 const ABOUT: &str = "A headless IT service management server: records of ITIL practices behind one set of conventions, decided \
     by policies that you can test, rehearse and explain.\n\n\
@@ -125,6 +126,9 @@ fn section(components: Components) -> Section {
     bearer.bearer_format = Some("JWT".into());
     bearer.description = Some("An access token of `POST /api/v1/auth/login`, made and checked as RFC8725 wants it, or a personal access token.".into());
     section.add_security_scheme(BEARER, SecurityScheme::Http(bearer));
+    let mut basic = Http::new(HttpAuthScheme::Basic);
+    basic.description = Some("A personal access token as the password; the user name is not looked at. For programs that subscribe to calendars.".into());
+    section.add_security_scheme(BASIC, SecurityScheme::Http(basic));
     section
 }
 
@@ -190,12 +194,13 @@ fn operation(endpoint: &Endpoint, endpoints: &[&Endpoint]) -> Operation {
     operation.parameters =
         (!endpoint.parameters.is_empty()).then(|| endpoint.parameters.iter().cloned().map(RefOr::T).collect());
     operation.request_body = documented_request(endpoint);
-    operation.security = Some(match endpoint.access {
-        Access::Public | Access::Probe => Vec::new(),
-        Access::SignedIn | Access::PasswordDue | Access::OwnPart(_) | Access::Permission(_) => {
-            vec![SecurityRequirement::new(BEARER, std::iter::empty::<String>())]
-        }
-    });
+    let schemes: &[&str] = match endpoint.access {
+        Access::Public | Access::Probe => &[],
+        Access::SignedIn | Access::PasswordDue | Access::OwnPart(_) | Access::Permission(_) => &[BEARER],
+        Access::Feed(_) => &[BEARER, BASIC],
+    };
+    let by = |scheme: &&str| SecurityRequirement::new(*scheme, std::iter::empty::<String>());
+    operation.security = Some(schemes.iter().map(by).collect());
     operation
 }
 
@@ -246,7 +251,9 @@ fn described(endpoint: &Endpoint) -> String {
                 "{about}\n\nFor every caller who is signed in; a token with scopes needs `{permission}` among them."
             )
         }
-        Access::Permission(permission) => format!("{about}\n\nNeeds the permission `{permission}`."),
+        Access::Permission(permission) | Access::Feed(permission) => {
+            format!("{about}\n\nNeeds the permission `{permission}`.")
+        }
     }
 }
 
@@ -276,7 +283,7 @@ fn problem_statuses(endpoint: &Endpoint) -> BTreeSet<u16> {
     match endpoint.access {
         Access::Public | Access::Probe => {}
         Access::PasswordDue => codes.push(Code::Unauthenticated),
-        Access::SignedIn | Access::OwnPart(_) | Access::Permission(_) => {
+        Access::SignedIn | Access::OwnPart(_) | Access::Permission(_) | Access::Feed(_) => {
             codes.extend([Code::Unauthenticated, Code::Forbidden])
         }
     }

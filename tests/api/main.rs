@@ -19,6 +19,7 @@ mod custom_field;
 mod demo;
 mod durability;
 mod escalation;
+mod feed;
 mod fuzzed;
 mod hidden;
 mod incident;

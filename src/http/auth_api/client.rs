@@ -8,7 +8,6 @@ use actix_web::{
     http::{Method, StatusCode, header},
     web,
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
 use utoipa::openapi::{ObjectBuilder, Schema, schema::Type};
 
@@ -21,7 +20,7 @@ use crate::{
     config::Secret,
     error::{Code, Error, Result},
     http::{
-        authenticate::Identity,
+        authenticate::{self, Identity},
         body::BodyLimits,
         desk::Service,
         endpoint::{Access, Answer, Content, Endpoint},
@@ -254,11 +253,8 @@ impl Asked {
 fn basic(request: &HttpRequest) -> Result<Option<(String, String)>, Refused> {
     let Some(value) = request.headers().get(header::AUTHORIZATION) else { return Ok(None) };
     let read = || {
-        let (scheme, credentials) = value.to_str().ok()?.split_once(' ')?;
-        let decoded = STANDARD.decode(credentials.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
-        let text = String::from_utf8(decoded).ok()?;
-        let (id, secret) = text.split_once(':')?;
-        Some((decoded_form(id)?, decoded_form(secret)?))
+        let (id, secret) = authenticate::basic(value)?;
+        Some((decoded_form(&id)?, decoded_form(&secret)?))
     };
     let cause = || Error::new(Code::Unauthenticated, "The `Authorization` header is not understood.");
     read().map(Some).ok_or_else(|| Refused { error: "invalid_client", cause: cause() })

@@ -12,7 +12,7 @@ use crate::{
     error::{Code, Result},
     http::{
         desk::{self, Call},
-        endpoint::{Answer, Content, Endpoint, file_body, in_query, moment},
+        endpoint::{Access, Answer, Content, Endpoint, file_body, in_query, moment},
         mount::Api,
         query::{Query, refused},
         schema::schema,
@@ -122,8 +122,11 @@ fn list() -> Endpoint {
 fn calendar() -> Endpoint {
     let shape = crate::http::schema::inline(file_body());
     Endpoint {
+        access: Access::Feed("change.read".into()),
         summary: "Subscribe to the forward schedule of change".into(),
-        description: "The same as iCalendar (RFC 5545), for the calendar programs of those who want to know. What is not agreed yet is tentative."
+        description: "The same as iCalendar (RFC 5545), for the calendar programs of those who want to know. What is not agreed yet is \
+                      tentative. Such a program signs in with any user name and a personal access token for a password; give that token \
+                      the scope `change.read` alone."
             .into(),
         responses: vec![Answer::empty(200, "The calendar.").or(Content::of(
             "text/calendar",

@@ -240,6 +240,10 @@ impl Answer {
     pub fn header(&self, name: &str) -> String {
         self.headers.get(name).map(|v| v.to_str().unwrap().to_owned()).unwrap_or_default()
     }
+    /// All headers of a name.
+    pub fn headers(&self, name: &str) -> Vec<&str> {
+        self.headers.get_all(name).map(|v| v.to_str().unwrap()).collect()
+    }
     /// A field of the body as text; empty when it is null.
     pub fn field(&self, name: &str) -> String {
         let value = &self.json()[name];
