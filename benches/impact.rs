@@ -60,6 +60,13 @@ fn measure(url: &str) {
     let loading = Instant::now();
     let graph = assembly.kernel.graph(&mut connection).unwrap();
     println!("  the graph read anew                          {:>9.1} ms, {:?}", ms(loading.elapsed()), graph.size());
+    let times = rounds(ROUNDS, || {
+        connection
+            .batch_execute(&format!("UPDATE relation SET source = 'changed' WHERE from_id = '{}'", id(ITEMS - 1)))
+            .unwrap();
+        black_box(assembly.kernel.graph(&mut connection).unwrap());
+    });
+    println!("  {:<44} {times}", "a change, and the graph with it");
     for (name, start) in [("the lowest layer", 17), ("the sixteenth layer", 15 * ITEMS / LAYERS + 17)] {
         for direction in [Direction::Up, Direction::Down] {
             let starts = vec![id(start).parse::<RecordId>().unwrap()];

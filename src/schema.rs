@@ -661,8 +661,8 @@ diesel::table! {
 }
 
 diesel::table! {
-    graph_change (id) {
-        id -> BigInt,
+    graph_change (seq) {
+        seq -> BigInt,
         epoch -> Text,
         from_id -> Nullable<Text>,
         to_id -> Nullable<Text>,
@@ -732,6 +732,7 @@ diesel::table! {
         items -> Integer,
         created_by_id -> Text,
         created_at -> Timestamp,
+        taken_at -> Nullable<Timestamp>,
     }
 }
 

@@ -112,13 +112,7 @@ impl Kernel {
         self.catalogues.forget();
         self.custom_fields.forget();
         self.classes.forget();
-        self.graphs.expire();
         self.levels_epoch.expire();
-    }
-
-    /// Looks at the graph anew: something of it has changed here.
-    pub fn forget_graph(&self) {
-        self.graphs.expire();
     }
 
     /// The service levels that are active.
@@ -157,7 +151,7 @@ impl Kernel {
 
     /// What depends on what, as it is now.
     pub fn graph(&self, connection: &mut AnyConnection) -> Result<Arc<Graph>> {
-        self.graphs.current(connection)
+        self.graphs.current(connection, self.practices)
     }
 
     /// What lists of a kind, or of all, can be filtered by, for who may read these kinds.

@@ -1,3 +1,4 @@
+DROP TRIGGER record_stands_otherwise ON record;
 DROP TRIGGER relation_type_counts ON relation_type;
 DROP TRIGGER redundancy_group_counts ON redundancy_group;
 DROP TRIGGER relation_counts ON relation;

@@ -1,22 +1,28 @@
--- Of which records the dependencies have changed, so that a node that holds the graph reads theirs alone anew. A change without records is
--- one of the types of relations: all is read. Ten thousand are kept; who has seen none of them reads all.
+-- Of which records the dependencies have changed, or the state, so that a node that holds the graph reads theirs alone anew. A change
+-- without records is one of the types of relations: all is read. Ten thousand are kept; who has seen none of them reads all.
 CREATE TABLE graph_change (
-    id BIGINT NOT NULL PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    seq BIGINT NOT NULL GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     epoch TEXT COLLATE "C" NOT NULL,
     from_id TEXT COLLATE "C",
     to_id TEXT COLLATE "C"
 );
-CREATE INDEX graph_change_by_epoch ON graph_change (epoch, id);
+CREATE INDEX graph_change_by_epoch ON graph_change (epoch, seq);
 CREATE FUNCTION tell_graph_change() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 BEGIN
+    IF TG_TABLE_NAME = 'record' AND NOT EXISTS (SELECT FROM relation WHERE from_id = NEW.id OR to_id = NEW.id) THEN
+        RETURN NULL;
+    END IF;
     -- Once in a transaction, however much it changes. The row of the epoch stays locked until it ends, so that changes are numbered in
     -- the order in which others see them.
     UPDATE setting SET value = gen_random_uuid()::text WHERE name = 'graph_epoch' AND xmin <> pg_current_xact_id()::xid;
     IF FOUND THEN
-        DELETE FROM graph_change WHERE id <= (SELECT max(id) FROM graph_change) - 10000;
+        DELETE FROM graph_change WHERE seq <= (SELECT max(seq) FROM graph_change) - 10000;
     END IF;
     INSERT INTO graph_change (epoch, from_id, to_id)
-        SELECT DISTINCT setting.value, coalesce(changed.line ->> 'from_id', changed.line ->> 'record_id'), changed.line ->> 'to_id'
+        SELECT DISTINCT setting.value,
+            CASE TG_TABLE_NAME WHEN 'relation' THEN changed.line ->> 'from_id' WHEN 'redundancy_group' THEN changed.line ->> 'record_id'
+                WHEN 'record' THEN changed.line ->> 'id' END,
+            changed.line ->> 'to_id'
         FROM setting, unnest(ARRAY[to_jsonb(OLD), to_jsonb(NEW)]) AS changed (line)
         WHERE setting.name = 'graph_epoch' AND changed.line IS NOT NULL;
     RETURN NULL;
@@ -31,3 +37,5 @@ CREATE CONSTRAINT TRIGGER redundancy_group_counts AFTER INSERT OR UPDATE OR DELE
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION tell_graph_change();
 CREATE CONSTRAINT TRIGGER relation_counts AFTER INSERT OR UPDATE OR DELETE ON relation
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION tell_graph_change();
+CREATE CONSTRAINT TRIGGER record_stands_otherwise AFTER UPDATE ON record
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.state <> OLD.state) EXECUTE FUNCTION tell_graph_change();

@@ -1,3 +1,4 @@
+DROP TRIGGER record_stands_otherwise;
 DROP TRIGGER relation_type_added;
 DROP TRIGGER relation_type_changed;
 DROP TRIGGER relation_type_removed;

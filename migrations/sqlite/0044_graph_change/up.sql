@@ -1,15 +1,15 @@
--- Of which records the dependencies have changed, so that a node that holds the graph reads theirs alone anew. A change without records is
--- one of the types of relations: all is read. Ten thousand are kept; who has seen none of them reads all.
+-- Of which records the dependencies have changed, or the state, so that a node that holds the graph reads theirs alone anew. A change
+-- without records is one of the types of relations: all is read. Ten thousand are kept; who has seen none of them reads all.
 CREATE TABLE graph_change (
-    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
     epoch TEXT NOT NULL DEFAULT (hex(randomblob(16))),
     from_id TEXT,
     to_id TEXT
 );
-CREATE INDEX graph_change_by_epoch ON graph_change (epoch, id);
+CREATE INDEX graph_change_by_epoch ON graph_change (epoch, seq);
 CREATE TRIGGER graph_change_counts AFTER INSERT ON graph_change BEGIN
     UPDATE setting SET value = NEW.epoch WHERE name = 'graph_epoch';
-    DELETE FROM graph_change WHERE id <= NEW.id - 10000;
+    DELETE FROM graph_change WHERE seq <= NEW.seq - 10000;
 END;
 
 DROP TRIGGER relation_type_added;
@@ -47,4 +47,9 @@ CREATE TRIGGER relation_changed AFTER UPDATE ON relation BEGIN
 END;
 CREATE TRIGGER relation_removed AFTER DELETE ON relation BEGIN
     INSERT INTO graph_change (from_id, to_id) VALUES (OLD.from_id, OLD.to_id);
+END;
+CREATE TRIGGER record_stands_otherwise AFTER UPDATE OF state ON record
+    WHEN NEW.state <> OLD.state
+        AND (EXISTS (SELECT 1 FROM relation WHERE from_id = NEW.id) OR EXISTS (SELECT 1 FROM relation WHERE to_id = NEW.id)) BEGIN
+    INSERT INTO graph_change (from_id) VALUES (NEW.id);
 END;

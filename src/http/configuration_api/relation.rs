@@ -119,18 +119,14 @@ async fn create_relation(
 ) -> Result<HttpResponse> {
     let new: NewRelation = fit(body.clone())?;
     let expected = call.expected_if_given();
-    let kernel = call.service.kernel.clone();
-    let response = call
-        .write(&body, move |desk| {
-            let of = record_id_of(desk.unit.reference(), kind, &id)?;
-            let (outcome, made) =
-                expected.try_each(|version| relate::create(desk, kind, of, version, (&new, relate::BY_HAND)))?;
-            let made = serde_json::to_value(made).map_err(Error::internal)?;
-            Ok(Reply { status: 201, version: Some(outcome.version), location: None, body: made })
-        })
-        .await?;
-    kernel.forget_graph();
-    Ok(response)
+    call.write(&body, move |desk| {
+        let of = record_id_of(desk.unit.reference(), kind, &id)?;
+        let (outcome, made) =
+            expected.try_each(|version| relate::create(desk, kind, of, version, (&new, relate::BY_HAND)))?;
+        let made = serde_json::to_value(made).map_err(Error::internal)?;
+        Ok(Reply { status: 201, version: Some(outcome.version), location: None, body: made })
+    })
+    .await
 }
 
 fn deleting(kind: &'static Kind) -> Endpoint {
@@ -150,16 +146,12 @@ async fn delete_relation(kind: &'static Kind, call: Call, path: web::Path<(Strin
     let (id, relation) = path.into_inner();
     let expected = call.expected()?;
     let relation: RowId = relation.parse().map_err(|_| Error::not_found("relation"))?;
-    let kernel = call.service.kernel.clone();
-    let response = call
-        .write(&Value::Null, move |desk| {
-            let of = record_id_of(desk.unit.reference(), kind, &id)?;
-            let outcome = expected.try_each(|version| relate::delete(desk, kind, of, version, relation))?;
-            Ok(Reply::empty().at_version(outcome.version))
-        })
-        .await?;
-    kernel.forget_graph();
-    Ok(response)
+    call.write(&Value::Null, move |desk| {
+        let of = record_id_of(desk.unit.reference(), kind, &id)?;
+        let outcome = expected.try_each(|version| relate::delete(desk, kind, of, version, relation))?;
+        Ok(Reply::empty().at_version(outcome.version))
+    })
+    .await
 }
 
 fn listing_groups(kind: &'static Kind) -> Endpoint {
@@ -210,16 +202,12 @@ async fn put_group(
 ) -> Result<HttpResponse> {
     let RedundancyGroupPut { min_up } = fit(body.clone())?;
     let ((id, name), expected) = (path.into_inner(), call.expected()?);
-    let kernel = call.service.kernel.clone();
-    let response = call
-        .write(&body, move |desk| {
-            let of = record_id_of(desk.unit.reference(), kind, &id)?;
-            let put = |version| relate::put_group(desk, kind, of, version, (&name, min_up));
-            Ok(Reply::empty().at_version(expected.try_each(put)?.version))
-        })
-        .await?;
-    kernel.forget_graph();
-    Ok(response)
+    call.write(&body, move |desk| {
+        let of = record_id_of(desk.unit.reference(), kind, &id)?;
+        let put = |version| relate::put_group(desk, kind, of, version, (&name, min_up));
+        Ok(Reply::empty().at_version(expected.try_each(put)?.version))
+    })
+    .await
 }
 
 fn deleting_group(kind: &'static Kind) -> Endpoint {
@@ -237,14 +225,10 @@ fn deleting_group(kind: &'static Kind) -> Endpoint {
 
 async fn delete_group(kind: &'static Kind, call: Call, path: web::Path<(String, String)>) -> Result<HttpResponse> {
     let ((id, name), expected) = (path.into_inner(), call.expected()?);
-    let kernel = call.service.kernel.clone();
-    let response = call
-        .write(&Value::Null, move |desk| {
-            let of = record_id_of(desk.unit.reference(), kind, &id)?;
-            let outcome = expected.try_each(|version| relate::delete_group(desk, kind, of, version, &name))?;
-            Ok(Reply::empty().at_version(outcome.version))
-        })
-        .await?;
-    kernel.forget_graph();
-    Ok(response)
+    call.write(&Value::Null, move |desk| {
+        let of = record_id_of(desk.unit.reference(), kind, &id)?;
+        let outcome = expected.try_each(|version| relate::delete_group(desk, kind, of, version, &name))?;
+        Ok(Reply::empty().at_version(outcome.version))
+    })
+    .await
 }

@@ -2,22 +2,19 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use diesel::prelude::*;
-use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    ALONE, Graph,
+    ALONE, Graph, Standing,
     walk::{DEEPEST, Reached, Walk},
 };
 use crate::{
     auth::caller::Caller,
-    db::{AnyConnection, Condition, sql::among},
+    db::AnyConnection,
     error::Result,
     id::{RecordId, RowId},
     record::{header::Header, kernel::Kernel, link::LinkedRecord, visibility},
-    schema::record,
 };
 
 /// Which way to look.
@@ -120,7 +117,7 @@ pub struct SparedRecord {
 pub fn impact(kernel: &Kernel, connection: &mut AnyConnection, caller: &Caller, asked: &Asked) -> Result<Impact> {
     let graph = kernel.graph(connection)?;
     let depth = asked.depth.clamp(1, DEEPEST);
-    let walk = walk(kernel, connection, &graph, asked, depth)?;
+    let walk = walk(&graph, asked, depth);
     let told: Vec<&str> = kinds_told(kernel, caller);
     let is_told = |node: u32| told.contains(&graph.kind_of(node));
     let mut by_kind: BTreeMap<String, i64> = BTreeMap::new();
@@ -134,8 +131,7 @@ pub fn impact(kernel: &Kernel, connection: &mut AnyConnection, caller: &Caller, 
     }
     if let (Direction::Down, Some(start)) = (asked.direction, walk.reached.first().map(|reached| reached.node)) {
         let nodes: Vec<u32> = chosen.iter().map(|reached| reached.node).collect();
-        let critical = graph.critical(start, &nodes, &mut |nodes| serving(kernel, connection, &graph, nodes))?;
-        for (reached, critical) in chosen.iter_mut().zip(critical) {
+        for (reached, critical) in chosen.iter_mut().zip(graph.critical(start, &nodes)) {
             reached.critical = critical;
         }
     }
@@ -177,35 +173,20 @@ pub fn impact(kernel: &Kernel, connection: &mut AnyConnection, caller: &Caller, 
 /// sees them: for rules of the server.
 pub fn ids(kernel: &Kernel, connection: &mut AnyConnection, asked: &Asked) -> Result<Vec<RecordId>> {
     let graph = kernel.graph(connection)?;
-    let walk = walk(kernel, connection, &graph, asked, asked.depth.clamp(1, DEEPEST))?;
+    let walk = walk(&graph, asked, asked.depth.clamp(1, DEEPEST));
     let reached = walk.reached.iter().filter(|reached| reached.edge.is_some());
     let wanted = reached.filter(|r| asked.kind.as_ref().is_none_or(|kind| kind == graph.kind_of(r.node)));
     Ok(wanted.map(|reached| graph.nodes[reached.node as usize]).collect())
 }
 
-fn walk(kernel: &Kernel, connection: &mut AnyConnection, graph: &Graph, asked: &Asked, depth: i32) -> Result<Walk> {
+fn walk(graph: &Graph, asked: &Asked, depth: i32) -> Walk {
     let starts: Vec<u32> = asked.starts.iter().filter_map(|id| graph.index.get(id).copied()).collect();
-    let mut up = |nodes: &[u32]| serving(kernel, connection, graph, nodes);
     let depth = u8::try_from(depth).unwrap_or(1);
     match (asked.direction, starts.first()) {
-        (_, None) => Ok(Walk::default()),
-        (Direction::Up, _) => graph.failure(&starts, depth, &mut up),
-        (Direction::Down, Some(start)) => graph.foundation(*start, depth, &mut up),
+        (_, None) => Walk::default(),
+        (Direction::Up, _) => graph.failure(&starts, depth),
+        (Direction::Down, Some(start)) => graph.foundation(*start, depth),
     }
-}
-
-/// Which of these serve others at the moment. Most do, so the store is asked for those that don't.
-fn serving(kernel: &Kernel, connection: &mut AnyConnection, graph: &Graph, nodes: &[u32]) -> Result<Vec<bool>> {
-    let ids: Vec<RecordId> = nodes.iter().map(|node| graph.nodes[*node as usize]).collect();
-    let in_use = kernel.practices().iter().map(|practice| (practice.kind().name, practice.in_use()));
-    let nothing: Condition<record::table> = Box::new(record::kind.eq(""));
-    let serves = in_use.filter(|(_, states)| !states.is_empty()).fold(nothing, |others, (kind, states)| {
-        Box::new(others.or(record::kind.eq(kind).and(record::state.eq_any(states))))
-    });
-    let wanted = among(connection.engine(), "record.id", ids.iter().map(RecordId::as_str));
-    let down = record::table.filter(wanted).filter(diesel::dsl::not(serves)).select(record::id);
-    let down: HashSet<RecordId, RandomState> = down.load::<RecordId>(connection)?.into_iter().collect();
-    Ok(ids.iter().map(|id| !down.contains(id)).collect())
 }
 
 /// The kinds whose records the caller is told of: all of them are catalogue data, or the caller sees everything.
@@ -219,12 +200,13 @@ impl Graph {
     fn redundancy(&self, group: u32, left: u32) -> Option<Redundancy> {
         let number = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
         let group = self.groups.get(group as usize).filter(|_| group != ALONE)?;
+        let members = group.members.iter().filter(|member| self.stands(**member) != Standing::Gone).count();
         Some(Redundancy {
             group_id: group.id,
             name: group.name.clone(),
             min_up: number(group.min_up),
             up: number(left),
-            members: number(u32::try_from(group.members.len()).unwrap_or(u32::MAX)),
+            members: number(u32::try_from(members).unwrap_or(u32::MAX)),
         })
     }
 

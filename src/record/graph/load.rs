@@ -7,17 +7,21 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use diesel::{dsl::max, prelude::*};
+use diesel::{
+    dsl::{exists, max},
+    prelude::*,
+};
 
 use super::{
-    Given, Graph, Names,
+    Given, Graph, Names, Parts, Standing,
     types::{Impacts, RelationTypeRow},
 };
 use crate::{
-    db::{AnyConnection, Epoch},
+    db::{AnyConnection, Condition, Epoch},
     error::Result,
     id::{RecordId, RowId},
-    schema::{graph_change, redundancy_group, relation},
+    record::{kind::Phase, practice::AnyPractice},
+    schema::{graph_change, record, redundancy_group, relation},
 };
 
 /// So many changes are read one by one; after more, all is.
@@ -37,10 +41,10 @@ impl Graphs {
         Graphs { held: ArcSwapOption::empty(), epoch: Epoch::of_graph(), reading: Mutex::new(()) }
     }
 
-    /// The graph, as it is now.
-    pub fn current(&self, connection: &mut AnyConnection) -> Result<Arc<Graph>> {
-        let epoch = self.epoch.current(connection)?;
-        let known = || self.held.load_full().filter(|graph| graph.epoch == epoch);
+    /// The graph, as this connection sees it now.
+    pub fn current(&self, connection: &mut AnyConnection, practices: &[&dyn AnyPractice]) -> Result<Arc<Graph>> {
+        let epoch = self.epoch.seen_by(connection)?;
+        let known = || self.held.load_full().filter(|graph| *graph.epoch == *epoch);
         if let Some(graph) = known() {
             return Ok(graph);
         }
@@ -50,19 +54,14 @@ impl Graphs {
         }
         let held = self.held.load_full().unwrap_or_default();
         let graph = Arc::new(connection.at_one_moment(|connection| {
-            let seen = self.epoch.seen_by(connection)?;
-            read(connection, &held, seen.into())
+            let epoch = self.epoch.seen_by(connection)?;
+            read(connection, practices, &held, epoch.into())
         })?);
         // What a transaction sees of its own may be taken back.
         if !connection.awaits_epochs()? {
             self.held.store(Some(graph.clone()));
         }
         Ok(graph)
-    }
-
-    /// Makes the next one look: something was changed here.
-    pub fn expire(&self) {
-        self.epoch.expire();
     }
 }
 
@@ -73,32 +72,74 @@ impl Default for Graphs {
 }
 
 /// Reads the graph as it is now, where this one is held.
-fn read(connection: &mut AnyConnection, held: &Graph, epoch: Arc<str>) -> Result<Graph> {
-    let Some(changed) = changed_since(connection, &held.epoch)? else { return read_whole(connection, epoch) };
-    let groups = redundancy_group::table.filter(redundancy_group::record_id.eq_any(&changed)).load(connection)?;
+fn read(
+    connection: &mut AnyConnection,
+    practices: &[&dyn AnyPractice],
+    held: &Graph,
+    epoch: Arc<str>,
+) -> Result<Graph> {
+    let Some(changed) = changed_since(connection, &held.epoch)? else {
+        return read_whole(connection, practices, epoch);
+    };
     let theirs = relation::from_id.eq_any(&changed).or(relation::to_id.eq_any(&changed));
-    let given = carrying(&held.types).filter(theirs).load(connection)?;
-    Ok(held.renewed(epoch, &changed, groups, given.into_iter().map(Given::of)))
+    let rows: Vec<Row> = carrying(&held.types).filter(theirs).load(connection)?;
+    let parts = Parts {
+        groups: redundancy_group::table.filter(redundancy_group::record_id.eq_any(&changed)).load(connection)?,
+        relations: rows.into_iter().map(Given::of).collect(),
+        idle: idle(connection, practices, Box::new(record::id.eq_any(changed.clone())))?,
+    };
+    Ok(held.renewed(epoch, &changed, parts))
 }
 
 /// Reads all of it.
-fn read_whole(connection: &mut AnyConnection, epoch: Arc<str>) -> Result<Graph> {
+fn read_whole(connection: &mut AnyConnection, practices: &[&dyn AnyPractice], epoch: Arc<str>) -> Result<Graph> {
     let names = RelationTypeRow::all(connection)?.into_iter().map(|row| {
         let impact = row.impacts();
         Names { name: row.name, inverse: row.inverse, impact }
     });
     let names: Vec<Names> = names.collect();
-    let groups = redundancy_group::table.load(connection)?;
-    let given = carrying(&names).load(connection)?;
-    Ok(Graph::new(epoch, names, groups, given.into_iter().map(Given::of)))
+    let rows: Vec<Row> = carrying(&names).load(connection)?;
+    let has_relations =
+        exists(relation::table.filter(relation::from_id.eq(record::id).or(relation::to_id.eq(record::id))));
+    let parts = Parts {
+        groups: redundancy_group::table.load(connection)?,
+        relations: rows.into_iter().map(Given::of).collect(),
+        idle: idle(connection, practices, Box::new(has_relations))?,
+    };
+    Ok(Graph::new(epoch, names, parts))
 }
 
-/// The records whose relations and groups have changed since an epoch; nothing where all is to be read.
+/// How those of these records stand that do not serve. Most do.
+fn idle(
+    connection: &mut AnyConnection,
+    practices: &[&dyn AnyPractice],
+    of: Condition<record::table>,
+) -> Result<Vec<(RecordId, Standing)>> {
+    let mut found = Vec::new();
+    let kinds = practices.iter().map(|practice| (practice.kind().name, practice.in_use()));
+    let nobody: Condition<record::table> = Box::new(record::kind.eq(""));
+    let is_idle = kinds.filter(|(_, in_use)| !in_use.is_empty()).fold(nobody, |others, (kind, in_use)| {
+        Box::new(others.or(record::kind.eq(kind).and(record::state.ne_all(in_use))))
+    });
+    let rows = record::table.filter(is_idle).filter(of).select((record::id, record::phase));
+    for (id, phase) in rows.load::<(RecordId, String)>(connection)? {
+        let is_in = |phases: &[Phase]| phases.iter().any(|one| one.as_str() == phase);
+        let standing = match (is_in(&[Phase::Waiting]), is_in(&[Phase::Closed, Phase::Cancelled])) {
+            (true, _) => Standing::Out,
+            (_, true) => Standing::Gone,
+            (false, false) => Standing::Idle,
+        };
+        found.push((id, standing));
+    }
+    Ok(found)
+}
+
+/// The records whose relations, groups or standing have changed since an epoch; nothing where all is to be read.
 fn changed_since(connection: &mut AnyConnection, epoch: &str) -> Result<Option<Vec<RecordId>>> {
-    let known = graph_change::table.filter(graph_change::epoch.eq(epoch)).select(max(graph_change::id));
+    let known = graph_change::table.filter(graph_change::epoch.eq(epoch)).select(max(graph_change::seq));
     let Some(known) = known.first::<Option<i64>>(connection)? else { return Ok(None) };
     let changes: Vec<(Option<RecordId>, Option<RecordId>)> = graph_change::table
-        .filter(graph_change::id.gt(known))
+        .filter(graph_change::seq.gt(known))
         .select((graph_change::from_id, graph_change::to_id))
         .limit(i64::try_from(MOST + 1).unwrap_or(i64::MAX))
         .load(connection)?;

@@ -18,7 +18,10 @@ mod tests;
 pub mod types;
 pub mod walk;
 
-use std::{collections::{HashMap, HashSet}, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, OnceLock},
+};
 
 use foldhash::fast::RandomState;
 
@@ -60,6 +63,20 @@ pub struct Edge {
     forward: bool,
 }
 
+/// How a record stands to those that depend on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// It serves them.
+    #[default]
+    Serves,
+    /// It does not serve yet.
+    Idle,
+    /// It is out of use for a time: what needs it is down as well.
+    Out,
+    /// It is used no more: nothing is hit through it.
+    Gone,
+}
+
 /// The edges of all nodes, one after the other.
 #[derive(Debug, Default)]
 struct Edges {
@@ -99,6 +116,7 @@ pub struct Graph {
     nodes: Vec<RecordId>,
     kinds: Vec<u8>,
     kind_names: Vec<String>,
+    standing: Vec<Standing>,
     index: HashMap<RecordId, u32, RandomState>,
     /// What depends on each.
     dependants: Edges,
@@ -106,6 +124,8 @@ pub struct Graph {
     supports: Edges,
     types: Vec<Names>,
     groups: Vec<Group>,
+    /// Which are down already, because something that they need is out: found out when it is first asked for.
+    down: OnceLock<Vec<bool>>,
 }
 
 /// A relation on its way into the graph.
@@ -123,6 +143,17 @@ pub struct Given {
 
 /// A group on its way into the graph: id, record, name, how many must be up.
 pub type GivenGroup = (RowId, RecordId, String, i32);
+
+/// All that a graph is made of, or what of it has changed.
+#[derive(Clone, Debug, Default)]
+pub struct Parts {
+    /// The groups.
+    pub groups: Vec<GivenGroup>,
+    /// The relations.
+    pub relations: Vec<Given>,
+    /// How records stand that do not serve.
+    pub idle: Vec<(RecordId, Standing)>,
+}
 
 impl Edges {
     fn of(&self, node: u32) -> &[Edge] {
@@ -162,31 +193,20 @@ impl Edges {
 }
 
 impl Graph {
-    /// Of these types, groups and relations. What names a type that is not there carries nothing.
-    pub fn new(
-        epoch: Arc<str>,
-        types: Vec<Names>,
-        groups: Vec<GivenGroup>,
-        relations: impl IntoIterator<Item = Given>,
-    ) -> Self {
-        Graph { types, ..Graph::default() }.renewed(epoch, &[], groups, relations)
+    /// Of these. What names a type that is not there carries nothing.
+    pub fn new(epoch: Arc<str>, types: Vec<Names>, parts: Parts) -> Self {
+        Graph { types, ..Graph::default() }.renewed(epoch, &[], parts)
     }
 
-    /// The same, where these records have these groups now and are in these relations.
-    pub fn renewed(
-        &self,
-        epoch: Arc<str>,
-        changed: &[RecordId],
-        groups: Vec<GivenGroup>,
-        relations: impl IntoIterator<Item = Given>,
-    ) -> Self {
-        let changed: HashSet<u32, RandomState> =
-            changed.iter().filter_map(|id| self.index.get(id)).copied().collect();
+    /// The same, where these records have these groups now, are in these relations and stand so.
+    pub fn renewed(&self, epoch: Arc<str>, changed: &[RecordId], parts: Parts) -> Self {
+        let changed: HashSet<u32, RandomState> = changed.iter().filter_map(|id| self.index.get(id)).copied().collect();
         let mut graph = Graph {
             epoch,
             nodes: self.nodes.clone(),
             kinds: self.kinds.clone(),
             kind_names: self.kind_names.clone(),
+            standing: self.standing.clone(),
             index: self.index.clone(),
             types: self.types.clone(),
             groups: self.groups.clone(),
@@ -197,7 +217,7 @@ impl Graph {
         }
         let mut by_group: HashMap<RowId, u32> = graph.groups.iter().map(|group| group.id).zip(0..).collect();
         let mut wanted: HashMap<RowId, GivenGroup> = HashMap::new();
-        for group in groups {
+        for group in parts.groups {
             match by_group.get(&group.0) {
                 Some(known) => graph.groups[*known as usize].min_up = u32::try_from(group.3).unwrap_or(0),
                 None => drop(wanted.insert(group.0, group)),
@@ -205,7 +225,7 @@ impl Graph {
         }
         let (mut dependants, mut supports) = (self.dependants.without(&changed), self.supports.without(&changed));
         let by_name: HashMap<&str, u16> = self.types.iter().map(|names| names.name.as_str()).zip(0..).collect();
-        for given in relations {
+        for given in parts.relations {
             let Some(of) = by_name.get(given.of.as_str()).copied() else { continue };
             let impact = graph.types[of as usize].impact;
             if impact == types::Impacts::None {
@@ -244,6 +264,12 @@ impl Graph {
         }
         graph.dependants = Edges::new(graph.nodes.len(), &dependants);
         graph.supports = Edges::new(graph.nodes.len(), &supports);
+        changed.iter().for_each(|node| graph.standing[*node as usize] = Standing::Serves);
+        for (id, standing) in parts.idle {
+            if let Some(node) = graph.index.get(&id) {
+                graph.standing[*node as usize] = standing;
+            }
+        }
         graph
     }
 
@@ -257,6 +283,7 @@ impl Graph {
             self.kind_names.len() - 1
         });
         self.nodes.push(*id);
+        self.standing.push(Standing::Serves);
         self.kinds.push(u8::try_from(kind).unwrap_or(u8::MAX));
         self.index.insert(*id, n);
         n
@@ -283,6 +310,15 @@ impl Graph {
     /// How many records stand in it, and how many dependencies.
     pub fn size(&self) -> (usize, usize) {
         (self.nodes.len(), self.supports.edges.len())
+    }
+
+    /// Whether a record serves others at the moment: it is in use, and nothing that it needs is out.
+    pub fn is_up(&self, id: RecordId) -> bool {
+        self.index.get(&id).is_some_and(|node| self.serves_now(*node))
+    }
+
+    fn stands(&self, node: u32) -> Standing {
+        self.standing[node as usize]
     }
 
     fn kind_of(&self, node: u32) -> &str {

@@ -257,6 +257,7 @@ pub fn groups(reading: &mut Reading<'_>, of: RecordId) -> Result<Vec<RedundancyG
         .filter(redundancy_group::record_id.eq(of))
         .order(redundancy_group::name)
         .load(reading.connection)?;
+    let graph = reading.kernel.graph(reading.connection)?;
     let mut shown = Vec::new();
     for row in rows {
         let relations: Vec<RelationRow> =
@@ -265,25 +266,16 @@ pub fn groups(reading: &mut Reading<'_>, of: RecordId) -> Result<Vec<RedundancyG
         let seen = visibility::among(reading.kernel, reading.connection, &reading.cause.caller, ids)?;
         let mut members: Vec<&Header> = seen.values().collect();
         members.sort_by(|a, b| a.number.cmp(&b.number));
-        let serves = |header: &&&Header| {
-            let practice = reading.kernel.practice(&header.kind);
-            practice.is_ok_and(|practice| practice.in_use().contains(&header.state.as_str()))
-        };
-        let up = i32::try_from(members.iter().filter(serves).count()).unwrap_or(i32::MAX);
+        let up = members.iter().filter(|member| graph.is_up(member.id)).count();
+        let up = i32::try_from(up).unwrap_or(i32::MAX);
         let members = members.into_iter().map(LinkedRecord::of).collect();
         shown.push(RedundancyGroup { id: row.id, name: row.name, min_up: row.min_up, up, members });
     }
     Ok(shown)
 }
 
-/// Makes a redundancy group of a record, or says how many of it must be up.
-pub fn put_group(
-    desk: &mut Desk<'_, '_>,
-    kind: &'static Kind,
-    of: RecordId,
-    expected: Option<i32>,
-    (name, min_up): (&str, i32),
-) -> Result<Outcome> {
+/// Refuses a group that can't be: of such a name, of which so many must be up.
+pub fn check_group(name: &str, min_up: i32) -> Result<()> {
     let begins = name.starts_with(|c: char| !c.is_whitespace());
     if !begins || name.chars().count() > 100 || name.chars().any(char::is_control) {
         return Err(Error::new(
@@ -294,6 +286,18 @@ pub fn put_group(
     if !(1..=MOST_UP).contains(&min_up) {
         return Err(Error::invalid("/min_up", "out_of_range", format!("`min_up` is 1 to {MOST_UP}.")));
     }
+    Ok(())
+}
+
+/// Makes a redundancy group of a record, or says how many of it must be up.
+pub fn put_group(
+    desk: &mut Desk<'_, '_>,
+    kind: &'static Kind,
+    of: RecordId,
+    expected: Option<i32>,
+    (name, min_up): (&str, i32),
+) -> Result<Outcome> {
+    check_group(name, min_up)?;
     let connection = desk.unit.settled(of)?;
     store::visible(desk.kernel, connection, &desk.cause.caller, kind, of)?;
     let mine = redundancy_group::table.filter(redundancy_group::record_id.eq(of));

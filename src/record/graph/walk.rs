@@ -4,8 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 
-use super::{ALONE, Edge, Graph};
-use crate::error::Result;
+use super::{ALONE, Edge, Graph, Standing};
 
 /// The greatest depth that may be asked for.
 pub const DEEPEST: i32 = 20;
@@ -57,52 +56,30 @@ pub struct Walk {
     places: Vec<u32>,
 }
 
-/// Tells which of some records serve others at the moment.
-pub type Up<'a> = dyn FnMut(&[u32]) -> Result<Vec<bool>> + 'a;
-
-/// How many of each group that was looked at are up, and who was.
-struct Groups<'a, 'u> {
+/// How many of each group that was looked at are up.
+struct Groups<'a> {
     graph: &'a Graph,
-    ask: &'a mut Up<'u>,
-    up: HashMap<u32, bool, RandomState>,
+    up: &'a dyn Fn(u32) -> bool,
     left: HashMap<u32, u32, RandomState>,
 }
 
-impl Groups<'_, '_> {
-    /// Looks at the groups of these edges that were not looked at before.
-    fn look<'e>(&mut self, edges: impl Iterator<Item = &'e Edge>) -> Result<()> {
-        let mut new: Vec<u32> =
-            edges.map(|edge| edge.group).filter(|g| *g != ALONE && !self.left.contains_key(g)).collect();
-        new.sort_unstable();
-        new.dedup();
-        let members = |group: &u32| self.graph.groups[*group as usize].members.iter().copied();
-        let mut unknown: Vec<u32> = new.iter().flat_map(members).filter(|m| !self.up.contains_key(m)).collect();
-        unknown.sort_unstable();
-        unknown.dedup();
-        if !unknown.is_empty() {
-            let told = (self.ask)(&unknown)?;
-            self.up.extend(unknown.into_iter().zip(told));
-        }
-        for group in new {
+impl<'a> Groups<'a> {
+    fn new(graph: &'a Graph, up: &'a dyn Fn(u32) -> bool) -> Self {
+        Groups { graph, up, left: HashMap::default() }
+    }
+
+    fn left(&mut self, group: u32) -> &mut u32 {
+        self.left.entry(group).or_insert_with(|| {
             let members = &self.graph.groups[group as usize].members;
-            let up = members.iter().filter(|member| self.is_up(**member)).count();
-            self.left.insert(group, u32::try_from(up).unwrap_or(u32::MAX));
-        }
-        Ok(())
-    }
-
-    fn is_up(&self, node: u32) -> bool {
-        self.up.get(&node).copied().unwrap_or(false)
-    }
-
-    fn left(&self, group: u32) -> u32 {
-        self.left.get(&group).copied().unwrap_or(0)
+            u32::try_from(members.iter().filter(|member| (self.up)(**member)).count()).unwrap_or(u32::MAX)
+        })
     }
 
     /// Whether what depends by this edge is hit when the other end fails.
-    fn is_needed(&self, edge: &Edge) -> bool {
+    fn is_needed(&mut self, edge: &Edge) -> bool {
         let Some(group) = self.graph.groups.get(edge.group as usize) else { return true };
-        self.left(edge.group).saturating_sub(u32::from(self.is_up(edge.to))) < group.min_up
+        let taken = u32::from((self.up)(edge.to));
+        self.left(edge.group).saturating_sub(taken) < group.min_up
     }
 }
 
@@ -145,15 +122,33 @@ impl Walk {
 
 impl Graph {
     /// What is hit when these fail.
-    pub(super) fn failure(&self, starts: &[u32], depth: u8, up: &mut Up<'_>) -> Result<Walk> {
-        self.spread(starts, depth, up, None)
+    pub(super) fn failure(&self, starts: &[u32], depth: u8) -> Walk {
+        self.spread(starts, depth, &|node| self.serves_now(node), None)
     }
 
-    /// The same, going no further than to what is `within` a walk.
-    fn spread(&self, starts: &[u32], depth: u8, up: &mut Up<'_>, within: Option<&Walk>) -> Result<Walk> {
-        let is_within = |node: u32| within.is_none_or(|walk| walk.of(node).is_some());
+    pub(super) fn serves_now(&self, node: u32) -> bool {
+        self.stands(node) == Standing::Serves && !self.down()[node as usize]
+    }
+
+    /// Which are down already, because of what is out.
+    fn down(&self) -> &[bool] {
+        self.down.get_or_init(|| {
+            let nodes = (0..).take(self.nodes.len());
+            let out: Vec<u32> = nodes.filter(|node| self.stands(*node) == Standing::Out).collect();
+            let mut down = vec![false; self.nodes.len()];
+            let walk = self.spread(&out, u8::MAX, &|node| self.stands(node) == Standing::Serves, None);
+            walk.reached.iter().for_each(|reached| down[reached.node as usize] = true);
+            down
+        })
+    }
+
+    /// What is hit, going no further than to what is `within` a walk; `up` tells what counts in groups.
+    fn spread(&self, starts: &[u32], depth: u8, up: &dyn Fn(u32) -> bool, within: Option<&Walk>) -> Walk {
+        let counts = |edge: &&Edge| {
+            self.stands(edge.to) != Standing::Gone && within.is_none_or(|walk| walk.of(edge.to).is_some())
+        };
         let mut walk = Walk::begin(self, starts);
-        let mut groups = Groups { graph: self, ask: up, up: HashMap::default(), left: HashMap::default() };
+        let mut groups = Groups::new(self, up);
         let mut counted: HashSet<(u32, u32), RandomState> = HashSet::default();
         let mut touched: Vec<(u32, u32, Edge)> = Vec::new();
         let mut from = 0;
@@ -162,26 +157,21 @@ impl Graph {
             if from == until {
                 break;
             }
-            let edges = walk.reached[from..until].iter().flat_map(|r| self.dependants.of(r.node));
-            groups.look(edges.filter(|edge| is_within(edge.to)))?;
             touched.clear();
             for place in from..until {
                 let failed = walk.reached[place].node;
-                for edge in self.dependants.of(failed).iter().filter(|edge| is_within(edge.to)) {
+                for edge in self.dependants.of(failed).iter().filter(counts) {
                     if edge.group == ALONE {
                         walk.enter(Reached::by(edge, failed, level, 0));
                     } else if counted.insert((edge.group, failed)) {
-                        if groups.is_up(failed)
-                            && let Some(left) = groups.left.get_mut(&edge.group)
-                        {
-                            *left = left.saturating_sub(1);
-                        }
+                        let left = groups.left(edge.group);
+                        *left = left.saturating_sub(u32::from(up(failed)));
                         touched.push((failed, edge.group, *edge));
                     }
                 }
             }
             for (failed, group, edge) in &touched {
-                let left = groups.left(*group);
+                let left = *groups.left(*group);
                 if left < self.groups[*group as usize].min_up {
                     walk.enter(Reached::by(edge, *failed, level, left));
                 }
@@ -193,19 +183,20 @@ impl Graph {
             .map(|(group, _)| Spared {
                 node: self.groups[*group as usize].of,
                 group: *group,
-                left: groups.left(*group),
+                left: *groups.left(*group),
             })
             .filter(|spared| walk.of(spared.node).is_none())
             .collect();
         spared.sort_unstable_by_key(|spared| (spared.node, spared.group));
         spared.dedup();
         walk.spared = spared;
-        Ok(walk)
+        walk
     }
 
     /// What this rests on: whose failure could hit it.
-    pub(super) fn foundation(&self, start: u32, depth: u8, up: &mut Up<'_>) -> Result<Walk> {
-        let mut groups = Groups { graph: self, ask: up, up: HashMap::default(), left: HashMap::default() };
+    pub(super) fn foundation(&self, start: u32, depth: u8) -> Walk {
+        let up = |node| self.serves_now(node);
+        let mut groups = Groups::new(self, &up);
         let mut walk = Walk::begin(self, &[start]);
         let mut from = 0;
         for level in 1..=depth {
@@ -213,13 +204,15 @@ impl Graph {
             if from == until {
                 break;
             }
-            groups.look(walk.reached[from..until].iter().flat_map(|r| self.supports.of(r.node)))?;
             // Of two ways that are as long, the one without redundancy is told.
             for critical in [true, false] {
                 for place in from..until {
                     let above = walk.reached[place];
                     for edge in self.supports.of(above.node) {
-                        let left = if edge.group == ALONE { 0 } else { groups.left(edge.group) };
+                        if self.stands(edge.to) == Standing::Gone {
+                            continue;
+                        }
+                        let left = if edge.group == ALONE { 0 } else { *groups.left(edge.group) };
                         if (above.critical && groups.is_needed(edge)) == critical {
                             walk.enter(Reached { critical, ..Reached::by(edge, above.node, level, left) });
                         }
@@ -228,24 +221,15 @@ impl Graph {
             }
             from = until;
         }
-        Ok(walk)
+        walk
     }
 
     /// Which of these, of what `start` rests on, would hit it if they alone failed, by whatever ways.
-    pub(super) fn critical(&self, start: u32, of: &[u32], up: &mut Up<'_>) -> Result<Vec<bool>> {
-        let mut known: HashMap<u32, bool, RandomState> = HashMap::default();
-        let mut once = |nodes: &[u32]| -> Result<Vec<bool>> {
-            let unknown: Vec<u32> = nodes.iter().copied().filter(|node| !known.contains_key(node)).collect();
-            if !unknown.is_empty() {
-                let told = up(&unknown)?;
-                known.extend(unknown.into_iter().zip(told));
-            }
-            Ok(nodes.iter().map(|node| known.get(node).copied().unwrap_or(false)).collect())
-        };
+    pub(super) fn critical(&self, start: u32, of: &[u32]) -> Vec<bool> {
         let deepest = u8::try_from(DEEPEST).unwrap_or(u8::MAX);
         // What does not stand between the two need not be gone through, however much there is.
-        let between = self.foundation(start, deepest, &mut once)?;
-        let hits = |node: &u32| Ok(self.spread(&[*node], deepest, &mut once, Some(&between))?.of(start).is_some());
-        of.iter().map(hits).collect()
+        let between = self.foundation(start, deepest);
+        let up = |node| self.serves_now(node);
+        of.iter().map(|node| self.spread(&[*node], deepest, &up, Some(&between)).of(start).is_some()).collect()
     }
 }

@@ -102,6 +102,40 @@ async fn classes_are_changed_but_never_take_away() {
 }
 
 #[actix_web::test]
+async fn what_is_out_or_gone_counts_as_such_at_once() {
+    let server = Server::start().await;
+    let shop = service(&server, "Shop").await;
+    let web = item(&server, "application", "web", json!({})).await;
+    group(&server, (ITEMS, &web), "database", 1).await;
+    relate(&server, (SERVICES, &shop), "depends_on", &web, None).await;
+    let mut hosts = Vec::new();
+    for n in 1..=2 {
+        let database = item(&server, "database", &format!("db-{n}"), json!({})).await;
+        let host = item(&server, "server", &format!("host-{n}"), json!({})).await;
+        relate(&server, (ITEMS, &web), "uses", &database, Some("database")).await;
+        relate(&server, (ITEMS, &database), "runs_on", &host, None).await;
+        hosts.push((host, database));
+    }
+    let step = async |id: &str, step: &str| {
+        server.post(&format!("{ITEMS}/{id}/{step}"), json!({})).by(Admin).expect(200).await;
+    };
+    let [(one, database), (two, _)] = hosts.as_slice() else { panic!("two") };
+    assert_eq!(impact(&server, (ITEMS, two), "").await, ["db-2"]);
+    // The database of the host that is out is up by itself, but does not stand in for the other.
+    step(one, "maintain").await;
+    assert_eq!(impact(&server, (ITEMS, two), "").await, ["db-2", "web", "Shop"]);
+    let groups = server.get(&format!("{ITEMS}/{web}/redundancy-groups")).by(Alex).expect(200).await.json();
+    assert_eq!((&groups[0]["up"], groups[0]["members"].as_array().unwrap().len()), (&json!(1), 2));
+    step(one, "go_live").await;
+    assert_eq!(impact(&server, (ITEMS, two), "").await, ["db-2"]);
+    // Nothing is hit through what is retired.
+    assert_eq!(impact(&server, (ITEMS, one), "").await, ["db-1"]);
+    step(database, "retire").await;
+    assert_eq!(impact(&server, (ITEMS, one), "").await, Vec::<String>::new());
+    assert_eq!(impact(&server, (SERVICES, &shop), "direction=down").await, ["web", "db-2", "host-2"]);
+}
+
+#[actix_web::test]
 async fn impact_tells_the_way_the_reason_and_what_is_left() {
     let server = Server::start().await;
     let shop = service(&server, "Shop").await;
