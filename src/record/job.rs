@@ -10,8 +10,13 @@ use diesel::prelude::*;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{kernel::Kernel, pending::Pending};
+use super::{
+    cause::{Cause, Policies, Via},
+    kernel::Kernel,
+    pending::Pending,
+};
 use crate::{
+    auth::directory,
     clock::{Clock, Moment},
     db::{AnyConnection, Backend, Database, JsonText, writer::Writer},
     error::{Code, Error, Result},
@@ -112,6 +117,17 @@ impl JobRow {
     /// How far it is.
     pub fn state(&self) -> State {
         State::named(&self.state)
+    }
+
+    /// In whose name it is done: of whoever asked for it, as they are now.
+    ///
+    /// # Errors
+    /// They are gone.
+    pub fn cause(&self, connection: &mut AnyConnection, via: Via, at: Moment) -> Result<Cause> {
+        let caller = directory::load_caller(connection, self.created_by)?;
+        let caller = caller.ok_or_else(|| Error::new(Code::Conflict, "Whoever asked for it is gone."))?;
+        let (request_id, reason) = (self.id.to_string(), String::new());
+        Ok(Cause { caller: caller.into(), via, request_id, reason, at, policies: Policies::Decide, depth: 0 })
     }
 
     /// Queues a job.

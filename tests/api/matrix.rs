@@ -115,6 +115,7 @@ async fn configuration(
         let collection = collection.split('?').next().unwrap_or_default();
         others.push(((collection, "{id}"), made.field("id")));
     }
+    server.assembly.jobs().work_off().await.unwrap();
     others.push((("certification-campaigns", "{record_id}"), needed));
     others
 }

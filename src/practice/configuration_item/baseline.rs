@@ -1,12 +1,23 @@
 //! Baselines: what configuration items were at a moment, and what is different from then.
+//!
+//! A baseline is taken by a job of the same id, all of it as of one moment: a job that is taken up again begins again.
+//!
+//! - [`snapshot`]: what is kept of each; [`difference`]: what differs between two moments.
 
-use std::collections::{BTreeMap, BTreeSet};
+pub mod difference;
+pub mod snapshot;
+
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use diesel::prelude::*;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
-use utoipa::ToSchema;
 
+use self::{
+    difference::{Difference, differences},
+    snapshot::{Snapshot, Snapshots, snapshots},
+};
 use super::ConfigurationItemPractice;
 use crate::{
     clock::Moment,
@@ -15,38 +26,25 @@ use crate::{
     id::{RecordId, RowId, UserId},
     insert_rows,
     record::{
-        class::PLACE,
-        graph::types::RelationTypeRow,
+        cause::{Cause, Via},
         header::Header,
+        job::{self, Bench, JobRow},
         kernel::Kernel,
         kind::Kind,
         list::{Asked, List, in_body},
         practice::Practice,
-        store::Desk,
+        store::{Desk, Reading},
     },
-    schema::{configuration_baseline, configuration_baseline_item, redundancy_group, relation},
+    schema::{configuration_baseline, configuration_baseline_item},
 };
 
 const KIND: &Kind = &ConfigurationItemPractice::KIND;
 /// Configuration items of a baseline at most.
-pub const MOST: usize = 10_000;
+pub const MOST: usize = 100_000;
+/// The kind of the jobs that take them.
+pub const KIND_OF_JOB: &str = "configuration_baseline";
 /// So many are read in one go.
 const AT_ONCE: i64 = 500;
-/// What is not compared: it says nothing of the thing itself.
-const QUIET: &[&str] = &[
-    "id",
-    "kind",
-    "number",
-    "version",
-    "opened_at",
-    "updated_at",
-    "opened_by_id",
-    "closed_at",
-    "resolved_at",
-    "phase",
-    PLACE,
-];
-
 /// A baseline.
 #[derive(Clone, Debug, Queryable, Insertable)]
 #[diesel(table_name = configuration_baseline)]
@@ -59,6 +57,7 @@ pub struct BaselineRow {
     pub items: i32,
     pub created_by_id: UserId,
     pub created_at: Moment,
+    pub taken_at: Option<Moment>,
 }
 
 /// What one configuration item was.
@@ -70,118 +69,92 @@ struct ItemRow {
     content: JsonText,
 }
 
-/// What a configuration item was: its fields with its attributes as `attributes.name`, and the relations that it had.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Snapshot {
-    /// Its number.
-    pub number: String,
-    /// Its title.
-    pub title: String,
-    /// Its fields.
-    pub fields: BTreeMap<String, Value>,
-    /// The relations that it had with others: type, other record, group.
-    pub relations: BTreeSet<Related>,
-    /// Those that others had with it, by the name of this end; nothing where the baseline was taken before they were kept.
-    #[serde(default)]
-    pub related_by: Option<BTreeSet<Related>>,
-}
-
-/// A relation as a snapshot keeps it: type, other record, group.
-type Related = (String, RecordId, Option<String>);
-
-/// Configuration items as of a moment.
-pub type Snapshots = BTreeMap<RecordId, Snapshot>;
-
-/// How something differs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = ConfigurationDifferenceKind)]
-pub enum How {
-    /// It is there only afterwards.
-    Added,
-    /// It was there only before.
-    Removed,
-    /// It was another.
-    Changed,
-}
-
-/// What differs of a configuration item.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[schema(as = ConfigurationDifference)]
-pub struct Difference {
-    /// The configuration item.
-    pub record_id: RecordId,
-    /// Its number.
-    pub number: String,
-    /// Its title.
-    pub title: String,
-    /// How it differs.
-    pub how: How,
-    /// Fields that differ; attributes as `attributes.name`.
-    pub changes: Vec<ChangedField>,
-    /// Relations that were there only before.
-    pub relations_removed: Vec<BaselineRelation>,
-    /// Relations that are there only afterwards.
-    pub relations_added: Vec<BaselineRelation>,
-}
-
-/// A field that differs.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[schema(as = ConfigurationChangedField)]
-pub struct ChangedField {
-    /// The field.
-    pub field: String,
-    /// What it held before.
-    pub from: Value,
-    /// What it holds afterwards.
-    pub to: Value,
-}
-
-/// A relation that a configuration item had.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[schema(as = ConfigurationBaselineRelation)]
-pub struct BaselineRelation {
-    /// Its type, as this end names it.
-    pub relation: String,
-    /// The other record.
-    pub record_id: RecordId,
-    /// The redundancy group that it was in.
-    pub group: Option<String>,
-}
-
-/// Takes a baseline of what a filter finds.
-pub fn take(desk: &mut Desk<'_, '_>, name: &str, description: &str, filter: &str) -> Result<BaselineRow> {
+/// Lets a job take a baseline of what a filter finds.
+pub fn order(desk: &mut Desk<'_, '_>, name: &str, description: &str, filter: &str) -> Result<BaselineRow> {
     let (kernel, cause) = (desk.kernel, desk.cause);
     let connection = desk.unit.connection()?;
-    let headers = found(kernel, connection, desk.cause, filter)?;
-    let snapshots = snapshots(kernel, connection, headers)?;
+    list(kernel, connection, cause, filter)?;
+    let job = JobRow::queue(connection, KIND_OF_JOB, name.to_owned(), JsonText::of(&())?, cause.caller.user, cause.at)?;
     let row = BaselineRow {
-        id: RowId::new(),
+        id: job.id,
         name: name.to_owned(),
         description: description.to_owned(),
         filter: filter.to_owned(),
-        items: i32::try_from(snapshots.len()).unwrap_or(i32::MAX),
+        items: 0,
         created_by_id: cause.caller.user,
         created_at: cause.at,
+        taken_at: None,
     };
     diesel::insert_into(configuration_baseline::table).values(&row).execute(connection)?;
-    let items = snapshots.iter().map(|(record_id, snapshot)| {
-        Ok(ItemRow { baseline_id: row.id, record_id: *record_id, content: JsonText::of(snapshot)? })
-    });
-    let items = items.collect::<Result<Vec<_>>>()?;
-    insert_rows!(connection, configuration_baseline_item::table, items)?;
     Ok(row)
 }
 
-fn found(
-    kernel: &Kernel,
-    connection: &mut AnyConnection,
-    cause: &crate::record::cause::Cause,
-    filter: &str,
-) -> Result<Vec<Header>> {
+/// Takes it: reads all of it as of one moment, and keeps it part by part.
+///
+/// # Errors
+/// The store is away, the filter finds too many, or the baseline or who asked for it is gone.
+pub fn take(bench: &Bench, mut job: JobRow, node: RowId, ending: &AtomicBool) -> Result<job::Told> {
+    let id = job.id;
+    bench.writer.run_blocking(move |unit| forget_items(unit.connection()?, id))?;
+    bench.database.read_here(|connection| {
+        let row = BaselineRow::find(connection, id)?;
+        let cause = job.cause(connection, Via::Api, bench.clock.now())?;
+        let list = list(&bench.kernel, connection, &cause, &row.filter)?;
+        (job.total, job.done) = (list.count(connection)?, 0);
+        if job.total > i64::try_from(MOST).unwrap_or(i64::MAX) {
+            return Err(too_many());
+        }
+        let mut last = None;
+        loop {
+            let headers = list.following(connection, last.as_ref(), AT_ONCE)?;
+            last = headers.last().cloned().or(last);
+            let items = snapshots(&bench.kernel, connection, headers)?.into_iter().map(|(record_id, snapshot)| {
+                Ok(ItemRow { baseline_id: id, record_id, content: JsonText::of(&snapshot)? })
+            });
+            let items = items.collect::<Result<Vec<_>>>()?;
+            let is_whole = items.is_empty();
+            job.done += i64::try_from(items.len()).unwrap_or(i64::MAX);
+            let (kept, taken_at, now) = (job.clone(), cause.at, bench.clock.now());
+            let told = bench.writer.run_blocking(move |unit| {
+                let connection = unit.connection()?;
+                let told = kept.beat(connection, node, now)?;
+                if told == job::Told::GoOn && is_whole {
+                    let count = configuration_baseline::items.eq(i32::try_from(kept.done).unwrap_or(i32::MAX));
+                    let taken = (count, configuration_baseline::taken_at.eq(taken_at));
+                    diesel::update(configuration_baseline::table.find(id)).set(taken).execute(connection)?;
+                } else if told == job::Told::GoOn {
+                    insert_rows!(connection, configuration_baseline_item::table, items.clone())?;
+                }
+                Ok(told)
+            })?;
+            if told != job::Told::GoOn || is_whole {
+                return Ok(told);
+            }
+            if ending.load(Ordering::Relaxed) {
+                return Ok(job::Told::Lost);
+            }
+        }
+    })
+}
+
+fn too_many() -> Error {
+    let detail = format!("The filter finds more than {MOST} configuration items; narrow it.");
+    Error::invalid("/filter", "too_many", detail)
+}
+
+fn forget_items(connection: &mut AnyConnection, id: RowId) -> Result<()> {
+    let items = configuration_baseline_item::table.filter(configuration_baseline_item::baseline_id.eq(id));
+    diesel::delete(items).execute(connection)?;
+    Ok(())
+}
+
+fn list<'a>(kernel: &'a Kernel, connection: &mut AnyConnection, cause: &'a Cause, filter: &str) -> Result<List<'a>> {
     let asked = Asked { filter: Some(filter.to_owned()).filter(|f| !f.trim().is_empty()), ..Asked::default() };
-    let list =
-        List::new(kernel, connection, &cause.caller, Some(KIND), &asked, cause.at).map_err(in_body("/filter"))?;
+    List::new(kernel, connection, &cause.caller, Some(KIND), &asked, cause.at).map_err(in_body("/filter"))
+}
+
+fn found(kernel: &Kernel, connection: &mut AnyConnection, cause: &Cause, filter: &str) -> Result<Vec<Header>> {
+    let list = list(kernel, connection, cause, filter)?;
     let mut headers: Vec<Header> = Vec::new();
     loop {
         let more = list.following(connection, headers.last(), AT_ONCE)?;
@@ -190,77 +163,7 @@ fn found(
         }
         headers.extend(more);
         if headers.len() > MOST {
-            let detail = format!("The filter finds more than {MOST} configuration items; narrow it.");
-            return Err(Error::invalid("/filter", "too_many", detail));
-        }
-    }
-}
-
-/// What these are now.
-fn snapshots(kernel: &Kernel, connection: &mut AnyConnection, headers: Vec<Header>) -> Result<Snapshots> {
-    let mut snapshots = Snapshots::new();
-    for part in headers.chunks(usize::try_from(AT_ONCE).unwrap_or(1)) {
-        let ids: Vec<RecordId> = part.iter().map(|header| header.id).collect();
-        let records = kernel.practice(KIND.name)?.render(connection, part.to_vec())?;
-        for (id, record) in ids.iter().zip(records) {
-            snapshots.insert(*id, Snapshot::of(record));
-        }
-        relate(connection, &ids, &mut snapshots)?;
-    }
-    Ok(snapshots)
-}
-
-/// Adds the relations of these records, as each end has them.
-fn relate(connection: &mut AnyConnection, ids: &[RecordId], snapshots: &mut Snapshots) -> Result<()> {
-    let inverse: BTreeMap<String, String> =
-        RelationTypeRow::all(connection)?.into_iter().map(|row| (row.name, row.inverse)).collect();
-    for (column, is_inverse) in [("relation.from_id", false), ("relation.to_id", true)] {
-        let mine = among(connection.engine(), column, ids.iter().map(RecordId::as_str));
-        let relations: Vec<(RecordId, String, RecordId, Option<RowId>)> = relation::table
-            .filter(mine)
-            .select((relation::from_id, relation::relation_type, relation::to_id, relation::group_id))
-            .load(connection)?;
-        let names = group_names(connection, relations.iter().filter_map(|(.., group)| *group).collect())?;
-        for (from, of, to, group) in relations {
-            let group = group.and_then(|id| names.get(&id).cloned());
-            let (this, other) = if is_inverse { (to, from) } else { (from, to) };
-            let Some(snapshot) = snapshots.get_mut(&this) else { continue };
-            if is_inverse {
-                let name = inverse.get(&of).cloned().unwrap_or(of);
-                snapshot.related_by.get_or_insert_default().insert((name, other, group));
-            } else {
-                snapshot.relations.insert((of, other, group));
-            }
-        }
-    }
-    Ok(())
-}
-
-fn group_names(connection: &mut AnyConnection, groups: Vec<RowId>) -> Result<BTreeMap<RowId, String>> {
-    let named = redundancy_group::table.filter(redundancy_group::id.eq_any(groups));
-    let names: Vec<(RowId, String)> = named.select((redundancy_group::id, redundancy_group::name)).load(connection)?;
-    Ok(names.into_iter().collect())
-}
-
-impl Snapshot {
-    /// The relations that can be compared with those of another one: of both ends, where both keep them.
-    fn compared<'a>(&'a self, other: &Self) -> BTreeSet<&'a Related> {
-        let both = self.related_by.as_ref().filter(|_| other.related_by.is_some());
-        self.relations.iter().chain(both.into_iter().flatten()).collect()
-    }
-
-    fn of(record: Map<String, Value>) -> Self {
-        let text = |name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let (number, title) = (text("number"), text("title"));
-        let attributes = record.get(PLACE).and_then(Value::as_object).cloned().unwrap_or_default();
-        let fields = record.into_iter().filter(|(name, _)| !QUIET.contains(&name.as_str()));
-        let attributes = attributes.into_iter().map(|(name, value)| (format!("{PLACE}.{name}"), value));
-        Snapshot {
-            number,
-            title,
-            fields: fields.chain(attributes).collect(),
-            relations: BTreeSet::new(),
-            related_by: Some(BTreeSet::new()),
+            return Err(too_many());
         }
     }
 }
@@ -281,125 +184,86 @@ impl BaselineRow {
         Ok(rows.order(configuration_baseline::id.desc()).limit(limit).load(connection)?)
     }
 
-    /// What was there.
-    pub fn snapshots(&self, connection: &mut AnyConnection) -> Result<Snapshots> {
+    /// What was there of these records.
+    fn snapshots(&self, connection: &mut AnyConnection, ids: &[RecordId]) -> Result<Snapshots> {
         let mine = configuration_baseline_item::table.filter(configuration_baseline_item::baseline_id.eq(self.id));
-        let rows: Vec<ItemRow> = mine.load(connection)?;
+        let these =
+            among(connection.engine(), "configuration_baseline_item.record_id", ids.iter().map(RecordId::as_str));
+        let rows: Vec<ItemRow> = mine.filter(these).load(connection)?;
         rows.into_iter().map(|row| Ok((row.record_id, row.content.read()?))).collect()
     }
 
-    /// What is there now: what the filter finds, and what was in the baseline.
-    pub fn now(
+    /// What is in it after a record, in the order of their ids.
+    pub fn items(
         &self,
-        kernel: &Kernel,
         connection: &mut AnyConnection,
-        cause: &crate::record::cause::Cause,
-        before: &Snapshots,
-    ) -> Result<Snapshots> {
-        let mut headers = found(kernel, connection, cause, &self.filter)?;
-        let there: BTreeSet<RecordId> = headers.iter().map(|header| header.id).collect();
-        let others: Vec<RecordId> = before.keys().filter(|id| !there.contains(id)).copied().collect();
-        headers.extend(Header::find_all(connection, &others)?);
-        snapshots(kernel, connection, headers)
+        after: Option<RecordId>,
+        limit: i64,
+    ) -> Result<Vec<(RecordId, Snapshot)>> {
+        use configuration_baseline_item as item;
+        let mut rows = item::table.filter(item::baseline_id.eq(self.id)).into_boxed::<crate::db::Backend>();
+        if let Some(after) = after {
+            rows = rows.filter(item::record_id.gt(after));
+        }
+        let rows: Vec<ItemRow> = rows.order(item::record_id).limit(limit).load(connection)?;
+        rows.into_iter().map(|row| Ok((row.record_id, row.content.read()?))).collect()
+    }
+
+    fn ids(&self, connection: &mut AnyConnection) -> Result<BTreeSet<RecordId>> {
+        if self.taken_at.is_none() {
+            return Err(Error::new(Code::Conflict, format!("The baseline `{}` is not taken yet.", self.name)));
+        }
+        let mine = configuration_baseline_item::table.filter(configuration_baseline_item::baseline_id.eq(self.id));
+        let ids: Vec<RecordId> = mine.select(configuration_baseline_item::record_id).load(connection)?;
+        Ok(ids.into_iter().collect())
+    }
+
+    /// What differs from it, in another one or now, of the records after one: at most `limit`.
+    pub fn compared(
+        &self,
+        reading: &mut Reading<'_>,
+        other: Option<&Self>,
+        after: Option<RecordId>,
+        limit: usize,
+    ) -> Result<Vec<Difference>> {
+        let (kernel, cause) = (reading.kernel, reading.cause);
+        let connection = &mut *reading.connection;
+        let before = self.ids(connection)?;
+        let now: BTreeSet<RecordId> = match other {
+            Some(other) => other.ids(connection)?,
+            // What was in the baseline is told of though the filter finds it no more.
+            None => {
+                let found = found(kernel, connection, cause, &self.filter)?.into_iter().map(|header| header.id);
+                found.chain(before.iter().copied()).collect()
+            }
+        };
+        let rest = before.union(&now).copied().filter(|id| after.is_none_or(|after| *id > after));
+        let rest: Vec<RecordId> = rest.collect();
+        let mut differing = Vec::new();
+        for ids in rest.chunks(usize::try_from(AT_ONCE).unwrap_or(1)) {
+            let old = self.snapshots(connection, ids)?;
+            let new = match other {
+                Some(other) => other.snapshots(connection, ids)?,
+                None => {
+                    let headers = Header::find_all(connection, ids)?;
+                    snapshots(kernel, connection, headers)?
+                }
+            };
+            differing.extend(differences(&old, &new));
+            if differing.len() >= limit {
+                break;
+            }
+        }
+        differing.truncate(limit);
+        Ok(differing)
     }
 
     /// Forgets it.
     pub fn delete(&self, connection: &mut AnyConnection) -> Result<()> {
-        let items = configuration_baseline_item::table.filter(configuration_baseline_item::baseline_id.eq(self.id));
-        diesel::delete(items).execute(connection)?;
+        forget_items(connection, self.id)?;
         match diesel::delete(configuration_baseline::table.find(self.id)).execute(connection)? {
             0 => Err(Error::new(Code::NotFound, "There is no such baseline.")),
             _ => Ok(()),
-        }
-    }
-}
-
-/// What differs between two moments, by record.
-pub fn differences(before: &Snapshots, after: &Snapshots) -> Vec<Difference> {
-    let ids: BTreeSet<&RecordId> = before.keys().chain(after.keys()).collect();
-    let blank = Snapshot { related_by: Some(BTreeSet::new()), ..Snapshot::default() };
-    let compared = ids.into_iter().filter_map(|id| {
-        let (old, new) = (before.get(id), after.get(id));
-        let how = match (old, new) {
-            (Some(old), Some(new)) if old.fields == new.fields && old.compared(new) == new.compared(old) => {
-                return None;
-            }
-            (Some(_), Some(_)) => How::Changed,
-            (Some(_), None) => How::Removed,
-            (None, _) => How::Added,
-        };
-        let (old, new) = (old.unwrap_or(&blank), new.unwrap_or(&blank));
-        let shown = if how == How::Removed { old } else { new };
-        let relations = |some: &Snapshot, others: &Snapshot| {
-            let there = others.compared(some);
-            let only = some.compared(others).into_iter().filter(|related| !there.contains(related)).cloned();
-            only.map(|(relation, record_id, group)| BaselineRelation { relation, record_id, group }).collect()
-        };
-        Some(Difference {
-            record_id: *id,
-            number: shown.number.clone(),
-            title: shown.title.clone(),
-            how,
-            changes: if how == How::Changed { changed(old, new) } else { Vec::new() },
-            relations_removed: relations(old, new),
-            relations_added: relations(new, old),
-        })
-    });
-    compared.collect()
-}
-
-fn changed(old: &Snapshot, new: &Snapshot) -> Vec<ChangedField> {
-    let names: BTreeSet<&String> = old.fields.keys().chain(new.fields.keys()).collect();
-    let held = |snapshot: &Snapshot, name: &String| snapshot.fields.get(name).cloned().unwrap_or_default();
-    let both = names.into_iter().map(|name| (name, held(old, name), held(new, name)));
-    both.filter(|(_, from, to)| from != to)
-        .map(|(name, from, to)| ChangedField { field: name.clone(), from, to })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    use super::*;
-
-    fn snapshot(fields: &[(&str, i64)], relations: &[RecordId]) -> Snapshot {
-        Snapshot {
-            fields: fields.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect(),
-            relations: relations.iter().map(|id| ("runs_on".to_owned(), *id, None)).collect(),
-            ..Snapshot::default()
-        }
-    }
-
-    #[test]
-    fn what_came_went_and_changed_is_told() {
-        let [a, b, c] = [(); 3].map(|()| RecordId::new());
-        let before = Snapshots::from([(a, snapshot(&[("x", 1), ("y", 1)], &[b])), (b, snapshot(&[], &[]))]);
-        let after = Snapshots::from([(a, snapshot(&[("x", 2), ("z", 1)], &[c])), (c, snapshot(&[], &[]))]);
-        let found = differences(&before, &after);
-        let hows: BTreeMap<RecordId, How> = found.iter().map(|d| (d.record_id, d.how)).collect();
-        assert_eq!(hows, BTreeMap::from([(a, How::Changed), (b, How::Removed), (c, How::Added)]));
-        let of_a = found.iter().find(|d| d.record_id == a).unwrap();
-        assert_eq!(of_a.changes.iter().map(|c| c.field.as_str()).collect::<Vec<_>>(), ["x", "y", "z"]);
-        assert_eq!((of_a.relations_removed[0].record_id, of_a.relations_added[0].record_id), (b, c));
-    }
-
-    proptest! {
-        #[test]
-        fn there_and_back_are_mirrors(left in prop::collection::btree_map(0..6_usize, 0..3_i64, 0..6), right in prop::collection::btree_map(0..6_usize, 0..3_i64, 0..6)) {
-            let ids: Vec<RecordId> = (0..6).map(|_| RecordId::new()).collect();
-            let of = |numbers: &BTreeMap<usize, i64>| -> Snapshots {
-                numbers.iter().map(|(n, value)| (ids[*n], snapshot(&[("x", *value)], &[]))).collect()
-            };
-            let (there, back) = (differences(&of(&left), &of(&right)), differences(&of(&right), &of(&left)));
-            prop_assert_eq!(there.len(), back.len());
-            for (one, other) in there.iter().zip(&back) {
-                let mirrored = match one.how { How::Added => How::Removed, How::Removed => How::Added, How::Changed => How::Changed };
-                prop_assert_eq!(mirrored, other.how);
-                prop_assert_eq!(one.changes.iter().map(|c| (&c.from, &c.to)).collect::<Vec<_>>(), other.changes.iter().map(|c| (&c.to, &c.from)).collect::<Vec<_>>());
-            }
-            prop_assert!(differences(&of(&left), &of(&left)).is_empty());
         }
     }
 }

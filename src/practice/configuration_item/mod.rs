@@ -116,7 +116,8 @@ impl Practice for ConfigurationItemPractice {
             holds: Holds::Line(60),
         },
     ];
-    const JOBS: &'static [(&'static str, job::Do)] = &[(import::KIND, import::run::run)];
+    const JOBS: &'static [(&'static str, job::Do)] =
+        &[(import::KIND, import::run::run), (baseline::KIND_OF_JOB, baseline::take)];
     const KIND: Kind = Kind {
         name: "configuration_item",
         plural: "configuration_items",

@@ -1,9 +1,10 @@
 //! Keeping what is known right: baselines, health and its rules, certification.
 
 use actix_web::http::Method;
+use pointsman::record::job::Told;
 use serde_json::{Value, json};
 
-use super::{ITEMS, SERVICES, item, relate, service};
+use super::{ITEMS, SERVICES, group, item, relate, resume::cut_off, service};
 use crate::support::{Person::*, Server, people};
 
 const BASELINES: &str = "/api/v1/configuration-baselines";
@@ -18,11 +19,26 @@ async fn a_baseline_is_compared_with_now_and_with_another() {
     );
     let host = item(&server, "server", "host", json!({})).await;
     let relation = relate(&server, (ITEMS, &web), "runs_on", &old, None).await;
-    let take = |name: &str| server.post(BASELINES, json!({"name": name, "filter": "phase = open"})).by(Admin);
-    let before = take("Before").expect(201).await;
-    assert_eq!(before.field("items"), "3");
-    take("Before").expect(409).await;
+    group(&server, (ITEMS, &host), "disks", 2).await;
+    let order = |name: &str| server.post(BASELINES, json!({"name": name, "filter": "phase = open"})).by(Admin);
+    let take = async |name: &str| {
+        let path = format!("{BASELINES}/{}", order(name).expect(202).await.field("id"));
+        server.get(&format!("{path}/differences")).by(Admin).expect(409).await;
+        server.assembly.jobs().work_off().await.unwrap();
+        server.get(&path).by(Admin).expect(200).await
+    };
+    let before = take("Before").await;
+    assert_eq!((before.field("items").as_str(), before.field("taken_at").is_empty()), ("3", false));
+    order("Before").expect(409).await;
+    let wrong = json!({"name": "Wrong", "filter": "no_such = 1"});
+    let refused = server.post(BASELINES, wrong).by(Admin).expect(422).await.json();
+    assert_eq!(refused["errors"][0]["pointer"], "/filter");
     let path = format!("{BASELINES}/{}", before.field("id"));
+    let kept = server.get(&format!("{path}/items?limit=2")).by(Admin).expect(200).await.json();
+    let kept_web = kept["items"].as_array().unwrap().iter().find(|item| item["title"] == "web").unwrap();
+    assert_eq!((kept["items"].as_array().unwrap().len(), kept["next_cursor"].is_string()), (2, true));
+    assert_eq!(kept_web["fields"]["attributes.memory_mib"], 1024);
+    assert_eq!(kept_web["relations"], json!([{"relation": "runs_on", "record_id": old, "group": null}]));
     let differences = |query: String| server.get(&format!("{path}/differences{query}")).by(Admin);
     assert_eq!(differences(String::new()).expect(200).await.json()["items"], json!([]));
 
@@ -34,7 +50,8 @@ async fn a_baseline_is_compared_with_now_and_with_another() {
     relate(&server, (ITEMS, &web), "runs_on", &host, None).await;
     server.post(&format!("{ITEMS}/{old}/retire"), json!({})).by(Admin).expect(200).await;
     item(&server, "server", "new", json!({})).await;
-    let after = take("After").expect(201).await;
+    group(&server, (ITEMS, &host), "disks", 1).await;
+    let after = take("After").await;
     for query in [String::new(), format!("?against={}", after.field("id"))] {
         let found = differences(query.clone()).expect(200).await.json();
         let found = found["items"].as_array().unwrap();
@@ -45,6 +62,7 @@ async fn a_baseline_is_compared_with_now_and_with_another() {
         // The other end of a relation is told of it, too.
         let theirs = json!([{"relation": "runs", "record_id": web, "group": null}]);
         assert_eq!((&of("host")["how"], &of("host")["relations_added"]), (&json!("changed"), &theirs));
+        assert_eq!(of("host")["changes"], json!([{"field": "redundancy_groups.disks", "from": 2, "to": 1}]));
         assert_eq!(of("old")["relations_removed"], theirs);
         assert_eq!(of("new")["how"], "added");
         // What is there still but fits the filter no more has changed; in the other baseline it is not.
@@ -58,6 +76,24 @@ async fn a_baseline_is_compared_with_now_and_with_another() {
     server.ask(Method::DELETE, &path).by(Alex).expect(403).await;
     server.ask(Method::DELETE, &path).by(Admin).expect(204).await;
     server.get(&path).by(Admin).expect(404).await;
+}
+
+#[actix_web::test]
+async fn a_baseline_that_is_taken_up_again_tells_of_one_moment() {
+    let server = Server::start().await;
+    for n in 0..3 {
+        item(&server, "server", &format!("host-{n}"), json!({})).await;
+    }
+    let id = server.post(BASELINES, json!({"name": "Whole"})).by(Admin).expect(202).await.field("id");
+    let told = cut_off(&server, &id, pointsman::practice::configuration_item::baseline::take);
+    assert_eq!(told.last(), Some(&Told::GoOn));
+    assert!(told.len() > 1, "{told:?}");
+    let path = format!("{BASELINES}/{id}");
+    let taken = server.get(&path).by(Admin).expect(200).await;
+    assert_eq!((taken.field("items").as_str(), taken.field("taken_at").is_empty()), ("3", false));
+    let items = server.get(&format!("{path}/items")).by(Admin).expect(200).await.json();
+    assert_eq!(items["items"].as_array().unwrap().len(), 3);
+    assert_eq!(server.get(&format!("{path}/differences")).by(Admin).expect(200).await.json()["items"], json!([]));
 }
 
 #[actix_web::test]
@@ -88,6 +124,8 @@ async fn health_tells_how_many_fail_and_lists_them() {
     server.at("2026-05-03T11:00:00Z");
     let health = server.get("/api/v1/configuration-health").by(Alex).expect(200).await.json();
     assert_eq!((&health["items"], &health["complete_percent"]), (&json!(2), &json!(50.0)));
+    // Both are wrong in one way: `good` is stale, `bare` related to nothing.
+    assert_eq!((&health["correct_percent"], &health["compliant_percent"]), (&json!(0.0), &json!(0.0)));
     let mut failing = Vec::new();
     for checks in ["complete", "correct", "compliant"] {
         for check in health[checks].as_array().unwrap() {

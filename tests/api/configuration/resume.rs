@@ -5,7 +5,8 @@ use std::sync::atomic::AtomicBool;
 use diesel::prelude::*;
 use pointsman::{
     id::RowId,
-    record::job::{Bench, JobRow, Told},
+    practice::configuration_item::import::run::run,
+    record::job::{Bench, Do, JobRow, Told},
     schema::job,
 };
 use serde_json::json;
@@ -14,7 +15,7 @@ use super::{ITEMS, import::IMPORTS, item};
 use crate::support::{Person::*, Server};
 
 /// One node after the other takes the job and is cut off as soon as it can be; gives what came of each.
-fn cut_off(server: &Server, id: &str) -> Vec<Told> {
+pub fn cut_off(server: &Server, id: &str, work: Do) -> Vec<Told> {
     let assembly = &server.assembly;
     let bench = Bench {
         kernel: assembly.kernel.clone(),
@@ -32,7 +33,6 @@ fn cut_off(server: &Server, id: &str) -> Vec<Told> {
                 diesel::update(job::table.find(id)).set(mine).execute(unit.connection()?)?;
                 JobRow::find(unit.connection()?, id)
             });
-            let work = pointsman::practice::configuration_item::import::run::run;
             // At last there is a node that goes on.
             let is_ending = AtomicBool::new(told.len() < 4);
             told.push(work(&bench, taken.unwrap(), node, &is_ending).unwrap());
@@ -52,7 +52,7 @@ async fn an_audit_goes_on_where_it_was_cut_off() {
     let content = json!({"items": [{"key": "x", "class": "printer", "title": "x"}]});
     let path = format!("{IMPORTS}?source=inventory&scope=is_a%20%3D%20server");
     let queued = server.post(&path, content).by(Admin).expect(202).await;
-    let told = cut_off(&server, &queued.field("id"));
+    let told = cut_off(&server, &queued.field("id"), run);
     assert_eq!(told, [Told::Lost, Told::Lost, Told::GoOn]);
     let one = format!("{IMPORTS}/{}", queued.field("id"));
     let rows = server.get(&format!("{one}/rows")).by(Admin).expect(200).await.json();
@@ -74,7 +74,7 @@ async fn relations_that_are_missing_are_the_same_however_often_it_was_cut_off() 
     let less = json!({"items": [super::import::host(json!({})), vm("vm:1"), vm("vm:2")], "relations": [runs("vm:2")]});
     let path = format!("{IMPORTS}?source=inventory&scope=is_a%20%3D%20virtual_machine");
     let queued = server.post(&path, less).by(Admin).expect(202).await;
-    let told = cut_off(&server, &queued.field("id"));
+    let told = cut_off(&server, &queued.field("id"), run);
     assert!(told.len() > 3 && told.last() == Some(&Told::GoOn), "{told:?}");
     let rows = server.get(&format!("{IMPORTS}/{}/rows", queued.field("id"))).by(Admin).expect(200).await.json();
     let missing: Vec<_> = rows["items"].as_array().unwrap().iter().filter(|row| row["outcome"] == "missing").collect();

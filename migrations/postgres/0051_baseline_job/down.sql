@@ -1,0 +1,1 @@
+ALTER TABLE configuration_baseline DROP COLUMN taken_at;
