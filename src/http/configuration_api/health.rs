@@ -46,11 +46,11 @@ fn reading() -> Endpoint {
     let example = json!({
         "items": 120, "complete_percent": 97.5,
         "complete": [check("server", "An attribute is missing that the class requires or recommends.", 3, missing)],
-        "correct": [check("orphan", "It has no relation to anything.", 2, orphans)],
+        "correct_percent": 98.3, "correct": [check("orphan", "It has no relation to anything.", 2, orphans)],
         "duplicates": [{"attribute": "serial_number", "value": "S-17", "records": [
             {"id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e6f", "number": "CI0000007", "title": "esx-3"},
         ]}],
-        "compliant": [],
+        "compliant_percent": null, "compliant": [],
     });
     Endpoint {
         summary: "Tell how healthy configuration items are".into(),

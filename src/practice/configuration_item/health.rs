@@ -19,10 +19,10 @@ use crate::{
         kind::{Kind, Phase},
         list::{Asked, List},
         practice::Practice,
-        query::filter::MAX_TERMS,
+        query::filter::{MAX_TERMS, Quoted},
         store::Reading,
     },
-    schema::{compliance_rule, custom_value, record},
+    schema::{compliance_rule, configuration_item, custom_value, record},
 };
 
 const KIND: &Kind = &ConfigurationItemPractice::KIND;
@@ -33,6 +33,8 @@ const GROUPS: i64 = 100;
 const ALIKE: usize = 20;
 /// Attributes that one filter asks about: it has room for some more comparisons.
 const ATTRIBUTES: usize = MAX_TERMS - 10;
+/// What things of some classes are recognised by beside attributes.
+const TITLE: &str = "title";
 /// So many records are read in one go.
 const AT_ONCE: i64 = 500;
 
@@ -61,10 +63,15 @@ pub struct ConfigurationHealth {
     pub complete_percent: Option<f64>,
     /// Whether each has the attributes that its class requires or recommends: a check for each class.
     pub complete: Vec<HealthCheck>,
+    /// The share that is neither an orphan nor stale, from 0 to 100; null where there are none.
+    pub correct_percent: Option<f64>,
     /// Whether each is related to something, was seen, and is there once.
     pub correct: Vec<HealthCheck>,
     /// What may be there twice: records with the same value where it should be one's own.
     pub duplicates: Vec<DuplicateGroup>,
+    /// The share of what rules ask of items, each rule of each item by itself, that is as they want it, from 0 to 100; null where
+    /// nothing is asked.
+    pub compliant_percent: Option<f64>,
     /// Whether each complies with the rules: a check for each rule.
     pub compliant: Vec<HealthCheck>,
 }
@@ -88,7 +95,7 @@ pub struct HealthCheck {
 /// Records that may be the same thing.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct DuplicateGroup {
-    /// The attribute.
+    /// The attribute, or `title`.
     #[schema(examples("serial_number"))]
     pub attribute: String,
     /// What all of them hold.
@@ -158,18 +165,15 @@ pub fn health(reading: &mut Reading<'_>, stale_days: i32) -> Result<Configuratio
         lacking += failing;
     }
     let seen = format!("{IN_USE} AND seen_at != null");
+    let orphan = "relations = null AND related_by = null";
+    let stale = format!("seen_at != null AND NOT seen_at > now() - {stale_days}d");
     let correct = [
-        (
-            "orphan",
-            "It has no relation to anything.",
-            IN_USE,
-            format!("{IN_USE} AND relations = null AND related_by = null"),
-        ),
+        ("orphan", "It has no relation to anything.", IN_USE, format!("{IN_USE} AND {orphan}")),
         (
             "stale",
             "A source has told of it, but none for longer than `stale_days`.",
             seen.as_str(),
-            format!("{IN_USE} AND seen_at != null AND NOT seen_at > now() - {stale_days}d"),
+            format!("{IN_USE} AND {stale}"),
         ),
         (
             "retired_but_related",
@@ -192,20 +196,25 @@ pub fn health(reading: &mut Reading<'_>, stale_days: i32) -> Result<Configuratio
             Err(wrong) => tracing::warn!(rule = rule.name, %wrong, "a rule can't be asked"),
         }
     }
+    let wrong = count(reading, &format!("{IN_USE} AND ({orphan} OR {stale})"))?;
+    let asked: i64 = compliant.iter().map(|check| check.items).sum();
+    let failing: i64 = compliant.iter().map(|check| check.failing).sum();
     Ok(ConfigurationHealth {
         items,
-        complete_percent: (items > 0).then(|| percent(items - lacking, items)),
+        complete_percent: percent(items - lacking, items),
         complete,
+        correct_percent: percent(items - wrong, items),
         correct: checks,
         duplicates: duplicates(reading, &classes)?,
+        compliant_percent: percent(asked - failing, asked),
         compliant,
     })
 }
 
-/// A share in percent, to one decimal.
-fn percent(part: i64, whole: i64) -> f64 {
-    let thousandths = part.saturating_mul(1_000) / whole.max(1);
-    f64::from(i32::try_from(thousandths).unwrap_or(0)) / 10.0
+/// A share in percent, to one decimal; of nothing, none.
+fn percent(part: i64, whole: i64) -> Option<f64> {
+    let thousandths = part.saturating_mul(1_000).checked_div(whole)?;
+    Some(f64::from(i32::try_from(thousandths).unwrap_or(0)) / 10.0)
 }
 
 /// For each class with attributes that its records should have, the filters of those that lack one: a filter has room for some alone.
@@ -269,15 +278,21 @@ fn check(reading: &mut Reading<'_>, name: &str, description: &str, about: &str, 
     Ok(HealthCheck { check: name.to_owned(), description: description.to_owned(), items, failing, filter })
 }
 
-/// Records that hold the same value of an attribute by which things are recognised.
+/// Records that hold the same value where they are recognised by that alone: an attribute, or, among those of a class that has no better
+/// way, the title.
 fn duplicates(reading: &mut Reading<'_>, classes: &Classes) -> Result<Vec<DuplicateGroup>> {
-    let ways = classes.names().filter_map(|name| classes.get(name)).flat_map(|class| &class.identification);
-    let single = ways.filter_map(|way| if let [one] = way.as_slice() { Some(one) } else { None });
-    let mut names: Vec<String> = single.filter(|name| *name != "title" && *name != "number").cloned().collect();
-    names.sort_unstable();
-    names.dedup();
+    let mut by_title: Vec<&str> = Vec::new();
+    let mut attributes: BTreeSet<&str> = BTreeSet::new();
+    for class in classes.names().filter_map(|name| classes.get(name)) {
+        let alone =
+            class.identification.iter().filter_map(|way| if let [one] = way.as_slice() { Some(one) } else { None });
+        attributes.extend(alone.map(String::as_str).filter(|name| *name != TITLE));
+        if class.identification.first().is_some_and(|way| way == &[TITLE]) {
+            by_title.push(&class.name);
+        }
+    }
     let mut groups = Vec::new();
-    for attribute in names {
+    for attribute in attributes {
         let stored = format!("{PLACE}.{attribute}");
         let used = record::table.on(record::id.eq(custom_value::record_id));
         let twice: Vec<Option<String>> = custom_value::table
@@ -293,18 +308,38 @@ fn duplicates(reading: &mut Reading<'_>, classes: &Classes) -> Result<Vec<Duplic
             .limit(GROUPS)
             .load(reading.connection)?;
         for value in twice.into_iter().flatten().filter(|value| !value.trim().is_empty()) {
-            let quoted = value.replace('\\', "\\\\").replace('"', "\\\"");
-            let Ok(list) = list(reading, &format!("{IN_USE} AND {stored} = \"{quoted}\"")) else { continue };
-            let alike = list.following(reading.connection, None, i64::try_from(ALIKE).unwrap_or(0))?;
-            if alike.len() > 1 {
-                let record =
-                    |header: Header| DuplicateRecord { id: header.id, number: header.number, title: header.title };
-                let records = alike.into_iter().map(record).collect();
-                groups.push(DuplicateGroup { attribute: attribute.clone(), value, records });
-            }
+            let alike = format!("{IN_USE} AND {stored} = {}", Quoted(&value));
+            groups.extend(duplicate(reading, attribute, value, &alike)?);
+        }
+    }
+    for class in by_title {
+        let used = configuration_item::table.on(configuration_item::record_id.eq(record::id));
+        let twice: Vec<String> = record::table
+            .inner_join(used)
+            .filter(record::kind.eq(KIND.name))
+            .filter(record::phase.ne(Phase::Closed.as_str()))
+            .filter(configuration_item::class.eq(class))
+            .group_by(record::title)
+            .having(count_star().gt(1))
+            .select(record::title)
+            .order(record::title)
+            .limit(GROUPS)
+            .load(reading.connection)?;
+        for title in twice {
+            let alike = format!("{IN_USE} AND class = {class} AND title = {}", Quoted(&title));
+            groups.extend(duplicate(reading, TITLE, title, &alike)?);
         }
     }
     Ok(groups)
+}
+
+/// What the caller sees of some that are alike, if that is more than one.
+fn duplicate(reading: &mut Reading<'_>, name: &str, value: String, filter: &str) -> Result<Option<DuplicateGroup>> {
+    let Ok(list) = list(reading, filter) else { return Ok(None) };
+    let alike = list.following(reading.connection, None, i64::try_from(ALIKE).unwrap_or(0))?;
+    let record = |header: Header| DuplicateRecord { id: header.id, number: header.number, title: header.title };
+    let records: Vec<DuplicateRecord> = alike.into_iter().map(record).collect();
+    Ok((records.len() > 1).then(|| DuplicateGroup { attribute: name.to_owned(), value, records }))
 }
 
 #[cfg(test)]
@@ -329,8 +364,9 @@ mod tests {
 
     #[test]
     fn shares_are_told_to_one_decimal() {
-        for (part, whole, expected) in [(1, 3, 33.3), (3, 3, 100.0), (0, 3, 0.0), (2, 3, 66.6)] {
-            assert!((percent(part, whole) - expected).abs() < 1e-9);
+        let cases = [(1, 3, Some(33.3)), (3, 3, Some(100.0)), (0, 3, Some(0.0)), (2, 3, Some(66.6)), (0, 0, None)];
+        for (part, whole, expected) in cases {
+            assert_eq!(percent(part, whole), expected);
         }
     }
 }

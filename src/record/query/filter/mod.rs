@@ -30,7 +30,7 @@ mod value;
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
-pub use self::simple::simple;
+pub use self::{print::Quoted, simple::simple};
 use super::{Fault, check_text};
 use crate::{clock::Moment, error::Result};
 

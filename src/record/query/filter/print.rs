@@ -23,7 +23,7 @@ impl Display for Value {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Value::Null => f.write_str("null"),
-            Value::Text(text) | Value::Id(text) => quoted(f, text),
+            Value::Text(text) | Value::Id(text) => Quoted(text).fmt(f),
             Value::Integer(number) => number.fmt(f),
             Value::Decimal(number) => number.fmt(f),
             Value::Boolean(yes) => yes.fmt(f),
@@ -50,13 +50,18 @@ fn grouped(f: &mut Formatter<'_>, filter: &Filter, in_parentheses: bool) -> fmt:
     if in_parentheses { write!(f, "({filter})") } else { filter.fmt(f) }
 }
 
-fn quoted(f: &mut Formatter<'_>, text: &str) -> fmt::Result {
-    f.write_char('"')?;
-    for c in text.chars() {
-        if matches!(c, '"' | '\\') {
-            f.write_char('\\')?;
+/// Text as a filter holds it.
+pub struct Quoted<'a>(pub &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        for c in self.0.chars() {
+            if matches!(c, '"' | '\\') {
+                f.write_char('\\')?;
+            }
+            f.write_char(c)?;
         }
-        f.write_char(c)?;
+        f.write_char('"')
     }
-    f.write_char('"')
 }
