@@ -94,7 +94,8 @@ pub fn load(assembly: &Assembly) -> Result<()> {
         Ok(services.select((record::title, record::number)).load(c)?)
     })?;
     let content = dump.content(&services.into_iter().collect());
-    let asked = Asked { source: SOURCE.to_owned(), rehearse: false, class: None, scope: None, content };
+    let asked =
+        Asked { source: SOURCE.to_owned(), rehearse: false, class: None, scope: None, observed_at: None, content };
     let (node, now) = (RowId::new(), bench.clock.now());
     let job = bench.writer.run_blocking(move |unit| {
         let connection = unit.connection()?;

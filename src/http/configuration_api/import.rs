@@ -14,10 +14,13 @@ use crate::{
     http::{
         body::{JsonOrText, LargeLimits},
         desk::{self, Call, Reply},
-        endpoint::{Answer, Content as Body, Endpoint, file_body, in_query, name_of, needed, short_text, yes_or_no},
+        endpoint::{
+            Answer, Content as Body, Endpoint, file_body, in_query, moment, name_of, needed, short_text, yes_or_no,
+        },
         job_api::{self, Job},
         mount::Api,
         parameter::{self, idempotency_key, reason},
+        query::{Query, refused},
         schema::{inline, schema},
         sheet::{self, Sheet},
     },
@@ -152,6 +155,7 @@ fn starting() -> Endpoint {
             in_query("rehearse", "Only tell what the import would come to.", yes_or_no(), true),
             in_query("class", "The class of items that name none.", name_of(60), "server"),
             in_query("scope", "A filter of configuration items: what it finds and no row names is missing.", short_text(2_000), "is_a = server"),
+            in_query("observed_at", "When the source looked, where that was before now: what it has told of since stands, and drift is held against what was made until then.", moment(), "2026-03-02T08:00:00Z"),
             idempotency_key(),
             reason(),
         ],
@@ -186,8 +190,12 @@ async fn start(call: Call, request: HttpRequest, Given(given): Given) -> Result<
         rehearse: desk::flag(&query, "rehearse"),
         class: named("class"),
         scope: named("scope"),
+        observed_at: Query::of(&query).moment("observed_at")?,
         content,
     };
+    if asked.observed_at.is_some_and(|at| at > call.cause.at) {
+        return Err(refused("observed_at", "out_of_range", "`observed_at` is not later than now.".to_owned()));
+    }
     let body = serde_json::to_value(&asked).map_err(Error::internal)?;
     call.write(&body, move |desk| queue(desk, &asked)).await
 }

@@ -11,6 +11,7 @@ use crate::{
 /// What a column may be beside an attribute.
 const COLUMNS: &[&str] = &[
     "key",
+    "number",
     "class",
     "title",
     "description",

@@ -16,6 +16,7 @@ use crate::{
     error::{Code, Error, Result},
     id::{RecordId, RowId, UserId},
     record::{
+        draft::Aside,
         drift::Drift,
         header::Header,
         practice::Details,
@@ -220,7 +221,19 @@ pub fn report(desk: &mut Desk<'_, '_>, drift: &Drift) -> Result<DriftRow> {
     let told =
         serde_json::json!({"state": [null, row.state], "configuration_item_id": [null, row.configuration_item_id]});
     desk.tell("reported", ("unauthorised_change", row.id.as_str(), 1), &told)?;
+    if state == DriftState::Open {
+        tell_of_item(desk, &row)?;
+    }
     Ok(row)
+}
+
+/// Writes it into the history of the thing, so that those who follow that are told.
+fn tell_of_item(desk: &mut Desk<'_, '_>, row: &DriftRow) -> Result<()> {
+    let connection = desk.unit.settled(row.configuration_item_id)?;
+    let Some(header) = Header::find(connection, row.configuration_item_id)? else { return Ok(()) };
+    let told = serde_json::json!({"id": row.id, "summary": row.summary, "source": row.source});
+    let aside = Aside::new("read", "drifted", "unauthorised_change", serde_json::Value::Null, told);
+    desk.kernel.practice(&header.kind)?.beside(desk, header.id, None, aside).map(drop)
 }
 
 /// Says what came of something that no change said.

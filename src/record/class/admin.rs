@@ -28,7 +28,7 @@ pub const DEEPEST: usize = 10;
 /// Ways of recognising a record at most, and attributes in one.
 const RULES: usize = 10;
 /// What a way of recognising a record may name beside attributes.
-pub const OF_RECORD: &[&str] = &["title", "number"];
+const OF_RECORD: &str = "title";
 const DESCRIPTION: usize = 2_000;
 
 /// What makes a class.
@@ -189,7 +189,7 @@ fn check_attributes(
 
 fn check_identification(rows: &BTreeMap<String, ClassRow>, row: &ClassRow) -> Result<Vec<FieldError>> {
     let rules: Vec<Vec<String>> = row.identification.read()?;
-    let mut known: BTreeSet<String> = OF_RECORD.iter().map(|name| (*name).to_owned()).collect();
+    let mut known = BTreeSet::from([OF_RECORD.to_owned()]);
     for class in line(rows, row) {
         known.extend(class.attributes.read::<Vec<Attribute>>()?.into_iter().map(|attribute| attribute.name));
     }

@@ -85,6 +85,38 @@ async fn what_stands_against_it_is_told_once_and_again_when_it_comes_back() {
 }
 
 #[actix_web::test]
+async fn what_was_observed_earlier_is_taken_for_what_it_is() {
+    let server = Server::start().await;
+    let item = sees(&server, "2026-03-03T11:00:00Z", 1024).await;
+    let path = format!("/api/v1/configuration_items/{}", item.as_str().unwrap());
+    server.at("2026-03-09T11:00:00Z");
+    let late = async |observed: &str, memory: i32| {
+        let seen = host(json!({"attributes": {"serial_number": "S-1", "memory_mib": memory}}));
+        import(&server, &format!("source=discovery&observed_at={observed}"), json!({"items": [seen]})).await.1.remove(0)
+    };
+    assert_eq!(late("2026-03-07T11:00:00Z", 2048).await["outcome"], "updated");
+    let all = found(&server).await;
+    assert_eq!((all.len(), &all[0]["drifted_at"]), (1, &json!("2026-03-07T11:00:00Z")));
+    // What was told of since stands.
+    let older = late("2026-03-05T11:00:00Z", 512).await;
+    assert_eq!((&older["outcome"], &older["kept"][0]["source"]), (&json!("different"), &json!("discovery")));
+    assert_eq!(found(&server).await.len(), 1);
+    assert_eq!(server.get(&path).by(Admin).expect(200).await.json()["attributes"]["memory_mib"], 2048);
+    // Whoever follows the thing is told of it.
+    let history = server.get(&format!("{path}/history")).by(Admin).expect(200).await.json();
+    let told = history["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|entry| entry["action"] == "configuration_item.drifted")
+        .unwrap()
+        .clone();
+    assert_eq!(told["changes"][0]["to"]["id"], all[0]["id"], "{told}");
+    let ahead = "/api/v1/configuration-imports?source=discovery&observed_at=2026-03-10T11:00:00Z";
+    server.post(ahead, json!({"items": [host(json!({}))]})).by(Admin).expect(400).await;
+}
+
+#[actix_web::test]
 async fn a_field_that_is_told_for_the_first_time_and_where_a_thing_stands_are_no_drift() {
     let server = Server::start().await;
     sees(&server, "2026-03-03T11:00:00Z", 1024).await;

@@ -109,7 +109,7 @@ async fn the_word_of_the_higher_source_stands() {
     let now = server.get(&path).by(Admin).expect(200).await;
     server.patch(&path, json!({"title": "Host one"})).by(Admin).seen(&now).expect(200).await;
     let (_, rows) = import(&server, "source=inventory", json!({"items": [host(json!({}))]})).await;
-    assert_eq!((outcomes(&rows), &rows[0]["kept"][0]["source"]), (vec!["unchanged"], &json!("manual")));
+    assert_eq!((outcomes(&rows), &rows[0]["kept"][0]["source"]), (vec!["different"], &json!("manual")));
     server.at("2026-07-01T11:00:00Z");
     let (_, rows) = import(&server, "source=discovery", json!({"items": [{"class": "server", "title": "ESX1", "attributes": {"serial_number": "S-1", "memory_mib": 2048}}]})).await;
     assert_eq!(rows[0]["changes"], json!([{"field": "attributes.memory_mib", "from": 1024, "to": 2048}]));
@@ -145,7 +145,7 @@ async fn what_can_not_be_told_apart_is_ambiguous() {
         by(json!({"hostname": "same.acme", "serial_number": "S-three"})),
     ]});
     let (_, rows) = import(&server, "source=discovery&rehearse=true", content).await;
-    assert_eq!(outcomes(&rows), ["ambiguous", "unchanged", "created"]);
+    assert_eq!(outcomes(&rows), ["ambiguous", "different", "created"]);
     assert_eq!(rows[0]["candidates"].as_array().unwrap().len(), 2);
 }
 
@@ -162,7 +162,7 @@ async fn an_audit_tells_what_is_missing_unknown_and_different() {
     let told: Vec<(&str, &str)> =
         rows.iter().map(|row| (row["outcome"].as_str().unwrap(), row["title"].as_str().unwrap())).collect();
     // A value that was written by hand is kept, and told.
-    assert_eq!(told, [("unchanged", "kept"), ("created", "new"), ("missing", "gone")]);
+    assert_eq!(told, [("different", "kept"), ("created", "new"), ("missing", "gone")]);
     assert_eq!(rows[0]["kept"], json!([{"field": "attributes.cpu_count", "holds": 4, "says": 8, "source": "manual"}]));
     assert_eq!((&done["counts"]["missing"], count(&server).await), (&json!(1), "3".to_owned()));
     let only =

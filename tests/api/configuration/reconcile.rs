@@ -1,5 +1,6 @@
 //! Imports beside what people have done: whose word stands, what is retired, and what a caller may name.
 
+use pointsman::db::Engine;
 use serde_json::{Value, json};
 
 use super::{
@@ -33,14 +34,14 @@ async fn who_confirms_what_is_there_does_not_come_to_hold_it() {
     let row = one(&server, "source=inventory", said(1024, "production")).await;
     assert_eq!((row["outcome"].as_str(), kept(&row)), (Some("unchanged"), vec![]));
     let row = one(&server, "source=inventory", said(2048, "production")).await;
-    assert_eq!((row["outcome"].as_str(), kept(&row)), (Some("unchanged"), vec![("attributes.memory_mib", "manual")]));
+    assert_eq!((row["outcome"].as_str(), kept(&row)), (Some("different"), vec![("attributes.memory_mib", "manual")]));
     // What a new record has anyway is nobody's word; what was put back to it by hand is somebody's.
     let row = one(&server, "source=inventory", said(1024, "staging")).await;
     assert_eq!(row["changes"][0]["field"], "environment");
     change(&server, &path, json!({"environment": "production"})).await;
     for _ in 0..2 {
         let row = one(&server, "source=inventory", said(1024, "staging")).await;
-        assert_eq!((row["outcome"].as_str(), kept(&row)), (Some("unchanged"), vec![("environment", "manual")]));
+        assert_eq!((row["outcome"].as_str(), kept(&row)), (Some("different"), vec![("environment", "manual")]));
     }
     change(&server, &path, json!({"criticality": "gold"})).await;
     change(&server, &path, json!({"criticality": "bronze"})).await;
@@ -58,7 +59,7 @@ async fn a_state_is_reconciled_as_fields_are() {
     assert_eq!(row["changes"], json!([{"field": "state", "from": "live", "to": "in_maintenance"}]));
     server.post(&format!("{path}/go_live"), json!({})).by(Admin).expect(200).await;
     let row = one(&server, "source=discovery", host(json!({"state": "in_maintenance"}))).await;
-    assert_eq!((row["outcome"].as_str(), kept(&row)), (Some("unchanged"), vec![("state", "manual")]));
+    assert_eq!((row["outcome"].as_str(), kept(&row)), (Some("different"), vec![("state", "manual")]));
     // Nothing leads out of retirement; the rest of the row stands.
     server.post(&format!("{path}/retire"), json!({})).by(Admin).expect(200).await;
     let more = json!({"attributes": {"serial_number": "S-1", "memory_mib": 4096}});
@@ -77,7 +78,7 @@ async fn what_is_retired_is_recognised_by_its_key_alone() {
     let path = format!("{ITEMS}/{}", known["record_id"].as_str().unwrap());
     server.post(&format!("{path}/retire"), json!({})).by(Admin).expect(200).await;
     let again = one(&server, "source=inventory", host(json!({}))).await;
-    assert_eq!((&again["outcome"], &again["record_id"]), (&json!("unchanged"), &known["record_id"]));
+    assert_eq!((&again["outcome"], &again["record_id"]), (&json!("different"), &known["record_id"]));
     let other = json!({"class": "server", "title": "esx-1", "attributes": {"serial_number": "S-1"}});
     let other = one(&server, "source=discovery", other).await;
     assert_eq!(other["outcome"], "created");
@@ -168,4 +169,121 @@ async fn no_key_is_empty_or_too_long() {
     assert_eq!(outcomes(&rows), ["created", "created", "refused", "refused"]);
     let pointers = [&rows[2]["errors"][0]["pointer"], &rows[3]["errors"][0]["pointer"]];
     assert_eq!(pointers, ["/items/2/key", "/relations/0/from"]);
+}
+
+#[actix_web::test]
+async fn a_number_names_what_is_there_and_nothing_else() {
+    let server = Server::start().await;
+    let known = one(&server, "source=inventory", host(json!({}))).await;
+    let id = known["record_id"].as_str().unwrap();
+    let number = server.get(&format!("{ITEMS}/{id}")).by(Admin).expect(200).await.field("number");
+    let said = |number: &str| json!({"number": number, "class": "server", "title": "renamed"});
+    let row = one(&server, "source=inventory", said(&number)).await;
+    assert_eq!((row["outcome"].as_str(), row["record_id"].as_str()), (Some("updated"), Some(id)));
+    let mut other = said(&number);
+    other["key"] = "device:1".into();
+    assert_eq!(one(&server, "source=inventory", other.clone()).await["outcome"], "unchanged");
+    let second = item(&server, "server", "second", json!({})).await;
+    other["number"] = server.get(&format!("{ITEMS}/{second}")).by(Admin).expect(200).await.field("number").into();
+    for wrong in [other, said("CI9999999"), said("SVC0000001")] {
+        let row = one(&server, "source=inventory", wrong.clone()).await;
+        assert_eq!(
+            (row["outcome"].as_str(), &row["errors"][0]["pointer"]),
+            (Some("refused"), &json!("/items/0/number"))
+        );
+    }
+    let csv = format!("number,title\n{number},from a sheet\n");
+    let queued = server
+        .ask(actix_web::http::Method::POST, &format!("{IMPORTS}?source=inventory&class=server"))
+        .body("text/csv", csv)
+        .by(Admin)
+        .expect(202)
+        .await;
+    assert_eq!(worked_off(&server, &queued).await.1[0]["record_id"], id);
+}
+
+#[actix_web::test]
+async fn what_a_row_means_is_not_missing_though_the_row_is_refused() {
+    let server = Server::start().await;
+    one(&server, "source=inventory", host(json!({}))).await;
+    for title in ["one", "two"] {
+        item(&server, "server", title, json!({"hostname": "same.acme"})).await;
+    }
+    item(&server, "server", "gone", json!({})).await;
+    let unsure = json!({"class": "server", "title": "other", "attributes": {"hostname": "same.acme"}});
+    let items = json!([host(json!({"support_team": "nobody"})), unsure]);
+    let query = "source=inventory&rehearse=true&scope=is_a%20%3D%20server";
+    let (_, rows) = import(&server, query, json!({"items": items})).await;
+    assert_eq!(outcomes(&rows), ["refused", "ambiguous", "missing"]);
+    assert_eq!(rows[2]["title"], "gone");
+}
+
+#[actix_web::test]
+async fn relations_are_rehearsed_as_they_are_made() {
+    let server = Server::start().await;
+    let named = |key: &str| json!({"key": key, "class": "server", "title": key, "state": "live"});
+    let (_, rows) = import(&server, "source=inventory", json!({"items": [named("a"), named("b")]})).await;
+    let number = server
+        .get(&format!("{ITEMS}/{}", rows[0]["record_id"].as_str().unwrap()))
+        .by(Admin)
+        .expect(200)
+        .await
+        .field("number");
+    // New things fill the rows of one transaction, so that those of relations stand in others.
+    let new: Vec<Value> = (0..50).map(|n| named(&format!("new-{n}"))).collect();
+    let relation = |from: &str, to: &str, group: Value, min_up: Value| json!({"from": from, "relation": "depends_on", "to": to, "group": group, "min_up": min_up});
+    let mut relations = vec![
+        relation("a", "b", Value::Null, Value::Null),
+        relation(&number, "b", Value::Null, Value::Null),
+        relation("a", "b", json!("nodes"), json!(1)),
+        relation("new-0", "new-1", json!("nodes"), json!(2)),
+        relation("new-0", "new-1", json!("nodes"), json!(2)),
+        relation("new-0", "new-1", json!("others"), json!(2)),
+        relation("new-2", "new-3", json!("nodes"), json!(0)),
+        relation("new-2", "new-3", json!(" spaced"), Value::Null),
+        relation("a", "new-3", json!(" spaced"), Value::Null),
+        relation("b", "b", Value::Null, Value::Null),
+    ];
+    relations.extend((10..49).map(|n| relation(&format!("new-{n}"), "b", Value::Null, Value::Null)));
+    relations.push(relation("new-0", "new-1", json!("nodes"), Value::Null));
+    let content = json!({"items": new, "relations": relations});
+    let (rehearsed, before) = import(&server, "source=inventory&rehearse=true", content.clone()).await;
+    let (done, after) = import(&server, "source=inventory", content).await;
+    let told = |rows: &[Value]| -> Vec<(String, Value, Value)> {
+        let told = |row: &Value| {
+            (format!("{} {}", row["title"], row["outcome"]), row["changes"].clone(), row["errors"].clone())
+        };
+        rows.iter().map(told).collect()
+    };
+    assert_eq!(told(&before), told(&after));
+    assert_eq!(rehearsed["counts"], done["counts"]);
+    let (few, refused) = (&outcomes(&after)[50..57], &after[56]["errors"][0]["pointer"]);
+    assert_eq!(few, ["created", "unchanged", "updated", "created", "unchanged", "updated", "refused"]);
+    assert_eq!(refused, "/relations/6/min_up");
+}
+
+#[actix_web::test]
+async fn two_imports_at_once_make_one_thing_of_what_both_tell_of() {
+    let server = Server::start().await;
+    if server.assembly.database.engine() == Engine::Sqlite {
+        return; // Two servers do not share a file.
+    }
+    let other = server.beside().await;
+    let items: Vec<Value> = (0..120)
+        .map(|n| json!({"class": "server", "title": format!("esx-{n}"), "attributes": {"serial_number": format!("S-{n}")}}))
+        .collect();
+    let mut queued = Vec::new();
+    for source in ["inventory", "discovery"] {
+        let path = format!("{IMPORTS}?source={source}");
+        queued.push(server.post(&path, json!({"items": items})).by(Admin).expect(202).await.field("id"));
+    }
+    let (here, there) = (server.assembly.jobs(), other.assembly.jobs());
+    let (here, there) = futures_util::future::join(here.work_off(), there.work_off()).await;
+    assert!(here.unwrap() + there.unwrap() > 0);
+    server.assembly.jobs().work_off().await.unwrap();
+    for id in queued {
+        let done = server.get(&format!("{IMPORTS}/{id}")).by(Admin).expect(200).await.json();
+        assert_eq!((&done["job"]["state"], &done["counts"]["ambiguous"]), (&json!("succeeded"), &json!(0)), "{done}");
+    }
+    assert_eq!(server.get(&format!("{ITEMS}?count=true")).by(Admin).expect(200).await.field("total"), "120");
 }

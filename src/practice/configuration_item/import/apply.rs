@@ -107,11 +107,20 @@ pub struct Maps {
     pub records: HashMap<RecordId, usize>,
     /// What rows say of themselves, by the number of the row.
     pub signatures: HashMap<String, usize>,
+    /// Records that a row may be which can't be told.
+    pub candidates: HashSet<RecordId>,
     /// Keys of the rows, with the records that they are.
     pub keys: HashMap<String, RecordId>,
     /// Relations that are there and that a row names.
     pub relations: HashSet<RowId>,
+    /// Relations that a rehearsal made or put in a group, and took back: as they are stored, with the group.
+    pub rehearsed: HashMap<Stored, Option<String>>,
+    /// Groups that it made or changed: whose, the name, and how much of it must be up.
+    pub rehearsed_groups: HashMap<(RecordId, String), i32>,
 }
+
+/// A relation as it is stored: from where, of which type, to where.
+pub type Stored = (RecordId, String, RecordId);
 
 /// What an import has come to know: before this transaction, and in it.
 #[derive(Debug, Default)]
@@ -133,8 +142,11 @@ impl Maps {
     pub fn extend(&mut self, more: Maps) {
         self.records.extend(more.records);
         self.signatures.extend(more.signatures);
+        self.candidates.extend(more.candidates);
         self.keys.extend(more.keys);
         self.relations.extend(more.relations);
+        self.rehearsed.extend(more.rehearsed);
+        self.rehearsed_groups.extend(more.rehearsed_groups);
     }
 }
 
@@ -159,6 +171,17 @@ impl Known {
             Identity::New => signature.and_then(|words| self.row_like(words)),
             Identity::Ambiguous(_) => None,
         }
+    }
+
+    /// The group in which a rehearsal has put a relation.
+    pub fn rehearsed(&self, relation: &Stored) -> Option<&Option<String>> {
+        [&self.now, &*self.before].into_iter().find_map(|maps| maps.rehearsed.get(relation))
+    }
+
+    /// How much of a group that a rehearsal has made must be up.
+    pub fn rehearsed_group(&self, of: RecordId, name: &str) -> Option<i32> {
+        let group = (of, name.to_owned());
+        [&self.now, &*self.before].into_iter().find_map(|maps| maps.rehearsed_groups.get(&group)).copied()
     }
 
     /// The record that a row gave this key.
@@ -200,8 +223,12 @@ pub fn item(desk: &mut Desk<'_, '_>, ground: &Ground, known: &mut Known, (at, it
         Ok(class) => class,
         Err(wrong) => return refused(vec![wrong]),
     };
-    let words = Said { key, title: item.title.as_deref(), attributes: &item.attributes };
-    let identity = identify(desk, &ground.asked.source, class, &words)?;
+    let number = item.number.as_deref().filter(|number| !number.trim().is_empty());
+    let words = Said { number, key, title: item.title.as_deref(), attributes: &item.attributes };
+    let identity = match identify(desk, ground, class, &words)? {
+        Ok(identity) => identity,
+        Err(wrong) => return refused(vec![wrong]),
+    };
     let signature = words.signature(class);
     if let Some(other) = known.earlier(&identity, signature.as_deref()) {
         let mut told = Told::new(Outcome::Ambiguous, None, &title);
@@ -209,13 +236,18 @@ pub fn item(desk: &mut Desk<'_, '_>, ground: &Ground, known: &mut Known, (at, it
         told.detail.errors.push(FieldError::new(format!("/items/{at}"), "same_as", detail));
         return Ok(told);
     }
-    let said = match spoken(desk, ground, known, (class, item))? {
-        Ok(said) => said,
-        Err(wrong) => return refused(wrong),
+    let said = match (&identity, spoken(desk, ground, known, (class, item))?) {
+        (_, Ok(said)) => said,
+        (Identity::Known(id), Err(wrong)) => {
+            known.now.records.insert(*id, at);
+            return Ok(Told { record: Some(*id), ..Told::refused(&title, at, wrong) });
+        }
+        (Identity::New | Identity::Ambiguous(_), Err(wrong)) => return refused(wrong),
     };
     let row = Row { at, state: item.state.as_deref(), class, said: &said };
     let told = match identity {
         Identity::Ambiguous(candidates) => {
+            known.now.candidates.extend(&candidates);
             let mut told = Told::new(Outcome::Ambiguous, None, &title);
             told.detail.candidates = candidates;
             told
@@ -227,7 +259,7 @@ pub fn item(desk: &mut Desk<'_, '_>, ground: &Ground, known: &mut Known, (at, it
         known.now.records.insert(id, at);
         known.now.signatures.extend(signature.map(|words| (words, at)));
         known.now.keys.extend(key.map(|key| (key.to_owned(), id)));
-        if told.outcome != Outcome::Refused {
+        if told.outcome != Outcome::Refused && !is_old(desk, ground, id)? {
             tell_of_drift(desk, ground, id, &told.detail)?;
             remember(desk, ground, (key, &row), id, &told)?;
         }
@@ -300,7 +332,11 @@ fn update(desk: &mut Desk<'_, '_>, ground: &Ground, classes: &Classes, row: &Row
         Err(e) if e.source.is_some() => Err(e),
         Err(e) => Ok(Told { record: Some(id), ..Told::refused(&title, row.at, reasons(e)) }),
         Ok(()) => {
-            let outcome = if detail.changes.is_empty() { Outcome::Unchanged } else { Outcome::Updated };
+            let outcome = match (detail.changes.is_empty(), detail.kept.is_empty()) {
+                (false, _) => Outcome::Updated,
+                (true, false) => Outcome::Different,
+                (true, true) => Outcome::Unchanged,
+            };
             Ok(Told { detail, ..Told::new(outcome, Some(id), &title) })
         }
     }
@@ -315,6 +351,7 @@ fn weigh(
     now: &Map<String, Value>,
 ) -> Result<(Detail, Map<String, Value>)> {
     let at = desk.cause.at;
+    let is_old = is_old(desk, ground, id)?;
     let connection = desk.unit.connection()?;
     let origins = OriginRow::of_record(connection, id)?;
     let (mut detail, mut changed) = (Detail::default(), Map::new());
@@ -327,6 +364,8 @@ fn weigh(
         let is_open = field != STATE || leads(holds.as_str().unwrap_or_default(), says.as_str().unwrap_or_default());
         if !is_open {
             detail.kept.push(kept(field, holds, says, LIFECYCLE));
+        } else if is_old {
+            detail.kept.push(kept(field, holds, says, &ground.asked.source));
         } else if ground.weights.may_write(&ground.asked.source, field, borrowed(&holder), at) {
             detail.changes.push(ImportChange { field: field.to_owned(), from: holds, to: says.clone() });
             changed.insert(field.to_owned(), says);
@@ -336,6 +375,13 @@ fn weigh(
         }
     }
     Ok((detail, changed))
+}
+
+/// Whether the source has told of a record after it looked this time: what it said then stands.
+fn is_old(desk: &mut Desk<'_, '_>, ground: &Ground, id: RecordId) -> Result<bool> {
+    let observed_at = ground.observed_at(desk.cause.at);
+    let last = SeenRow::last(desk.unit.connection()?, &ground.asked.source, id)?;
+    Ok(last.is_some_and(|last| last > observed_at))
 }
 
 impl Row<'_> {
@@ -373,7 +419,7 @@ fn tell_of_drift(desk: &mut Desk<'_, '_>, ground: &Ground, id: RecordId, detail:
             // An import may tell of some fields more often than of others.
             last_seen_at: Some(said.map_or(looked_at, |origin| origin.seen_at)),
             last_looked_at: Some(looked_at),
-            drifted_at: desk.cause.at,
+            drifted_at: ground.observed_at(desk.cause.at),
             field: Some(field.clone()),
             summary: format!("{field}: {was} → {is}").chars().take(SUMMARY).collect(),
             source: source.clone(),
@@ -392,7 +438,7 @@ fn remember(
     id: RecordId,
     told: &Told,
 ) -> Result<()> {
-    let seen_at = desk.cause.at;
+    let seen_at = ground.observed_at(desk.cause.at);
     let source = &ground.asked.source;
     let now = present(desk, id)?;
     let connection = desk.unit.connection()?;
@@ -405,7 +451,7 @@ fn remember(
         let is_written = is_new || told.detail.changes.iter().any(|change| change.field == field);
         let is_theirs = is_written || {
             let holder = holder_of(connection, (id, &origins), field, &says)?;
-            ground.weights.may_write(source, field, borrowed(&holder), seen_at)
+            ground.weights.may_write(source, field, borrowed(&holder), desk.cause.at)
         };
         if is_theirs {
             let (field, value) = (field.to_owned(), says.to_string());

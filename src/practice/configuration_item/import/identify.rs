@@ -1,20 +1,23 @@
-//! Which record a row of an import is: by the key that its source has for it, then by what its class says, the best way first. What is
-//! retired is recognised by its key alone: a name or an address may have gone to another thing since.
+//! Which record a row of an import is: by its number, by the key that its source has for it, then by what its class says, the best way
+//! first. What is retired is recognised by its number and its key alone: a name or an address may have gone to another thing since.
 
 use serde_json::{Map, Value};
 
-use super::row::SeenRow;
+use super::{Ground, row::SeenRow};
 use crate::{
-    error::Result,
+    error::{FieldError, Result},
     id::RecordId,
     practice::configuration_item::{ConfigurationItem, ConfigurationItemPractice, health::IN_USE},
     record::{
         class::{Class, PLACE},
+        header::Header,
         input::is_empty,
         kind::Kind,
         list::{Asked, List},
         practice::{Details, Practice},
+        query::filter::Quoted,
         store::Desk,
+        visibility,
     },
 };
 
@@ -33,8 +36,10 @@ pub enum Identity {
     Ambiguous(Vec<RecordId>),
 }
 
-/// What a row says of itself: `title`, `number` and attributes, by the names that ways of recognising use.
+/// What a row says of itself: `title` and attributes, by the names that ways of recognising use.
 pub struct Said<'a> {
+    /// Its number.
+    pub number: Option<&'a str>,
     /// What the source calls it.
     pub key: Option<&'a str>,
     /// Its title.
@@ -48,7 +53,6 @@ impl Said<'_> {
     fn of(&self, name: &str) -> Option<Value> {
         let value = match name {
             "title" => Value::from(self.title?),
-            "number" => return None,
             name => self.attributes.get(name)?.clone(),
         };
         (!is_empty(Some(&value))).then_some(value)
@@ -68,13 +72,36 @@ impl Said<'_> {
     }
 }
 
-/// Which record a row of this class is.
-pub fn identify(desk: &mut Desk<'_, '_>, source: &str, class: &Class, said: &Said<'_>) -> Result<Identity> {
-    if let Some(key) = said.key
-        && let Some(known) = SeenRow::named(desk.unit.connection()?, source, key)?
-    {
-        return Ok(Identity::Known(known));
+/// Which record a row of this class is, or what is wrong with how it is named.
+pub fn identify(
+    desk: &mut Desk<'_, '_>,
+    ground: &Ground,
+    class: &Class,
+    said: &Said<'_>,
+) -> Result<std::result::Result<Identity, FieldError>> {
+    let connection = desk.unit.connection()?;
+    let keyed = said.key.map(|key| SeenRow::named(connection, &ground.asked.source, key)).transpose()?.flatten();
+    let Some(number) = said.number else {
+        return Ok(Ok(match keyed {
+            Some(known) => Identity::Known(known),
+            None => by_class(desk, class, said)?,
+        }));
+    };
+    let id = Header::id_of(connection, number)?;
+    let seen = visibility::among(desk.kernel, connection, &ground.caller, id.into_iter().collect())?;
+    let Some(header) = seen.into_values().find(|header| header.kind == KIND.name) else {
+        let detail = format!("There is no configuration item `{number}`.");
+        return Ok(Err(FieldError::new("/number", "no_such_reference", detail)));
+    };
+    if keyed.is_some_and(|keyed| keyed != header.id) {
+        let detail = format!("`{number}` is not the configuration item that the source calls by this `key`.");
+        return Ok(Err(FieldError::new("/number", "conflict", detail)));
     }
+    Ok(Ok(Identity::Known(header.id)))
+}
+
+/// The one that is recognised as its class says, the best way first.
+fn by_class(desk: &mut Desk<'_, '_>, class: &Class, said: &Said<'_>) -> Result<Identity> {
     let mut better: Vec<&[String]> = Vec::new();
     for way in &class.identification {
         let Some(words) = said.all(way) else { continue };
@@ -96,9 +123,9 @@ pub fn identify(desk: &mut Desk<'_, '_>, source: &str, class: &Class, said: &Sai
 /// The records in use of which all these words are true, and whose class is this one, above it or below it.
 fn candidates(desk: &mut Desk<'_, '_>, class: &Class, words: &[(&str, Value)]) -> Result<Vec<ConfigurationItem>> {
     let conditions = words.iter().map(|(name, value)| {
-        let field = if matches!(*name, "title" | "number") { (*name).to_owned() } else { format!("{PLACE}.{name}") };
+        let field = if *name == "title" { (*name).to_owned() } else { format!("{PLACE}.{name}") };
         match value {
-            Value::String(text) => format!("{field} = \"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")),
+            Value::String(text) => format!("{field} = {}", Quoted(text)),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
                 format!("{field} = {value}")
             }
@@ -122,7 +149,7 @@ fn candidates(desk: &mut Desk<'_, '_>, class: &Class, words: &[(&str, Value)]) -
 /// Whether a record that fits by a weaker way is another one by a better: both say something there, and not the same.
 fn contradicts(better: &[&[String]], said: &Said<'_>, candidate: &ConfigurationItem) -> Result<bool> {
     let attributes: Map<String, Value> = candidate.attributes.read()?;
-    let theirs = Said { key: None, title: None, attributes: &attributes };
+    let theirs = Said { number: None, key: None, title: None, attributes: &attributes };
     let differs = |way: &&[String]| match (said.all(way), theirs.all(way)) {
         (Some(mine), Some(theirs)) => mine != theirs,
         _ => false,

@@ -71,7 +71,8 @@ impl Work<'_> {
             })?;
             let Some(end) = headers.last().cloned() else { break };
             last = Some(end);
-            let unnamed = headers.into_iter().filter(|header| !known.records.contains_key(&header.id));
+            let is_named = |id: &RecordId| known.records.contains_key(id) || known.candidates.contains(id);
+            let unnamed = headers.into_iter().filter(|header| !is_named(&header.id));
             let unnamed =
                 unnamed.map(|header| Missing { record: header.id, title: header.title, relation: None }).collect();
             let told = self.tell((job, counts, &mut seq), unnamed, ending)?;

@@ -1,6 +1,6 @@
 //! Import of configuration items and their relations, and the audit of what is there against a list of what was discovered.
 //!
-//! Each row is recognised ([`identify`]): by the key that its source has for it, then by what its class says. What it says is reconciled
+//! Each row is recognised ([`identify`]): by its number, by the key that its source has for it, then by what its class says. What it says is reconciled
 //! field by field ([`reconcile`]): a source of lower priority does not overwrite what one of higher priority has said, unless that is
 //! stale. A rehearsal does the same in transactions that are taken back ([`run`]), so that it tells what the import would come to.
 //!
@@ -25,7 +25,10 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use self::reconcile::Weights;
-use crate::auth::{caller::Caller, horizon::Horizon};
+use crate::{
+    auth::{caller::Caller, horizon::Horizon},
+    clock::Moment,
+};
 
 /// The kind of its jobs.
 pub const KIND: &str = "configuration_import";
@@ -56,6 +59,10 @@ pub struct Item {
     #[serde(default)]
     #[schema(required = false, max_length = 200, examples("device:17"))]
     pub key: Option<String>,
+    /// Its number, by which it is recognised whatever else is said. A number is given by the server: one that is not there is refused.
+    #[serde(default)]
+    #[schema(required = false, max_length = 40, examples("CI0000007"))]
+    pub number: Option<String>,
     /// Its class; that of the import where nothing is said.
     #[serde(default)]
     #[schema(required = false, max_length = 60, examples("server"))]
@@ -133,6 +140,9 @@ pub struct Asked {
     pub class: Option<String>,
     /// A filter: what it finds and no row names is missing.
     pub scope: Option<String>,
+    /// When the source looked; when the import is done, if nothing is said.
+    #[serde(default)]
+    pub observed_at: Option<Moment>,
     /// What it says. It stands beside the job: those who follow it need nothing of it.
     #[serde(default, skip_serializing_if = "Content::is_empty")]
     pub content: Content,
@@ -150,6 +160,13 @@ pub struct Ground {
     pub horizon: Horizon,
 }
 
+impl Ground {
+    /// When the source looked.
+    pub fn observed_at(&self, now: Moment) -> Moment {
+        self.asked.observed_at.unwrap_or(now)
+    }
+}
+
 impl Content {
     /// Whether it says nothing.
     pub fn is_empty(&self) -> bool {
@@ -164,10 +181,12 @@ impl Content {
 pub enum Outcome {
     /// It was not there; of an audit: unknown.
     Created,
-    /// It was changed; of an audit: different.
+    /// It was changed.
     Updated,
     /// It is there as the source says.
     Unchanged,
+    /// It is there otherwise than the source says, and what another has said stands.
+    Different,
     /// It can't be told which record it is.
     Ambiguous,
     /// It can't be stored.
@@ -184,6 +203,7 @@ impl Outcome {
             Outcome::Created => "created",
             Outcome::Updated => "updated",
             Outcome::Unchanged => "unchanged",
+            Outcome::Different => "different",
             Outcome::Ambiguous => "ambiguous",
             Outcome::Refused => "refused",
             Outcome::Missing => "missing",
@@ -191,10 +211,11 @@ impl Outcome {
     }
 
     /// All of them.
-    pub const ALL: [Outcome; 6] = [
+    pub const ALL: [Outcome; 7] = [
         Outcome::Created,
         Outcome::Updated,
         Outcome::Unchanged,
+        Outcome::Different,
         Outcome::Ambiguous,
         Outcome::Refused,
         Outcome::Missing,

@@ -6,10 +6,11 @@ use serde_json::Value;
 
 use super::{
     Ground, Outcome, RelationItem,
-    apply::{Detail, ImportChange, Known, SHOWN, Told, reasons, too_long},
+    apply::{Detail, ImportChange, Known, SHOWN, Stored, Told, reasons, too_long},
     row::SeenRow,
 };
 use crate::{
+    db::AnyConnection,
     error::{FieldError, Result},
     id::{RecordId, RowId},
     practice::configuration_item::ConfigurationItemPractice,
@@ -42,8 +43,7 @@ struct Wanted<'a> {
     other: RecordId,
     /// As that record names it.
     name: String,
-    /// As it is stored: from where, of which type, to where.
-    stored: (RecordId, String, RecordId),
+    stored: Stored,
     group: Option<&'a str>,
     min_up: Option<i32>,
 }
@@ -66,12 +66,7 @@ pub fn take(
 ) -> Result<Told> {
     let title: String = format!("{} {} {}", item.from, item.relation, item.to).chars().take(SHOWN).collect();
     let taken = match wanted(desk, ground, known, item)? {
-        Ok(wanted) => {
-            let there = like(desk, &wanted)?;
-            let taken = put(desk, ground, &wanted, there.as_ref())?;
-            known.now.relations.extend(there.or(like(desk, &wanted)?).map(|row| row.id));
-            taken
-        }
+        Ok(wanted) => put(desk, ground, known, wanted)?,
         Err(wrong) => Err(wrong),
     };
     Ok(match taken {
@@ -194,70 +189,91 @@ fn like(desk: &mut Desk<'_, '_>, wanted: &Wanted<'_>) -> Result<Option<RelationR
 }
 
 /// Makes it, or changes what is there.
-fn put(
-    desk: &mut Desk<'_, '_>,
-    ground: &Ground,
-    wanted: &Wanted<'_>,
-    there: Option<&RelationRow>,
-) -> Result<Taken<Became>> {
-    let (outcome, changes) = match there {
-        None => (Outcome::Created, Vec::new()),
-        Some(there) => {
-            let changes = differences(desk.unit.connection()?, there, wanted)?;
-            (if changes.is_empty() { Outcome::Unchanged } else { Outcome::Updated }, changes)
-        }
+fn put(desk: &mut Desk<'_, '_>, ground: &Ground, known: &mut Known, wanted: Wanted<'_>) -> Result<Taken<Became>> {
+    let there = like(desk, &wanted)?;
+    let groups = groups_of(desk.unit.connection()?, wanted.of.id)?;
+    let up = wanted.group.and_then(|name| {
+        let stored = || groups.iter().find(|group| group.name == name).map(|group| group.min_up);
+        known.rehearsed_group(wanted.of.id, name).or_else(stored)
+    });
+    let rehearsed = known.rehearsed(&wanted.stored).cloned();
+    let is_rehearsed = rehearsed.is_some();
+    // The group that it is in, where it is there.
+    let now = rehearsed.or_else(|| {
+        let in_group = |row: &RelationRow| groups.iter().find(|group| row.group_id == Some(group.id));
+        there.as_ref().map(|row| in_group(row).map(|group| group.name.clone()))
+    });
+    let changes = now.as_ref().map(|now| wanted.changes(now.as_deref(), up));
+    let outcome = match &changes {
+        None => Outcome::Created,
+        Some(changes) if changes.is_empty() => Outcome::Unchanged,
+        Some(_) => Outcome::Updated,
     };
-    // The ends may be of a group of rows that a rehearsal has taken back.
-    let record = (!ground.asked.rehearse).then_some(wanted.of.id);
-    if ground.asked.rehearse || outcome == Outcome::Unchanged {
-        return Ok(Ok((outcome, record, changes)));
+    known.now.relations.extend(there.as_ref().map(|row| row.id));
+    let became = (outcome, (!ground.asked.rehearse).then_some(wanted.of.id), changes.unwrap_or_default());
+    if outcome == Outcome::Unchanged {
+        return Ok(Ok(became));
     }
-    let (kernel, cause) = (desk.kernel, desk.cause);
-    let written =
-        desk.unit.attempt(|unit| write(&mut Desk { kernel, unit, cause }, &ground.asked.source, wanted, there))?;
+    let min_up = wanted.min_up.or(up).unwrap_or(1);
+    // The ends may be of a group of rows that a rehearsal has taken back.
+    let written = if is_rehearsed || !is_stored(desk.unit.connection()?, &wanted)? {
+        wanted.group.map_or(Ok(None), |name| relate::check_group(name, min_up).map(|()| None))
+    } else {
+        let (kernel, cause) = (desk.kernel, desk.cause);
+        let source = &ground.asked.source;
+        desk.unit.attempt(|unit| write(&mut Desk { kernel, unit, cause }, source, &wanted, there.as_ref()).map(Some))?
+    };
     match written {
-        Ok(()) => Ok(Ok((outcome, record, changes))),
+        Ok(made) => {
+            known.now.relations.extend(made);
+            if ground.asked.rehearse {
+                let group = wanted.group.map(str::to_owned);
+                known.now.rehearsed_groups.extend(group.clone().map(|name| ((wanted.of.id, name), min_up)));
+                known.now.rehearsed.insert(wanted.stored, group);
+            }
+            Ok(Ok(became))
+        }
         Err(e) if e.source.is_some() => Err(e),
         Err(e) => Ok(Err(reasons(e))),
     }
 }
 
-fn write(desk: &mut Desk<'_, '_>, source: &str, wanted: &Wanted<'_>, there: Option<&RelationRow>) -> Result<()> {
+fn groups_of(connection: &mut AnyConnection, of: RecordId) -> Result<Vec<GroupRow>> {
+    Ok(redundancy_group::table.filter(redundancy_group::record_id.eq(of)).load(connection)?)
+}
+
+/// Whether both ends are in the store.
+fn is_stored(connection: &mut AnyConnection, wanted: &Wanted<'_>) -> Result<bool> {
+    Ok(Header::find_all(connection, &[wanted.of.id, wanted.other])?.len() == 2)
+}
+
+/// Writes it, and gives its id.
+fn write(desk: &mut Desk<'_, '_>, source: &str, wanted: &Wanted<'_>, there: Option<&RelationRow>) -> Result<RowId> {
     let (id, kind) = (wanted.of.id, wanted.of.kind);
     if let Some(group) = wanted.group {
         make_group(desk, kind, id, (group, wanted.min_up))?;
     }
-    match (there, wanted.group) {
-        (None, group) => {
-            let (relation, record_id) = (wanted.name.clone(), wanted.other.to_string());
-            let new = NewRelation { relation, record_id, group: group.map(str::to_owned) };
-            relate::create(desk, kind, id, None, (&new, source)).map(drop)
-        }
-        (Some(there), Some(group)) => relate::regroup(desk, kind, id, there, group),
-        (Some(_), None) => Ok(()),
+    let Some(there) = there else {
+        let (relation, record_id) = (wanted.name.clone(), wanted.other.to_string());
+        let new = NewRelation { relation, record_id, group: wanted.group.map(str::to_owned) };
+        return Ok(relate::create(desk, kind, id, None, (&new, source))?.1.id);
+    };
+    if let Some(group) = wanted.group {
+        relate::regroup(desk, kind, id, there, group)?;
     }
+    Ok(there.id)
 }
 
-/// How a relation that is there differs from what is said of it. Where no group is said, it stays as it is.
-fn differences(
-    connection: &mut crate::db::AnyConnection,
-    there: &RelationRow,
-    wanted: &Wanted<'_>,
-) -> Result<Vec<ImportChange>> {
-    let Some(name) = wanted.group else { return Ok(Vec::new()) };
-    let groups: Vec<GroupRow> =
-        redundancy_group::table.filter(redundancy_group::record_id.eq(wanted.of.id)).load(connection)?;
-    let now = groups.iter().find(|group| there.group_id == Some(group.id)).map(|group| group.name.as_str());
-    let up = groups.iter().find(|group| group.name == name).map(|group| group.min_up);
-    let change = |field: &str, from: Value, to: Value| ImportChange { field: field.to_owned(), from, to };
-    let mut changes = Vec::new();
-    if now != Some(name) {
-        changes.push(change("group", now.into(), name.into()));
+impl Wanted<'_> {
+    /// What is to be changed where it is in the group `now`, and `up` of the wanted group must be up. Where no group is said, it stays as it
+    /// is.
+    fn changes(&self, now: Option<&str>, up: Option<i32>) -> Vec<ImportChange> {
+        let Some(name) = self.group else { return Vec::new() };
+        let change = |field: &str, from: Value, to: Value| ImportChange { field: field.to_owned(), from, to };
+        let group = (now != Some(name)).then(|| change("group", now.into(), name.into()));
+        let wanted = self.min_up.filter(|min_up| Some(*min_up) != up);
+        group.into_iter().chain(wanted.map(|min_up| change("min_up", up.into(), min_up.into()))).collect()
     }
-    if let Some(min_up) = wanted.min_up.filter(|min_up| Some(*min_up) != up) {
-        changes.push(change("min_up", up.into(), min_up.into()));
-    }
-    Ok(changes)
 }
 
 /// Makes a group that is not there, or says how many of it must be up.

@@ -15,24 +15,26 @@ use serde_json::json;
 
 use super::{
     Asked, Ground, Item, Outcome,
-    apply::{self, Known, Maps, Told},
+    apply::{self, Detail, Known, Maps, Told},
     reconcile::Weights,
     relation,
     row::{self, ImportRow},
 };
 use crate::{
-    auth::{directory, horizon::Horizon},
+    auth::horizon::Horizon,
     db::{AnyConnection, JsonText},
     error::{Code, Error, Result},
     id::{RecordId, RowId},
     record::{
-        cause::{Cause, Policies, Via},
+        cause::{Cause, Via},
         job::{self, Bench, JobRow},
         store::Desk,
     },
     schema::configuration_import_row,
 };
 
+/// The setting that is locked while things are recognised and made.
+const TURN: &str = "configuration_import";
 /// Rows of one transaction.
 pub(super) const TOGETHER: usize = 50;
 
@@ -45,23 +47,16 @@ pub type Counts = BTreeMap<String, i64>;
 /// The store is away, or who asked for it is gone.
 pub fn run(bench: &Bench, mut job: JobRow, node: RowId, ending: &AtomicBool) -> Result<job::Told> {
     let mut counts: Counts = job.progress.read()?;
-    let (ground, mut before) = bench.database.read_here(|connection| {
-        let ground = Arc::new(ground(connection, &job)?);
+    let (cause, ground, mut before) = bench.database.read_here(|connection| {
+        let asked = row::asked(connection, &job)?;
+        let cause = job.cause(connection, Via::Source(asked.source.clone()), bench.clock.now())?;
+        let ground = Arc::new(ground(connection, asked, &cause)?);
         let before = Arc::new(known_of(connection, job.id, &ground.asked.content.items)?);
-        Ok((ground, before))
+        Ok((cause, ground, before))
     })?;
     let asked = &ground.asked;
     let rows = asked.content.items.len() + asked.content.relations.len();
     job.total = i64::try_from(rows).unwrap_or(i64::MAX);
-    let cause = Cause {
-        caller: ground.caller.clone(),
-        via: Via::Source(asked.source.clone()),
-        request_id: job.id.to_string(),
-        reason: String::new(),
-        at: bench.clock.now(),
-        policies: Policies::Decide,
-        depth: 0,
-    };
     let work = Work { bench, ground: ground.clone(), cause: Arc::new(cause.trusted()), node };
     let mut done = usize::try_from(job.done).unwrap_or(0);
     if asked.scope.is_some() && done > asked.content.items.len() {
@@ -80,16 +75,12 @@ pub fn run(bench: &Bench, mut job: JobRow, node: RowId, ending: &AtomicBool) -> 
             return Ok(job::Told::Lost);
         }
     }
-    bench.kernel.forget_graph();
     work.missing(&mut job, &mut counts, &before, ending)
 }
 
-fn ground(connection: &mut AnyConnection, job: &JobRow) -> Result<Ground> {
-    let caller = directory::load_caller(connection, job.created_by)?;
-    let caller = caller.ok_or_else(|| Error::new(Code::Conflict, "Whoever asked for the import is gone."))?;
-    let caller = Arc::new(caller);
-    let horizon = Horizon::of(connection, &caller)?;
-    Ok(Ground { asked: row::asked(connection, job)?, weights: Weights::read(connection)?, caller, horizon })
+fn ground(connection: &mut AnyConnection, asked: Asked, cause: &Cause) -> Result<Ground> {
+    let (caller, horizon) = (cause.caller.clone(), Horizon::of(connection, &cause.caller)?);
+    Ok(Ground { asked, weights: Weights::read(connection)?, caller, horizon })
 }
 
 /// What the rows of configuration items that are done have come to know.
@@ -98,7 +89,12 @@ fn known_of(connection: &mut AnyConnection, job: RowId, items: &[Item]) -> Resul
     let last = i64::try_from(items.len()).unwrap_or(i64::MAX);
     let mine = row::table.filter(row::job_id.eq(job)).filter(row::record_id.is_not_null()).filter(row::seq.le(last));
     let rows: Vec<(i64, Option<RecordId>)> = mine.select((row::seq, row::record_id)).load(connection)?;
+    let unsure = row::table.filter(row::job_id.eq(job)).filter(row::outcome.eq(Outcome::Ambiguous.as_str()));
+    let unsure: Vec<JsonText> = unsure.select(row::detail).load(connection)?;
     let mut known = Maps::default();
+    for detail in unsure {
+        known.candidates.extend(detail.read::<Detail>()?.candidates);
+    }
     for (seq, record) in rows {
         let (Some(record), Some(at)) = (record, usize::try_from(seq - 1).ok()) else { continue };
         known.records.insert(record, at);
@@ -129,8 +125,9 @@ impl Work<'_> {
         let (was, counted, seen) = (job.clone(), counts.clone(), rows.clone());
         let outcome = self.bench.writer.run_blocking(move |unit| {
             let (mut known, asked) = (Known::of(before.clone()), &ground.asked);
+            // Of two imports that tell of one thing at the same time, the second finds what the first has made.
+            unit.connection()?.lock_setting(TURN)?;
             if asked.rehearse {
-                unit.connection()?;
                 unit.discard();
             }
             let mut desk = Desk { kernel: &kernel, unit, cause: &cause };
