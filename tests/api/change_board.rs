@@ -83,11 +83,15 @@ async fn a_board_meets_and_looks_at_emergencies_afterwards() {
     let named = json!({"change_ids": [change.rsplit('/').next().unwrap()]});
     let put = server.post(&agenda, named).by(Nora).expect(200).await.json();
     let item = format!("{agenda}/{}", put["items"][0]["id"].as_str().unwrap());
-    server.patch(&item, json!({"decision": "reviewed"})).by(Nora).expect(409).await;
+    let reviewed = async || server.patch(&item, json!({"decision": "reviewed"})).by(Nora).expect(409).await;
+    reviewed().await;
     approve(&server, &change).await;
+    server.at("2026-03-05T13:30:00Z");
     for (step, input) in
         [("schedule", json!({})), ("implement", json!({})), ("complete", json!({"result": "successful"}))]
     {
+        // The meeting takes place, but there is nothing to look at yet.
+        reviewed().await;
         server.post(&format!("{change}/{step}"), input).by(Admin).expect(200).await;
     }
     let notes = json!({"review_notes": "The hole is closed."});
@@ -105,15 +109,59 @@ async fn a_board_meets_and_looks_at_emergencies_afterwards() {
     assert_eq!(again["items"].as_array().unwrap().len(), 1);
     let item = format!("{meeting}/agenda/{}", agenda["items"][0]["id"].as_str().unwrap());
     let said = json!({"decision": "reviewed", "minutes": "It was the right thing to do."});
+    // Nobody has said anything in a meeting that is still to come.
+    let held = json!({"state": "held", "minutes": "Everybody was there."});
+    server.patch(&item, said.clone()).by(Nora).expect(409).await;
+    server.patch(&meeting, held.clone()).by(Nora).header("if-match", "*").expect(422).await;
+    server.at("2026-03-09T13:10:00Z");
     let after = server.patch(&item, said).by(Nora).expect(200).await.json();
     assert_eq!(
         (&after["items"][0]["decision"], &after["items"][0]["minutes"]),
         (&json!("reviewed"), &json!("It was the right thing to do."))
     );
     server.post(&format!("{change}/close"), notes).by(Admin).expect(200).await;
-    let held = json!({"state": "held", "minutes": "Everybody was there."});
     let held = server.patch(&meeting, held).by(Nora).header("if-match", "*").expect(200).await.json();
     assert_eq!(held["state"], "held");
+}
+
+#[actix_web::test]
+async fn an_agenda_is_put_in_order_by_those_who_see_what_stands_on_it() {
+    let server = managed().await;
+    for title in ["First", "Second", "Third"] {
+        made(&server, json!({"title": title, "change_type": "emergency"})).await;
+    }
+    let called = json!({"name": "Board", "starts_at": "2026-03-05T13:00:00Z", "ends_at": "2026-03-05T14:00:00Z"});
+    let meeting = server.post("/api/v1/cab-meetings", called).by(Nora).expect(201).await.field("id");
+    let agenda = format!("/api/v1/cab-meetings/{meeting}/agenda");
+    let titles = |agenda: &Value| -> Vec<String> {
+        agenda["items"].as_array().unwrap().iter().map(|item| item["title"].as_str().unwrap().to_owned()).collect()
+    };
+    // Emergencies that nobody has authorised yet wait for a board as well.
+    let waiting = server.post(&agenda, json!({})).by(Admin).expect(200).await.json();
+    assert_eq!(titles(&waiting), ["First", "Second", "Third"]);
+    let item = |n: usize| format!("{agenda}/{}", waiting["items"][n]["id"].as_str().unwrap());
+    for (n, position, order) in [
+        (2, 1, ["Third", "First", "Second"]),
+        (1, 200, ["Third", "First", "Second"]),
+        (2, 2, ["First", "Third", "Second"]),
+    ] {
+        let after = server.patch(&item(n), json!({"position": position})).by(Admin).expect(200).await.json();
+        assert_eq!(titles(&after), order);
+        let places: Vec<&Value> = after["items"].as_array().unwrap().iter().map(|item| &item["position"]).collect();
+        assert_eq!(places, [1, 2, 3]);
+    }
+    server.patch(&item(0), json!({"position": 0})).by(Admin).expect(422).await;
+    // Whoever does not see a change neither says what was said of it, nor takes it away.
+    server.allow(&[Bea], "board", "organisation", &["cab_meeting.*", "change.read"]).await;
+    assert_eq!(titles(&server.get(&agenda).by(Bea).expect(200).await.json()), Vec::<String>::new());
+    server.patch(&item(0), json!({"minutes": "It is mine now."})).by(Bea).expect(404).await;
+    server.ask(Method::DELETE, &item(0)).by(Bea).expect(404).await;
+    server.patch(&item(0), json!({"minutes": "Ready."})).by(Admin).expect(200).await;
+    server.ask(Method::DELETE, &item(0)).by(Admin).expect(204).await;
+    server.ask(Method::DELETE, &item(0)).by(Admin).expect(404).await;
+    let decided = server.patch(&item(1), json!({"decision": "recommended"})).by(Admin).expect(200).await.json();
+    assert_eq!(titles(&decided), ["Third", "Second"]);
+    server.ask(Method::DELETE, &item(1)).by(Admin).expect(409).await;
 }
 
 #[actix_web::test]

@@ -284,6 +284,9 @@ fn check(desk: &mut Desk<'_, '_>, horizon: &Horizon, before: Option<&CabMeeting>
     if after.ends_at <= after.starts_at {
         errors.push(FieldError::new("/ends_at", "out_of_range", "It ends after it begins."));
     }
+    if after.state == MeetingState::Held && desk.cause.at < after.starts_at {
+        errors.push(FieldError::new("/state", "too_early", "It has not begun."));
+    }
     if after.attendees.len() > PEOPLE {
         errors.push(FieldError::new("/attendees", "too_many", format!("At most {PEOPLE} people come.")));
     }
