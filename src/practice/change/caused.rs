@@ -29,8 +29,8 @@ use crate::{
 const CAUSED_BY: &str = "caused_by";
 /// How many are read in one go.
 const AT_ONCE: i64 = 200;
-/// The states in which a change is made, or was.
-const MADE: &[&str] = &[IMPLEMENT, REVIEW, "closed"];
+/// The states in which a change is made, or was: one that is cancelled may have been begun before.
+const MADE: &[&str] = &[IMPLEMENT, REVIEW, "closed", "cancelled"];
 
 /// When a change was made, or is being made.
 fn made(header: &Header, details: &Change, now: Moment) -> Option<Span> {

@@ -233,6 +233,9 @@ pub(super) fn obstacles(draft: &Draft<Change>, step: &Step) -> Vec<FieldError> {
         let detail = "`result_notes` say what went otherwise than planned.";
         wrong.push(FieldError::new("/result_notes", "required", detail));
     }
+    if step.name == "cancel" {
+        wrong.extend(given_up(details));
+    }
     if step.name == "close" {
         let learns = !went_well || details.change_type == EMERGENCY;
         if learns && details.review_notes.is_none() {
@@ -246,12 +249,38 @@ pub(super) fn obstacles(draft: &Draft<Change>, step: &Step) -> Vec<FieldError> {
     wrong
 }
 
+/// What is in the way of cancelling: of one that was begun it is said how it was left, and a board looks at what was done in an emergency.
+fn given_up(details: &Change) -> Vec<FieldError> {
+    if details.actual_start.is_none() {
+        let detail = "It was not begun, so nothing came of it.";
+        return Vec::from_iter(details.result.as_ref().map(|_| FieldError::new("/result", "not_begun", detail)));
+    }
+    let mut wrong = Vec::new();
+    if !details.result.as_deref().is_some_and(|result| FAILURES.contains(&result)) {
+        let detail = "It was begun: say whether it was `backed_out`, or `failed`.";
+        wrong.push(FieldError::new("/result", "required", detail));
+    }
+    if details.result_notes.is_none() {
+        wrong.push(FieldError::new(
+            "/result_notes",
+            "required",
+            "`result_notes` say what was done, and how it was left.",
+        ));
+    }
+    if details.cab_review.is_some() {
+        let detail = "A board looks at what was done: complete it, as `backed_out` or `failed`.";
+        wrong.push(FieldError::new("", "cab_review", detail));
+    }
+    wrong
+}
+
 /// What a step changes in the change itself.
 pub(super) fn enter(draft: &mut Draft<Change>, step: &Step, at: Moment) {
     let details = &mut draft.details;
     match step.name {
         "implement" => details.actual_start = Some(at),
         "complete" => details.actual_end = Some(at),
+        "cancel" => details.actual_end = details.actual_start.map(|_| at),
         "close" => details.reviewed_at = details.review_notes.as_ref().map(|_| at),
         _ => (),
     }
