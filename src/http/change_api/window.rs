@@ -172,7 +172,8 @@ impl Resource for ChangeWindow {
         many: "change windows",
         label: "ChangeWindow",
         about: "Maintenance windows say when changes of a configuration item, a service or everything are to be made; blackouts say when they \
-                must not. Each is one span, or the open hours of a calendar.",
+                must not. Each is one span, or the open hours of a calendar. What a maintenance window is about waits for the next one when it is \
+                over, or for it to be made inactive.",
         read: "change_window.read",
         manage: "change_window.write",
         has_active: true,
