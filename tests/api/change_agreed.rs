@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// A normal change that was approved and scheduled.
-async fn scheduled(server: &Server, body: Value) -> String {
+pub async fn scheduled(server: &Server, body: Value) -> String {
     let change = asked(server, body).await;
     for approval in approvals(server, &change).await {
         approve(server, &approval).await;
@@ -19,14 +19,14 @@ async fn scheduled(server: &Server, body: Value) -> String {
 }
 
 /// One that somebody is asked about.
-async fn asked(server: &Server, body: Value) -> String {
+pub async fn asked(server: &Server, body: Value) -> String {
     let change = made(server, body).await;
     take(server, &change, "assess", json!({})).await;
     take(server, &change, "request_authorisation", json!({})).await;
     change
 }
 
-fn states(approvals: &[Value]) -> Vec<&str> {
+pub fn states(approvals: &[Value]) -> Vec<&str> {
     approvals.iter().map(|approval| approval["state"].as_str().unwrap()).collect()
 }
 

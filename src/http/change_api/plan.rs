@@ -119,7 +119,7 @@ async fn list_conflicts(call: Call, id: web::Path<String>) -> Result<HttpRespons
         .read(move |reading| {
             let header = visible(reading, CHANGE, &id)?;
             let touched = plan::touched_by(reading.connection, &header)?;
-            let found = plan::of(reading.kernel, reading.connection, &header, &touched)?;
+            let found = plan::of(reading.kernel, reading.connection, &header, &touched, reading.cause.at)?;
             shown(reading, found)
         })
         .await?;
@@ -193,7 +193,7 @@ async fn get_free_slot(call: Call, id: web::Path<String>, request: HttpRequest) 
             let within = Span { from, until };
             let touched = plan::touched_by(reading.connection, &header)?;
             let wanted = plan::wanted(reading.kernel, reading.connection, &header, &touched)?;
-            let ground = plan::ground(reading.connection, &wanted, within, header.id)?;
+            let ground = plan::ground(reading.connection, &wanted, within, header.id, reading.cause.at)?;
             Ok(free_slot(&ground, &wanted, length, within))
         })
         .await?;
@@ -273,7 +273,7 @@ fn previewed(reading: &mut Reading<'_>, id: &str) -> Result<ChangePreview> {
     let impact = impact::impact(kernel, reading.connection, &caller, &asked)?;
     let hit = impact::ids(kernel, reading.connection, &asked)?;
     let about: BTreeSet<RecordId> = touched.iter().chain(&hit).copied().collect();
-    let found = plan::of(kernel, reading.connection, &header, &touched)?;
+    let found = plan::of(kernel, reading.connection, &header, &touched, reading.cause.at)?;
     let conflicts = shown(reading, found)?;
     let outage = plan::outage(reading.connection, header.id)?;
     let changes_nearby = plan::span(&header).map_or(Ok(Vec::new()), |span| nearby(reading, &about, span, header.id))?;
