@@ -3,7 +3,10 @@
 use actix_web::http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Person::*, Server};
+use crate::{
+    configuration::{self, ITEMS, SERVICES, relate, service},
+    support::{Person::*, Server},
+};
 
 async fn managed() -> Server {
     let server = Server::start().await;
@@ -203,6 +206,23 @@ async fn incidents_that_a_change_caused_are_found_by_time_and_item() {
     }
     let caused = found(path.clone()).await;
     assert_eq!((caused.len(), &caused[0]["title"], &caused[0]["linked"]), (1, &json!("No mail"), &json!(false)));
+    // So is what it would be hit with, however far up, and whatever an incident is said to affect.
+    let cluster = configuration::item(&server, "server", "Cluster", json!({})).await;
+    let shop = service(&server, "Shop").await;
+    relate(&server, (ITEMS, &cluster), "depends_on", &item, None).await;
+    relate(&server, (SERVICES, &shop), "depends_on", &cluster, None).await;
+    let down = json!({"title": "No shop", "service_id": shop});
+    server.post("/api/v1/incidents", down).by(Admin).expect(201).await;
+    let slow =
+        server.post("/api/v1/incidents", json!({"title": "All is slow"})).by(Admin).expect(201).await.field("id");
+    let affects = json!({"relation": "affects", "record_id": shop});
+    server.post(&format!("/api/v1/incidents/{slow}/links"), affects).by(Admin).expect(201).await;
+    let titles = |items: &[Value]| -> Vec<String> {
+        items.iter().map(|item| item["title"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(titles(&found(path.clone()).await), ["No mail", "No shop", "All is slow"]);
+    let preview = server.get(&format!("{change}/impact-preview")).by(Admin).expect(200).await.json();
+    assert_eq!(titles(preview["open_incidents"].as_array().unwrap()), ["No mail", "No shop", "All is slow"]);
     let incident = format!("/api/v1/incidents/{}/links", caused[0]["id"].as_str().unwrap());
     let link = json!({"relation": "caused_by", "record_id": change.rsplit('/').next().unwrap()});
     server.post(&incident, link).by(Admin).expect(201).await;

@@ -42,8 +42,8 @@ fn made(header: &Header, details: &Change, now: Moment) -> Option<Span> {
 /// An incident that a change may have caused, and whether it is linked to it as such.
 pub type Suspect = (Header, bool);
 
-/// The incidents that a change may have caused: of the same things or of what is next to them, opened since it began and at most so long
-/// after it ended; and those that are linked to it as caused by it. Only those that the caller sees.
+/// The incidents that a change may have caused: of the same things, of what is next to them or hit with them, opened since it began and at
+/// most so long after it ended; and those that are linked to it as caused by it. Only those that the caller sees.
 pub fn by(reading: &mut Reading<'_>, change: &Header, after: chrono::TimeDelta) -> Result<Vec<Suspect>> {
     let connection = &mut *reading.connection;
     let linked: Vec<RecordId> = link::table
@@ -56,10 +56,8 @@ pub fn by(reading: &mut Reading<'_>, change: &Header, after: chrono::TimeDelta) 
     let mut ids = linked.clone();
     if let Some(Span { from, until }) = span {
         let items = plan::touched_by(connection, change)?;
-        let near = plan::near(reading.kernel, connection, &items)?;
-        let engine = connection.engine();
-        let keys = || near.keys().map(RecordId::as_str);
-        let mine = among(engine, "record.configuration_item_id", keys()).or(among(engine, "record.service_id", keys()));
+        let reach = plan::reach(reading.kernel, connection, &items)?;
+        let mine = plan::is_of(connection.engine(), &reach);
         let opened = record::table
             .filter(record::kind.eq("incident"))
             .filter(record::opened_at.ge(from))

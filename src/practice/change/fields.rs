@@ -91,8 +91,8 @@ pub(super) const FIELDS: &[Field] = &[
     Field::by_server(
         "criticality",
         "Criticality",
-        "How much depends on it: the highest criticality of the services that it touches, and of those that would be hit while what it touches is \
-         down; null where there are none. As of when it was last planned.",
+        "How much depends on it: the highest criticality of the services and configuration items that it touches, and of those that would be hit \
+         while what it touches is down; null where there are none. As of when it was last planned.",
         CRITICALITY.holds,
     ),
 ];
