@@ -277,6 +277,20 @@ async fn what_rests_on_it_is_told_before_it_is_made() {
         (&levels["service"]["title"], &resolution["met"], &resolution["budget"]),
         (&json!("Mail"), &json!(1), &json!({"objective": 95.0, "allowed": 0, "left": -1}))
     );
+    assert_eq!((&preview["changes_nearby"], &preview["at_once"]), (&json!([]), &Value::Null));
+    // What takes its place meanwhile is to be taken down as well: together they leave nothing of the shop.
+    let both = made(&server, planned("Renew web-2", &web_2)).await;
+    take(&server, &both, "assess", json!({})).await;
+    take(&server, &both, "request_authorisation", json!({})).await;
+    let preview = server.get(&format!("{change}/impact-preview")).by(Admin).expect(200).await.json();
+    let (nearby, at_once) = (&preview["changes_nearby"], &preview["at_once"]);
+    assert_eq!((&nearby[0]["title"], &at_once["changes"]), (&json!("Renew web-2"), nearby), "{preview:#}");
+    assert_eq!(titles(&at_once["impact"]["records"]), ["Shop", "Mail"], "{preview:#}");
+    assert_eq!(
+        (titles(&preview["impact"]["records"]), &at_once["impact"]["spared"]),
+        (vec!["Mail".to_owned()], &json!([]))
+    );
+    take(&server, &both, "cancel", json!({})).await;
     // What stands next to it in the graph is held against what else is scheduled.
     let below = made(&server, planned("Renew the disk", &disk)).await;
     take(&server, &below, "assess", json!({})).await;
