@@ -5,7 +5,12 @@ use serde_json::{Value, json};
 
 use crate::{
     configuration::{self, ITEMS, SERVICES, relate, service},
-    support::{Person::*, Server},
+    mail,
+    support::{
+        Person::{self, *},
+        Server,
+        mail_server::MailServer,
+    },
 };
 
 async fn managed() -> Server {
@@ -246,4 +251,56 @@ async fn incidents_that_a_change_caused_are_found_by_time_and_item() {
     let settled = server.post(&settle, json!({"comment": "Closed again."})).by(Nora).expect(200).await.json();
     assert_eq!(settled["state"], "settled");
     server.post(&settle, json!({"comment": "Closed again."})).by(Nora).expect(409).await;
+}
+
+#[actix_web::test]
+async fn those_who_are_asked_to_come_are_told_of_the_meeting() {
+    let mail = MailServer::start();
+    let server = mail::server(&mail).await;
+    server.allow(&[Nora], "chair", "organisation", &["cab_meeting.*"]).await;
+    let off = json!({"rules": [{"event": "*", "delivery": "off"}]});
+    server.patch("/api/v1/me/notification-preferences", off).by(Bea).header("if-match", "*").expect(200).await;
+    let people = |people: &[Person]| -> Vec<String> {
+        people.iter().map(|person| person.id(&server.assembly).to_string()).collect()
+    };
+    // She calls it herself, and Bea wants to know of nothing.
+    let called = json!({
+        "name": "Board of the week", "starts_at": "2026-03-05T13:00:00Z", "ends_at": "2026-03-05T14:00:00Z", "place": "Room 4",
+        "attendees": people(&[Nora, Alex, Rob]),
+    });
+    let called = server.post("/api/v1/cab-meetings", called).by(Nora).expect(201).await.field("id");
+    let path = format!("/api/v1/cab-meetings/{called}");
+    let change = async |change: Value| server.patch(&path, change).by(Admin).header("if-match", "*").expect(200).await;
+    let told = async || {
+        mail::sent(&server).await;
+        let arrived = mail.arrived();
+        let mut told: Vec<(String, String)> =
+            arrived.iter().map(|mail| (mail.to.replace("@example.org", ""), mail.subject())).collect();
+        told.sort();
+        told
+    };
+    let told_to = |people: &[&str], subject: &str| -> Vec<(String, String)> {
+        people.iter().map(|person| ((*person).to_owned(), subject.to_owned())).collect()
+    };
+    assert_eq!(told().await, told_to(&["alex", "rob"], "Board of the week, 2026-03-05 13:00"));
+    change(json!({"minutes": "To be read before."})).await;
+    assert_eq!(told().await, []);
+    change(json!({"starts_at": "2026-03-05T13:30:00Z"})).await;
+    let subject = "Changed: Board of the week, 2026-03-05 13:30";
+    assert_eq!(told().await, told_to(&["alex", "nora", "rob"], subject));
+    change(json!({"attendees": people(&[Nora, Alex, Vera, Bea])})).await;
+    let expected = [
+        told_to(&["rob"], "Cancelled: Board of the week, 2026-03-05 13:30"),
+        told_to(&["vera"], "Board of the week, 2026-03-05 13:30"),
+    ];
+    assert_eq!(told().await, expected.concat());
+    change(json!({"state": "cancelled"})).await;
+    let subject = "Cancelled: Board of the week, 2026-03-05 13:30";
+    assert_eq!(told().await, told_to(&["alex", "nora", "vera"], subject));
+    // What was held is not cancelled, nor is anybody asked to come to what is over.
+    let over = json!({
+        "name": "Over", "starts_at": "2026-03-02T13:00:00Z", "ends_at": "2026-03-02T14:00:00Z", "attendees": people(&[Alex]),
+    });
+    server.post("/api/v1/cab-meetings", over).by(Nora).expect(201).await;
+    assert_eq!(told().await, []);
 }

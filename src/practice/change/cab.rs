@@ -3,6 +3,8 @@
 //! A meeting decides nothing by itself: who approves does so by the approvals of the change. What it does decide is that it has looked at a
 //! change afterwards, which lets an emergency be closed.
 
+use std::collections::BTreeSet;
+
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -20,6 +22,7 @@ use crate::{
     record::{
         draft::Aside,
         header::Header,
+        notification::invitation::{self, Invitation, News},
         practice::{Details, Practice},
         store::{self, Desk},
         visibility,
@@ -146,6 +149,34 @@ impl MeetingRow {
         let found = cab_meeting::table.find(id).first(connection).optional()?;
         found.ok_or_else(|| Error::not_found("cab meeting"))
     }
+}
+
+/// Tells those who are asked to come that a meeting is called, is another, or does not take place.
+pub fn invite(desk: &mut Desk<'_, '_>, before: Option<&MeetingRow>, after: &MeetingRow) -> Result<()> {
+    let people = |row: &MeetingRow| -> Result<BTreeSet<UserId>> {
+        let is_called = MeetingState::stored(&row.state) == MeetingState::Planned && row.ends_at > desk.cause.at;
+        let asked = if is_called { row.attendees.read()? } else { Vec::new() };
+        Ok(asked.into_iter().chain(is_called.then_some(row.chair_id)).collect())
+    };
+    let (was, now) = (before.map(people).transpose()?.unwrap_or_default(), people(after)?);
+    let plan = |row: &MeetingRow| (row.name.clone(), row.starts_at, row.ends_at, row.place.clone());
+    let is_other = before.is_some_and(|before| plan(before) != plan(after));
+    let is_held = MeetingState::stored(&after.state) == MeetingState::Held;
+    let of = |news| Invitation {
+        news,
+        name: after.name.clone(),
+        starts_at: after.starts_at,
+        ends_at: after.ends_at,
+        place: after.place.clone(),
+    };
+    invitation::tell(desk, now.difference(&was).copied(), &of(News::Called))?;
+    if is_other {
+        invitation::tell(desk, now.intersection(&was).copied(), &of(News::Changed))?;
+    }
+    if !is_held {
+        invitation::tell(desk, was.difference(&now).copied(), &of(News::Cancelled))?;
+    }
+    Ok(())
 }
 
 impl ItemRow {
