@@ -1212,6 +1212,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    change_conflict (change_id, mark) {
+        change_id -> Text,
+        mark -> Text,
+    }
+}
+
+diesel::table! {
     change_model (id) {
         id -> Text,
         name -> Text,
@@ -1392,6 +1399,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     problem_analysis,
     known_error_word,
     change,
+    change_conflict,
     change_model,
     change_answer,
     risk_question,

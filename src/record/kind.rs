@@ -162,6 +162,8 @@ pub struct Trigger {
     pub decision: &'static str,
     /// A change of one of these asks again. On creation it is always asked, and routing also when a team is taken away.
     pub on_change_of: &'static [&'static str],
+    /// Whoever agrees to one of these agrees to less of it, or to nothing, as well: that alone makes no approval void.
+    pub eases: &'static [&'static str],
     /// It is asked in these states alone, and when the record comes into one of them from another; in all, where none is named.
     pub in_states: &'static [&'static str],
 }
@@ -169,7 +171,7 @@ pub struct Trigger {
 impl Trigger {
     /// Of a decision that no change asks again.
     pub const fn of(decision: &'static str) -> Trigger {
-        Trigger { decision, on_change_of: &[], in_states: &[] }
+        Trigger { decision, on_change_of: &[], eases: &[], in_states: &[] }
     }
     /// Whether it is asked in a state.
     pub fn is_asked_in(&self, state: &str) -> bool {

@@ -217,7 +217,7 @@ async fn the_forward_schedule_is_a_list_and_a_calendar_of_what_one_may_see() {
     let change = made(&server, body).await;
     let range = "from=2026-03-01T00:00:00Z&until=2026-04-01T00:00:00Z";
     let list = format!("/api/v1/change-schedule?{range}");
-    assert_eq!(server.get(&list).by(Admin).expect(200).await.json()["items"], json!([]));
+    assert_eq!(server.get(&list).by(Admin).expect(200).await.json(), json!({"items": [], "windows": []}));
     take(&server, &change, "assess", json!({})).await;
     take(&server, &change, "request_authorisation", json!({})).await;
     let seen = server.get(&list).by(Nora).expect(200).await.json();
@@ -228,6 +228,43 @@ async fn the_forward_schedule_is_a_list_and_a_calendar_of_what_one_may_see() {
     let value = |name: &str| events[0].get(name).unwrap().text();
     assert!(value("SUMMARY").ends_with("Replace the switch; it is old, very old — and hums"), "{text}");
     assert_eq!((value("DTSTART"), value("STATUS")), ("20260307T200000Z".to_owned(), "TENTATIVE".to_owned()));
+    // Beside them stand the times for changes and those without.
+    let switch = item(&server, "network_device", "switch", json!({})).await;
+    let freeze = json!({"name": "Freeze", "kind": "blackout", "starts_at": "2026-03-20T00:00:00Z", "ends_at": "2026-05-01T00:00:00Z"});
+    server.post("/api/v1/change-windows", freeze).by(Nora).expect(201).await;
+    let over = json!({"name": "Over", "kind": "blackout", "starts_at": "2026-02-01T00:00:00Z", "ends_at": "2026-03-01T00:00:00Z"});
+    server.post("/api/v1/change-windows", over).by(Nora).expect(201).await;
+    let hours = server.get("/api/v1/calendars?q=business-hours").by(Admin).expect(200).await.json();
+    let by_day = json!({
+        "name": "By day", "kind": "maintenance", "configuration_item_id": switch, "calendar_id": hours["items"][0]["id"],
+        "starts_at": "2026-03-05T00:00:00Z", "ends_at": "2026-03-07T00:00:00Z",
+    });
+    server.post("/api/v1/change-windows", by_day).by(Nora).expect(201).await;
+    let windows = server.get(&list).by(Nora).expect(200).await.json()["windows"].clone();
+    let times: Vec<[&str; 3]> = windows
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|window| ["name", "starts_at", "ends_at"].map(|name| window[name].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        times,
+        [
+            ["By day", "2026-03-05T08:00:00Z", "2026-03-05T18:00:00Z"],
+            ["By day", "2026-03-06T08:00:00Z", "2026-03-06T18:00:00Z"],
+            ["Freeze", "2026-03-20T00:00:00Z", "2026-05-01T00:00:00Z"],
+        ]
+    );
+    let text = server.get(&format!("/api/v1/change-schedule.ics?{range}")).by(Nora).expect(200).await.text();
+    let events = pointsman::record::calendar::ical::events(&text).unwrap();
+    let told: Vec<[String; 3]> = events
+        .iter()
+        .map(|event| ["SUMMARY", "CATEGORIES", "TRANSP"].map(|name| event.get(name).unwrap().text()))
+        .collect();
+    assert_eq!((told.len(), &told[1]), (4, &["By day", "maintenance", "TRANSPARENT"].map(str::to_owned)));
+    assert_eq!(told[3], ["Freeze", "blackout", "OPAQUE"]);
+    let ids: std::collections::BTreeSet<String> = events.iter().map(|event| event.get("UID").unwrap().text()).collect();
+    assert_eq!(ids.len(), 4, "each has its own");
     server
         .get("/api/v1/change-schedule?from=2026-03-01T00:00:00Z&until=2028-01-01T00:00:00Z")
         .by(Nora)
@@ -277,6 +314,20 @@ async fn what_rests_on_it_is_told_before_it_is_made() {
         (&levels["service"]["title"], &resolution["met"], &resolution["budget"]),
         (&json!("Mail"), &json!(1), &json!({"objective": 95.0, "allowed": 0, "left": -1}))
     );
+    assert_eq!((&preview["changes_nearby"], &preview["at_once"]), (&json!([]), &Value::Null));
+    // What takes its place meanwhile is to be taken down as well: together they leave nothing of the shop.
+    let both = made(&server, planned("Renew web-2", &web_2)).await;
+    take(&server, &both, "assess", json!({})).await;
+    take(&server, &both, "request_authorisation", json!({})).await;
+    let preview = server.get(&format!("{change}/impact-preview")).by(Admin).expect(200).await.json();
+    let (nearby, at_once) = (&preview["changes_nearby"], &preview["at_once"]);
+    assert_eq!((&nearby[0]["title"], &at_once["changes"]), (&json!("Renew web-2"), nearby), "{preview:#}");
+    assert_eq!(titles(&at_once["impact"]["records"]), ["Shop", "Mail"], "{preview:#}");
+    assert_eq!(
+        (titles(&preview["impact"]["records"]), &at_once["impact"]["spared"]),
+        (vec!["Mail".to_owned()], &json!([]))
+    );
+    take(&server, &both, "cancel", json!({})).await;
     // What stands next to it in the graph is held against what else is scheduled.
     let below = made(&server, planned("Renew the disk", &disk)).await;
     take(&server, &below, "assess", json!({})).await;

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// A normal change that was approved and scheduled.
-async fn scheduled(server: &Server, body: Value) -> String {
+pub async fn scheduled(server: &Server, body: Value) -> String {
     let change = asked(server, body).await;
     for approval in approvals(server, &change).await {
         approve(server, &approval).await;
@@ -19,14 +19,14 @@ async fn scheduled(server: &Server, body: Value) -> String {
 }
 
 /// One that somebody is asked about.
-async fn asked(server: &Server, body: Value) -> String {
+pub async fn asked(server: &Server, body: Value) -> String {
     let change = made(server, body).await;
     take(server, &change, "assess", json!({})).await;
     take(server, &change, "request_authorisation", json!({})).await;
     change
 }
 
-fn states(approvals: &[Value]) -> Vec<&str> {
+pub fn states(approvals: &[Value]) -> Vec<&str> {
     approvals.iter().map(|approval| approval["state"].as_str().unwrap()).collect()
 }
 
@@ -44,7 +44,43 @@ async fn a_step_takes_nothing_along_that_was_not_approved() {
     take(&server, &change, "implement", json!({})).await;
     let late = server.patch(&change, other).by(Admin).header("if-match", "*").expect(422).await.json();
     assert_eq!(late["errors"][0]["code"], "fixed");
-    server.post(&format!("{change}/cancel"), json!({})).by(Admin).expect(409).await;
+    let weighed = json!({"answers": [{"question": "users", "answer": "all"}]});
+    let path = format!("{change}/risk-assessment");
+    server.ask(actix_web::http::Method::PUT, &path).json(weighed).by(Admin).expect(409).await;
+    assert_eq!(read(&server, &change).await["risk"], "low");
+}
+
+#[actix_web::test]
+async fn what_was_begun_is_given_up_with_what_came_of_it() {
+    let server = managed().await;
+    let early = scheduled(&server, normal()).await;
+    let failed = json!({"result": "failed", "result_notes": "The old one is back."});
+    server.post(&format!("{early}/cancel"), failed.clone()).by(Admin).expect(409).await;
+    let cancelled = take(&server, &early, "cancel", json!({})).await.json();
+    assert_eq!((&cancelled["state"], &cancelled["actual_end"]), (&json!("cancelled"), &Value::Null));
+    let change = scheduled(&server, normal()).await;
+    take(&server, &change, "implement", json!({})).await;
+    for (input, wrong) in [
+        (json!({}), vec!["/result", "/result_notes"]),
+        (json!({"result": "successful", "result_notes": "Fine."}), vec!["/result"]),
+        (json!({"result": "backed_out"}), vec!["/result_notes"]),
+    ] {
+        let refused = server.post(&format!("{change}/cancel"), input).by(Admin).expect(409).await.json();
+        let places: Vec<&str> =
+            refused["errors"].as_array().unwrap().iter().map(|error| error["pointer"].as_str().unwrap()).collect();
+        assert_eq!(places, wrong, "{refused}");
+    }
+    let cancelled = take(&server, &change, "cancel", failed.clone()).await.json();
+    assert_eq!((&cancelled["state"], cancelled["actual_end"].is_string()), (&json!("cancelled"), true));
+    // A board looks at what was done in an emergency.
+    let mut emergency = normal();
+    emergency["change_type"] = json!("emergency");
+    let emergency = made(&server, emergency).await;
+    approve(&server, &approvals(&server, &emergency).await[0]).await;
+    take(&server, &emergency, "schedule", json!({})).await;
+    take(&server, &emergency, "implement", json!({})).await;
+    let refused = server.post(&format!("{emergency}/cancel"), failed).by(Admin).expect(409).await.json();
+    assert_eq!(refused["errors"][0]["code"], "cab_review", "{refused}");
 }
 
 #[actix_web::test]

@@ -3,7 +3,15 @@
 use actix_web::http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Person::*, Server};
+use crate::{
+    configuration::{self, ITEMS, SERVICES, relate, service},
+    mail,
+    support::{
+        Person::{self, *},
+        Server,
+        mail_server::MailServer,
+    },
+};
 
 async fn managed() -> Server {
     let server = Server::start().await;
@@ -83,11 +91,15 @@ async fn a_board_meets_and_looks_at_emergencies_afterwards() {
     let named = json!({"change_ids": [change.rsplit('/').next().unwrap()]});
     let put = server.post(&agenda, named).by(Nora).expect(200).await.json();
     let item = format!("{agenda}/{}", put["items"][0]["id"].as_str().unwrap());
-    server.patch(&item, json!({"decision": "reviewed"})).by(Nora).expect(409).await;
+    let reviewed = async || server.patch(&item, json!({"decision": "reviewed"})).by(Nora).expect(409).await;
+    reviewed().await;
     approve(&server, &change).await;
+    server.at("2026-03-05T13:30:00Z");
     for (step, input) in
         [("schedule", json!({})), ("implement", json!({})), ("complete", json!({"result": "successful"}))]
     {
+        // The meeting takes place, but there is nothing to look at yet.
+        reviewed().await;
         server.post(&format!("{change}/{step}"), input).by(Admin).expect(200).await;
     }
     let notes = json!({"review_notes": "The hole is closed."});
@@ -105,15 +117,59 @@ async fn a_board_meets_and_looks_at_emergencies_afterwards() {
     assert_eq!(again["items"].as_array().unwrap().len(), 1);
     let item = format!("{meeting}/agenda/{}", agenda["items"][0]["id"].as_str().unwrap());
     let said = json!({"decision": "reviewed", "minutes": "It was the right thing to do."});
+    // Nobody has said anything in a meeting that is still to come.
+    let held = json!({"state": "held", "minutes": "Everybody was there."});
+    server.patch(&item, said.clone()).by(Nora).expect(409).await;
+    server.patch(&meeting, held.clone()).by(Nora).header("if-match", "*").expect(422).await;
+    server.at("2026-03-09T13:10:00Z");
     let after = server.patch(&item, said).by(Nora).expect(200).await.json();
     assert_eq!(
         (&after["items"][0]["decision"], &after["items"][0]["minutes"]),
         (&json!("reviewed"), &json!("It was the right thing to do."))
     );
     server.post(&format!("{change}/close"), notes).by(Admin).expect(200).await;
-    let held = json!({"state": "held", "minutes": "Everybody was there."});
     let held = server.patch(&meeting, held).by(Nora).header("if-match", "*").expect(200).await.json();
     assert_eq!(held["state"], "held");
+}
+
+#[actix_web::test]
+async fn an_agenda_is_put_in_order_by_those_who_see_what_stands_on_it() {
+    let server = managed().await;
+    for title in ["First", "Second", "Third"] {
+        made(&server, json!({"title": title, "change_type": "emergency"})).await;
+    }
+    let called = json!({"name": "Board", "starts_at": "2026-03-05T13:00:00Z", "ends_at": "2026-03-05T14:00:00Z"});
+    let meeting = server.post("/api/v1/cab-meetings", called).by(Nora).expect(201).await.field("id");
+    let agenda = format!("/api/v1/cab-meetings/{meeting}/agenda");
+    let titles = |agenda: &Value| -> Vec<String> {
+        agenda["items"].as_array().unwrap().iter().map(|item| item["title"].as_str().unwrap().to_owned()).collect()
+    };
+    // Emergencies that nobody has authorised yet wait for a board as well.
+    let waiting = server.post(&agenda, json!({})).by(Admin).expect(200).await.json();
+    assert_eq!(titles(&waiting), ["First", "Second", "Third"]);
+    let item = |n: usize| format!("{agenda}/{}", waiting["items"][n]["id"].as_str().unwrap());
+    for (n, position, order) in [
+        (2, 1, ["Third", "First", "Second"]),
+        (1, 200, ["Third", "First", "Second"]),
+        (2, 2, ["First", "Third", "Second"]),
+    ] {
+        let after = server.patch(&item(n), json!({"position": position})).by(Admin).expect(200).await.json();
+        assert_eq!(titles(&after), order);
+        let places: Vec<&Value> = after["items"].as_array().unwrap().iter().map(|item| &item["position"]).collect();
+        assert_eq!(places, [1, 2, 3]);
+    }
+    server.patch(&item(0), json!({"position": 0})).by(Admin).expect(422).await;
+    // Whoever does not see a change neither says what was said of it, nor takes it away.
+    server.allow(&[Bea], "board", "organisation", &["cab_meeting.*", "change.read"]).await;
+    assert_eq!(titles(&server.get(&agenda).by(Bea).expect(200).await.json()), Vec::<String>::new());
+    server.patch(&item(0), json!({"minutes": "It is mine now."})).by(Bea).expect(404).await;
+    server.ask(Method::DELETE, &item(0)).by(Bea).expect(404).await;
+    server.patch(&item(0), json!({"minutes": "Ready."})).by(Admin).expect(200).await;
+    server.ask(Method::DELETE, &item(0)).by(Admin).expect(204).await;
+    server.ask(Method::DELETE, &item(0)).by(Admin).expect(404).await;
+    let decided = server.patch(&item(1), json!({"decision": "recommended"})).by(Admin).expect(200).await.json();
+    assert_eq!(titles(&decided), ["Third", "Second"]);
+    server.ask(Method::DELETE, &item(1)).by(Admin).expect(409).await;
 }
 
 #[actix_web::test]
@@ -155,6 +211,23 @@ async fn incidents_that_a_change_caused_are_found_by_time_and_item() {
     }
     let caused = found(path.clone()).await;
     assert_eq!((caused.len(), &caused[0]["title"], &caused[0]["linked"]), (1, &json!("No mail"), &json!(false)));
+    // So is what it would be hit with, however far up, and whatever an incident is said to affect.
+    let cluster = configuration::item(&server, "server", "Cluster", json!({})).await;
+    let shop = service(&server, "Shop").await;
+    relate(&server, (ITEMS, &cluster), "depends_on", &item, None).await;
+    relate(&server, (SERVICES, &shop), "depends_on", &cluster, None).await;
+    let down = json!({"title": "No shop", "service_id": shop});
+    server.post("/api/v1/incidents", down).by(Admin).expect(201).await;
+    let slow =
+        server.post("/api/v1/incidents", json!({"title": "All is slow"})).by(Admin).expect(201).await.field("id");
+    let affects = json!({"relation": "affects", "record_id": shop});
+    server.post(&format!("/api/v1/incidents/{slow}/links"), affects).by(Admin).expect(201).await;
+    let titles = |items: &[Value]| -> Vec<String> {
+        items.iter().map(|item| item["title"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(titles(&found(path.clone()).await), ["No mail", "No shop", "All is slow"]);
+    let preview = server.get(&format!("{change}/impact-preview")).by(Admin).expect(200).await.json();
+    assert_eq!(titles(preview["open_incidents"].as_array().unwrap()), ["No mail", "No shop", "All is slow"]);
     let incident = format!("/api/v1/incidents/{}/links", caused[0]["id"].as_str().unwrap());
     let link = json!({"relation": "caused_by", "record_id": change.rsplit('/').next().unwrap()});
     server.post(&incident, link).by(Admin).expect(201).await;
@@ -178,4 +251,56 @@ async fn incidents_that_a_change_caused_are_found_by_time_and_item() {
     let settled = server.post(&settle, json!({"comment": "Closed again."})).by(Nora).expect(200).await.json();
     assert_eq!(settled["state"], "settled");
     server.post(&settle, json!({"comment": "Closed again."})).by(Nora).expect(409).await;
+}
+
+#[actix_web::test]
+async fn those_who_are_asked_to_come_are_told_of_the_meeting() {
+    let mail = MailServer::start();
+    let server = mail::server(&mail).await;
+    server.allow(&[Nora], "chair", "organisation", &["cab_meeting.*"]).await;
+    let off = json!({"rules": [{"event": "*", "delivery": "off"}]});
+    server.patch("/api/v1/me/notification-preferences", off).by(Bea).header("if-match", "*").expect(200).await;
+    let people = |people: &[Person]| -> Vec<String> {
+        people.iter().map(|person| person.id(&server.assembly).to_string()).collect()
+    };
+    // She calls it herself, and Bea wants to know of nothing.
+    let called = json!({
+        "name": "Board of the week", "starts_at": "2026-03-05T13:00:00Z", "ends_at": "2026-03-05T14:00:00Z", "place": "Room 4",
+        "attendees": people(&[Nora, Alex, Rob]),
+    });
+    let called = server.post("/api/v1/cab-meetings", called).by(Nora).expect(201).await.field("id");
+    let path = format!("/api/v1/cab-meetings/{called}");
+    let change = async |change: Value| server.patch(&path, change).by(Admin).header("if-match", "*").expect(200).await;
+    let told = async || {
+        mail::sent(&server).await;
+        let arrived = mail.arrived();
+        let mut told: Vec<(String, String)> =
+            arrived.iter().map(|mail| (mail.to.replace("@example.org", ""), mail.subject())).collect();
+        told.sort();
+        told
+    };
+    let told_to = |people: &[&str], subject: &str| -> Vec<(String, String)> {
+        people.iter().map(|person| ((*person).to_owned(), subject.to_owned())).collect()
+    };
+    assert_eq!(told().await, told_to(&["alex", "rob"], "Board of the week, 2026-03-05 13:00"));
+    change(json!({"minutes": "To be read before."})).await;
+    assert_eq!(told().await, []);
+    change(json!({"starts_at": "2026-03-05T13:30:00Z"})).await;
+    let subject = "Changed: Board of the week, 2026-03-05 13:30";
+    assert_eq!(told().await, told_to(&["alex", "nora", "rob"], subject));
+    change(json!({"attendees": people(&[Nora, Alex, Vera, Bea])})).await;
+    let expected = [
+        told_to(&["rob"], "Cancelled: Board of the week, 2026-03-05 13:30"),
+        told_to(&["vera"], "Board of the week, 2026-03-05 13:30"),
+    ];
+    assert_eq!(told().await, expected.concat());
+    change(json!({"state": "cancelled"})).await;
+    let subject = "Cancelled: Board of the week, 2026-03-05 13:30";
+    assert_eq!(told().await, told_to(&["alex", "nora", "vera"], subject));
+    // What was held is not cancelled, nor is anybody asked to come to what is over.
+    let over = json!({
+        "name": "Over", "starts_at": "2026-03-02T13:00:00Z", "ends_at": "2026-03-02T14:00:00Z", "attendees": people(&[Alex]),
+    });
+    server.post("/api/v1/cab-meetings", over).by(Nora).expect(201).await;
+    assert_eq!(told().await, []);
 }

@@ -159,7 +159,7 @@ async fn templates_are_made_checked_changed_and_deleted() {
     let mail = MailServer::start();
     let server = server(&mail).await;
     let shipped = server.get(&format!("{TEMPLATES}?count=true")).by(Admin).expect(200).await;
-    assert_eq!(shipped.field("total"), "26");
+    assert_eq!(shipped.field("total"), "28");
     let new = json!({
         "name": "closed", "event": "incident.closed", "language": "en", "audience": ["requester"],
         "subject": "{{ record.title }}", "text": "{{ record.number }} is closed.",

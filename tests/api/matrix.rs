@@ -194,7 +194,7 @@ impl Scene {
         let question = json!({"name": "again", "text": "Again?", "position": 9, "weight": 1, "answers": answers});
         let question = server.post("/api/v1/risk-questions", question).by(Admin).expect(201).await;
         others.insert(("risk-questions", "{id}"), question.field("id"));
-        let meeting = json!({"name": "scene", "starts_at": "2030-01-01T08:00:00Z", "ends_at": "2030-01-01T09:00:00Z"});
+        let meeting = json!({"name": "scene", "starts_at": "2026-03-03T10:00:00Z", "ends_at": "2026-03-03T11:00:00Z"});
         let meeting = server.post("/api/v1/cab-meetings", meeting).by(Admin).expect(201).await.field("id");
         let agenda = json!({"change_ids": [records["changes"]]});
         let agenda = server.post(&format!("/api/v1/cab-meetings/{meeting}/agenda"), agenda).by(Admin).expect(200).await;

@@ -26,13 +26,19 @@ use crate::{
         schema::schema,
     },
     id::{RecordId, RowId},
-    practice::change::cab::{self, CabDecision, ItemRow, MeetingRow},
+    practice::change::cab::{self, CabDecision, ItemChange, ItemRow, MeetingRow},
     record::{store::Desk, visibility},
 };
 
+/// The places on an agenda.
+const PLACES: i32 = 200;
+
 /// Mounts it.
 pub(super) fn mount(api: &mut Api) {
-    api.mount(agenda(), get_agenda).mount(put(), put_on_agenda).mount(decide(), decide_item);
+    api.mount(agenda(), get_agenda)
+        .mount(put(), put_on_agenda)
+        .mount(change(), change_item)
+        .mount(remove(), remove_item);
 }
 
 /// A change on the agenda of a meeting.
@@ -81,11 +87,16 @@ struct NewCabAgendaItems {
     change_ids: Option<Vec<RecordId>>,
 }
 
-/// What was said and decided of a change.
+/// What was said and decided of a change, and when it is its turn.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct CabAgendaItemChange {
-    /// What the board has decided. `reviewed` says that it has looked at what was made in an emergency.
+    /// Its place, from 1: those behind it move on, and beyond the end is the end.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(required = false, nullable = false, minimum = 1, maximum = 200)]
+    position: Option<i32>,
+    /// What the board has decided. `reviewed` says that it has looked at what was made in an emergency: once that is over, in a meeting that has
+    /// begun.
     #[serde(default, deserialize_with = "given")]
     #[schema(required = false, nullable = false)]
     decision: Option<CabDecision>,
@@ -181,8 +192,8 @@ fn reply(desk: &mut Desk<'_, '_>, meeting: RowId) -> Result<Reply> {
 fn put() -> Endpoint {
     let mut endpoint = endpoint(Method::POST, "", "add_to_cab_meeting_agenda");
     endpoint.summary = "Put changes on the agenda of a CAB meeting".into();
-    endpoint.description = "Those that are named, or all that wait for a board: normal changes that are assessed or to be authorised, and what was made \
-                            in an emergency. What stands there already stays."
+    endpoint.description = "Those that are named, or all that wait for a board: normal changes and emergencies that are assessed or to be \
+                            authorised, and what was made in an emergency. What stands there already stays."
         .into();
     endpoint.parameters.extend([dry_run(), idempotency_key(), reason()]);
     endpoint.request = Some(Content::json(schema::<NewCabAgendaItems>(), json!({})));
@@ -200,30 +211,60 @@ async fn put_on_agenda(call: Call, id: web::Path<String>, Body(body): Body<Value
     .await
 }
 
-fn decide() -> Endpoint {
-    let mut endpoint = endpoint(Method::PATCH, "/{item_id}", "update_cab_meeting_agenda_item");
+/// An endpoint of one change on an agenda.
+fn item(method: Method, id: &'static str) -> Endpoint {
+    let mut endpoint = endpoint(method, "/{item_id}", id);
     let item = "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e7e";
-    endpoint.summary = "Keep what a board has said and decided of a change".into();
-    endpoint.description =
-        "A merge patch (RFC 7396). What is decided stands in the history of the change as well.".into();
     endpoint.parameters.extend([in_path("item_id", "The place on the agenda.", uuid(), item), dry_run(), reason()]);
-    let body = json!({"decision": "recommended", "minutes": "The way back was tried."});
-    endpoint.request = Some(Content::merge_patch(schema::<CabAgendaItemChange>(), body));
-    endpoint.responses = vec![as_it_is("The agenda now.")];
-    endpoint.problems.extend([Code::Invalid, Code::Conflict]);
+    endpoint.problems.push(Code::Conflict);
     endpoint
 }
 
-async fn decide_item(call: Call, path: web::Path<(String, String)>, Body(body): Body<Value>) -> Result<HttpResponse> {
-    let (id, item) = path.into_inner();
-    let (id, item) = (meeting_id(&id)?, item.parse::<RowId>().map_err(|_| Error::not_found("agenda item"))?);
-    let change: CabAgendaItemChange = fit(body.clone())?;
-    if let Some(minutes) = &change.minutes {
-        prose("minutes", minutes, MINUTES)?;
+fn ids((meeting, item): &(String, String)) -> Result<(RowId, RowId)> {
+    Ok((meeting_id(meeting)?, item.parse().map_err(|_| Error::not_found("agenda item"))?))
+}
+
+fn change() -> Endpoint {
+    let mut endpoint = item(Method::PATCH, "update_cab_meeting_agenda_item");
+    endpoint.summary = "Keep what a board has said and decided of a change".into();
+    endpoint.description =
+        "A merge patch (RFC 7396). What is decided stands in the history of the change as well.".into();
+    let body = json!({"decision": "recommended", "minutes": "The way back was tried."});
+    endpoint.request = Some(Content::merge_patch(schema::<CabAgendaItemChange>(), body));
+    endpoint.responses = vec![as_it_is("The agenda now.")];
+    endpoint.problems.push(Code::Invalid);
+    endpoint
+}
+
+async fn change_item(call: Call, path: web::Path<(String, String)>, Body(body): Body<Value>) -> Result<HttpResponse> {
+    let (meeting, item) = ids(&path)?;
+    let CabAgendaItemChange { position, decision, minutes } = fit(body.clone())?;
+    if position.is_some_and(|position| !(1..=PLACES).contains(&position)) {
+        let detail = format!("A place is 1 to {PLACES}.");
+        return Err(Error::invalid("/position", "out_of_range", detail));
     }
+    let minutes = minutes.map(|minutes| prose("minutes", &minutes, MINUTES)).transpose()?;
+    let change = ItemChange { position, decision, minutes };
     call.write(&body, move |desk| {
-        cab::decide(desk, (id, item), change.decision, change.minutes.as_deref())?;
-        reply(desk, id)
+        cab::change(desk, (meeting, item), &change)?;
+        reply(desk, meeting)
+    })
+    .await
+}
+
+fn remove() -> Endpoint {
+    let mut endpoint = item(Method::DELETE, "remove_from_cab_meeting_agenda");
+    endpoint.summary = "Take a change from the agenda of a CAB meeting".into();
+    endpoint.description = "As long as the board has decided nothing of it.".into();
+    endpoint.responses = vec![Answer::empty(204, "It is not on the agenda.")];
+    endpoint
+}
+
+async fn remove_item(call: Call, path: web::Path<(String, String)>) -> Result<HttpResponse> {
+    let of = ids(&path)?;
+    call.write(&Value::Null, move |desk| {
+        cab::remove(desk, of)?;
+        Ok(Reply::empty())
     })
     .await
 }

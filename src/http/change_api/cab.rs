@@ -16,7 +16,7 @@ use crate::{
         resource::{Examples, Noun, Resource},
     },
     id::{RowId, TeamId, UserId},
-    practice::change::cab::{MeetingRow, MeetingState},
+    practice::change::cab::{self, MeetingRow, MeetingState},
     record::store::Desk,
     schema::cab_meeting,
 };
@@ -198,8 +198,9 @@ impl Resource for CabMeeting {
         read: "cab_meeting.read",
         manage: "cab_meeting.write",
         has_active: false,
-        on_create: "Its agenda is filled by `POST …/agenda`.",
-        on_change: "The minutes of each change stand with its place on the agenda.",
+        on_create: "Its agenda is filled by `POST …/agenda`. Those who are asked to come are told by mail.",
+        on_change: "The minutes of each change stand with its place on the agenda. Those who are asked to come are told where it is at another \
+                    time or place, or does not take place.",
         read_only: &["id", "version", "created_at", "updated_at"],
         fixed: &["team_id"],
     };
@@ -254,7 +255,9 @@ impl Resource for CabMeeting {
             updated_at: at,
         };
         check(desk, horizon, None, &meeting)?;
-        diesel::insert_into(cab_meeting::table).values(meeting.row()?).execute(desk.unit.connection()?)?;
+        let row = meeting.row()?;
+        diesel::insert_into(cab_meeting::table).values(&row).execute(desk.unit.connection()?)?;
+        cab::invite(desk, None, &row)?;
         Ok(meeting.id.to_string())
     }
     fn patched(&self, change: &CabMeetingChange) -> Result<Self> {
@@ -274,7 +277,8 @@ impl Resource for CabMeeting {
         check(desk, horizon, Some(before), after)?;
         let row = MeetingRow { version: before.version + 1, updated_at: desk.cause.at, ..after.row()? };
         let unchanged = cab_meeting::table.find(before.id).filter(cab_meeting::version.eq(before.version));
-        met(diesel::update(unchanged).set(&row).execute(desk.unit.connection()?)?)
+        met(diesel::update(unchanged).set(&row).execute(desk.unit.connection()?)?)?;
+        cab::invite(desk, Some(&before.row()?), &row)
     }
 }
 
@@ -283,6 +287,9 @@ fn check(desk: &mut Desk<'_, '_>, horizon: &Horizon, before: Option<&CabMeeting>
     let mut errors = Vec::new();
     if after.ends_at <= after.starts_at {
         errors.push(FieldError::new("/ends_at", "out_of_range", "It ends after it begins."));
+    }
+    if after.state == MeetingState::Held && desk.cause.at < after.starts_at {
+        errors.push(FieldError::new("/state", "too_early", "It has not begun."));
     }
     if after.attendees.len() > PEOPLE {
         errors.push(FieldError::new("/attendees", "too_many", format!("At most {PEOPLE} people come.")));

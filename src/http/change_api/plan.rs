@@ -119,7 +119,7 @@ async fn list_conflicts(call: Call, id: web::Path<String>) -> Result<HttpRespons
         .read(move |reading| {
             let header = visible(reading, CHANGE, &id)?;
             let touched = plan::touched_by(reading.connection, &header)?;
-            let found = plan::of(reading.kernel, reading.connection, &header, &touched)?;
+            let found = plan::of(reading.kernel, reading.connection, &header, &touched, reading.cause.at)?;
             shown(reading, found)
         })
         .await?;
@@ -193,7 +193,7 @@ async fn get_free_slot(call: Call, id: web::Path<String>, request: HttpRequest) 
             let within = Span { from, until };
             let touched = plan::touched_by(reading.connection, &header)?;
             let wanted = plan::wanted(reading.kernel, reading.connection, &header, &touched)?;
-            let ground = plan::ground(reading.connection, &wanted, within, header.id)?;
+            let ground = plan::ground(reading.connection, &wanted, within, header.id, reading.cause.at)?;
             Ok(free_slot(&ground, &wanted, length, within))
         })
         .await?;
@@ -210,6 +210,15 @@ struct ServiceLevelsLeft {
     levels: Vec<Attainment>,
 }
 
+/// What would be hit by changes that are made at the same time.
+#[derive(Debug, Serialize, ToSchema)]
+struct ChangesAtOnce {
+    /// The others, which touch the same things, what they hit, or what takes their place meanwhile.
+    changes: Vec<LinkedRecord>,
+    /// What would be hit while all that they touch is down as well; and what goes on, with how much of its redundancy is left then.
+    impact: Impact,
+}
+
 /// What a change would do if it were made as it is planned. Nothing is stored.
 #[derive(Debug, Serialize, ToSchema)]
 struct ChangePreview {
@@ -222,8 +231,11 @@ struct ChangePreview {
     outage_minutes: i32,
     /// What it would get in the way of.
     conflicts: Vec<ChangeConflict>,
-    /// Other changes of the same things, or of what they hit, within a week of it.
+    /// Other changes of the same things, of what they hit, or of what takes their place meanwhile, within a week of it.
     changes_nearby: Vec<LinkedRecord>,
+    /// What it would do together with those of them that are made at the same time; null where none is.
+    #[schema(required = true)]
+    at_once: Option<ChangesAtOnce>,
     /// Incidents of the same things that are open now, at most 200.
     open_incidents: Vec<LinkedRecord>,
     /// How the service levels of the first ten services that it touches or hits stand; none where you may not read them.
@@ -234,8 +246,9 @@ fn preview() -> Endpoint {
     let mut endpoint = reads("impact-preview", "get_change_impact_preview");
     endpoint.summary = "Preview what a change would do".into();
     endpoint.description = "In one call, and without any effect: which configuration items and services it hits and why, what goes on by redundancy and \
-                            with how much of it left, how long users notice it, what it gets in the way of, which other changes and open incidents \
-                            are near, and what the service levels of the services have left of the last 30 days. What you may not see is left out."
+                            with how much of it left, also while others are made at the same time, how long users notice it, what it gets in the way \
+                            of, which other changes and open incidents are near, and what the service levels of the services have left of the last \
+                            30 days. What you may not see is left out."
         .into();
     let (switch, service) =
         (subject("configuration_item", "CI0000012", "Core switch"), subject("service", "SVC0000003", "Shop"));
@@ -253,7 +266,7 @@ fn preview() -> Endpoint {
         "impact": {
             "direction": "up", "depth": DEEPEST, "total": 1, "by_kind": {"service": 1}, "records": [hit], "spared": [],
         },
-        "outage_minutes": 20, "conflicts": [conflict()], "changes_nearby": [], "open_incidents": [],
+        "outage_minutes": 20, "conflicts": [conflict()], "changes_nearby": [], "at_once": null, "open_incidents": [],
         "service_levels": [{"service": service, "levels": [level]}],
     });
     endpoint.responses = vec![Answer::json(200, "What it would do.", schema::<ChangePreview>(), example)];
@@ -273,10 +286,16 @@ fn previewed(reading: &mut Reading<'_>, id: &str) -> Result<ChangePreview> {
     let impact = impact::impact(kernel, reading.connection, &caller, &asked)?;
     let hit = impact::ids(kernel, reading.connection, &asked)?;
     let about: BTreeSet<RecordId> = touched.iter().chain(&hit).copied().collect();
-    let found = plan::of(kernel, reading.connection, &header, &touched)?;
+    let found = plan::of(kernel, reading.connection, &header, &touched, reading.cause.at)?;
     let conflicts = shown(reading, found)?;
     let outage = plan::outage(reading.connection, header.id)?;
-    let changes_nearby = plan::span(&header).map_or(Ok(Vec::new()), |span| nearby(reading, &about, span, header.id))?;
+    let others = plan::span(&header).map_or(Ok(Vec::new()), |span| {
+        let mut near = plan::instead(kernel, reading.connection, &about)?;
+        near.extend(impact.spared.iter().map(|spared| spared.record.id));
+        near.extend(&about);
+        nearby(reading, &near, span, header.id)
+    })?;
+    let at_once = at_once(reading, &asked, &header, &others)?;
     let incidents = plan::open_incidents(reading.connection, &about)?;
     let open_incidents = in_order(reading, incidents)?;
     let touches = in_order(reading, touched)?;
@@ -287,7 +306,8 @@ fn previewed(reading: &mut Reading<'_>, id: &str) -> Result<ChangePreview> {
         impact,
         outage_minutes: i32::try_from(outage.num_minutes()).unwrap_or(i32::MAX),
         conflicts,
-        changes_nearby,
+        changes_nearby: others.iter().map(|(change, _)| LinkedRecord::of(change)).collect(),
+        at_once,
         open_incidents,
         service_levels: levels_left(reading, services)?,
     })
@@ -301,18 +321,38 @@ fn in_order(reading: &mut Reading<'_>, ids: Vec<RecordId>) -> Result<Vec<LinkedR
     Ok(shown)
 }
 
+/// A change, and what it touches.
+type Other = (Header, BTreeSet<RecordId>);
+
 /// The changes near a span of time, but for one, of any of these things, that the caller sees.
-fn nearby(
-    reading: &mut Reading<'_>,
-    about: &BTreeSet<RecordId>,
-    span: Span,
-    but: RecordId,
-) -> Result<Vec<LinkedRecord>> {
+fn nearby(reading: &mut Reading<'_>, about: &BTreeSet<RecordId>, span: Span, but: RecordId) -> Result<Vec<Other>> {
     let within = Span { from: span.from.minus(AROUND), until: span.until.plus(AROUND) };
     let changes = plan::seen(reading, within, SHOWN, 500)?;
-    let touched = plan::touched(reading.connection, &changes)?;
-    let is_near = |change: &&Header| change.id != but && !touched[&change.id].is_disjoint(about);
-    Ok(changes.iter().filter(is_near).map(LinkedRecord::of).collect())
+    let mut touched = plan::touched(reading.connection, &changes)?;
+    let with_touched = changes.into_iter().filter(|change| change.id != but).filter_map(|change| {
+        let own = touched.remove(&change.id).filter(|own| !own.is_disjoint(about))?;
+        Some((change, own))
+    });
+    Ok(with_touched.collect())
+}
+
+/// What is hit by a change together with those of the others that are made at the same time; nothing where none is.
+fn at_once(
+    reading: &mut Reading<'_>,
+    asked: &Asked,
+    header: &Header,
+    others: &[Other],
+) -> Result<Option<ChangesAtOnce>> {
+    let meets = |other: &Header| plan::span(header).zip(plan::span(other)).is_some_and(|(a, b)| a.meets(b));
+    let is_then = |(other, _): &&Other| plan::AHEAD.contains(&other.state.as_str()) && meets(other);
+    let then: Vec<&Other> = others.iter().filter(is_then).collect();
+    if then.is_empty() {
+        return Ok(None);
+    }
+    let theirs = then.iter().flat_map(|(_, touched)| touched).copied();
+    let asked = Asked { starts: asked.starts.iter().copied().chain(theirs).collect(), ..asked.clone() };
+    let impact = impact::impact(reading.kernel, reading.connection, &reading.cause.caller, &asked)?;
+    Ok(Some(ChangesAtOnce { changes: then.iter().map(|(change, _)| LinkedRecord::of(change)).collect(), impact }))
 }
 
 /// How the service levels of these services stand.

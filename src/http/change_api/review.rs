@@ -168,8 +168,9 @@ fn hours() -> utoipa::openapi::Schema {
 fn caused_by() -> Endpoint {
     let mut endpoint = reads("caused-incidents", "list_change_caused_incidents");
     endpoint.summary = "List the incidents that a change may have caused".into();
-    endpoint.description = "Those that are linked to it as such, and those of the same things, or of what is next to them, that were opened since it \
-                            began and within some hours after it ended. Link those that it has caused, by `caused_by`."
+    endpoint.description = "Those that are linked to it as such, and those of the same things, of what is next to them, or of what is hit while they \
+                            are down, that were opened since it began and within some hours after it ended. Link those that it has caused, by \
+                            `caused_by`."
         .into();
     endpoint.parameters.push(in_query("hours", "How long after its end; 24, if not given.", hours(), 24));
     let one = json!({

@@ -17,17 +17,18 @@ use crate::{
         query::{Query, refused},
         schema::schema,
     },
-    id::{RecordId, TeamId, UserId},
+    id::{RecordId, RowId, TeamId, UserId},
     practice::change::{
         conflict::Span,
         feed,
         plan::{self, SHOWN},
+        window::{self, WindowKind, WindowRow},
     },
     record::header::Header,
 };
 
-/// The most changes that are told of at once.
-const MOST: i64 = 2_000;
+/// The most changes that are told of at once, and the most times of windows.
+const MOST: u16 = 2_000;
 
 /// Mounts both.
 pub(super) fn mount(api: &mut Api) {
@@ -64,11 +65,49 @@ struct ForwardScheduleEntry {
     service_id: Option<RecordId>,
 }
 
+/// A time for changes, or without any, in the forward schedule.
+#[derive(Debug, Serialize, ToSchema)]
+struct ForwardScheduleWindow {
+    /// The id of the window.
+    id: RowId,
+    /// Its name.
+    #[schema(examples("End of year"))]
+    name: String,
+    /// What it is.
+    kind: WindowKind,
+    /// The configuration item that it is about; null where it is about a service or about everything.
+    #[schema(required = true)]
+    configuration_item_id: Option<RecordId>,
+    /// The service that it is about; null where it is about a configuration item or about everything.
+    #[schema(required = true)]
+    service_id: Option<RecordId>,
+    /// When this time begins.
+    starts_at: Moment,
+    /// When it ends.
+    ends_at: Moment,
+}
+
 /// The forward schedule of change between two moments, by the beginning.
 #[derive(Debug, Serialize, ToSchema)]
 struct ForwardSchedule {
     /// The changes.
     items: Vec<ForwardScheduleEntry>,
+    /// The maintenance windows and blackouts, a calendar's open hours one by one; none where you may not read them.
+    windows: Vec<ForwardScheduleWindow>,
+}
+
+impl ForwardScheduleWindow {
+    fn of((window, span): (WindowRow, Span)) -> Self {
+        ForwardScheduleWindow {
+            id: window.id,
+            kind: WindowKind::stored(&window.kind),
+            name: window.name,
+            configuration_item_id: window.configuration_item_id,
+            service_id: window.service_id,
+            starts_at: span.from,
+            ends_at: span.until,
+        }
+    }
 }
 
 impl ForwardScheduleEntry {
@@ -109,12 +148,22 @@ fn list() -> Endpoint {
         "planned_start": "2026-03-07T20:00:00Z", "planned_end": "2026-03-07T22:00:00Z", "team_id": null, "assignee_id": null,
         "configuration_item_id": null, "service_id": null,
     });
+    let window = json!({
+        "id": "0199a4c1-7d3e-7c55-9d0a-3f1f0f6f2b21", "name": "End of year", "kind": "blackout", "configuration_item_id": null,
+        "service_id": null, "starts_at": "2026-12-18T17:00:00Z", "ends_at": "2027-01-04T06:00:00Z",
+    });
     Endpoint {
         summary: "Read the forward schedule of change".into(),
         description: "The changes that you may see and that are planned to be made between two moments, by their beginning: those that are \
-                      asked for, agreed, being made and made. At most 2,000."
+                      asked for, agreed, being made and made. Beside them the maintenance windows and blackouts that are about everything or about \
+                      what you may see. At most 2,000 of each."
             .into(),
-        responses: vec![Answer::json(200, "The changes.", schema::<ForwardSchedule>(), json!({"items": [one]}))],
+        responses: vec![Answer::json(
+            200,
+            "The changes.",
+            schema::<ForwardSchedule>(),
+            json!({"items": [one], "windows": [window]}),
+        )],
         ..endpoint("/api/v1/change-schedule", "get_change_schedule")
     }
 }
@@ -124,9 +173,10 @@ fn calendar() -> Endpoint {
     Endpoint {
         access: Access::Feed("change.read".into()),
         summary: "Subscribe to the forward schedule of change".into(),
-        description: "The same as iCalendar (RFC 5545), for the calendar programs of those who want to know. What is not agreed yet is \
-                      tentative. Such a program signs in with any user name and a personal access token for a password; give that token \
-                      the scope `change.read` alone."
+        description: "The same as iCalendar (RFC 5545), for the calendar programs of those who want to know. What is not agreed yet is tentative. \
+                      Maintenance windows and blackouts are of the categories `maintenance` and `blackout`; a blackout takes up its time. Such a \
+                      program signs in with any user name and a personal access token for a password; give that token the scope `change.read` \
+                      alone."
             .into(),
         responses: vec![Answer::empty(200, "The calendar.").or(Content::of(
             "text/calendar",
@@ -137,7 +187,10 @@ fn calendar() -> Endpoint {
     }
 }
 
-async fn planned(call: &Call, request: &HttpRequest) -> Result<Vec<Header>> {
+/// Changes, and times of windows.
+type Schedule = (Vec<Header>, Vec<(WindowRow, Span)>);
+
+async fn planned(call: &Call, request: &HttpRequest) -> Result<Schedule> {
     let pairs = desk::query(request)?;
     let (query, now) = (Query::read(&pairs, &["from", "until"])?, call.cause.at);
     let from = query.moment("from")?.unwrap_or(now.plus(-TimeDelta::weeks(1)));
@@ -148,18 +201,21 @@ async fn planned(call: &Call, request: &HttpRequest) -> Result<Vec<Header>> {
     }
     call.read(move |reading| {
         let within = Span { from, until };
-        plan::seen(reading, within, SHOWN, MOST)
+        Ok((plan::seen(reading, within, SHOWN, i64::from(MOST))?, window::seen(reading, within, usize::from(MOST))?))
     })
     .await
 }
 
 async fn list_schedule(call: Call, request: HttpRequest) -> Result<HttpResponse> {
-    let items = planned(&call, &request).await?.into_iter().filter_map(ForwardScheduleEntry::of).collect();
-    Ok(HttpResponse::Ok().json(ForwardSchedule { items }))
+    let (changes, windows) = planned(&call, &request).await?;
+    let items = changes.into_iter().filter_map(ForwardScheduleEntry::of).collect();
+    let windows = windows.into_iter().map(ForwardScheduleWindow::of).collect();
+    Ok(HttpResponse::Ok().json(ForwardSchedule { items, windows }))
 }
 
 async fn get_calendar(call: Call, request: HttpRequest) -> Result<HttpResponse> {
-    let text = feed::calendar(&planned(&call, &request).await?, call.cause.at);
+    let (changes, windows) = planned(&call, &request).await?;
+    let text = feed::calendar(&changes, &windows, call.cause.at);
     let kind = header::HeaderValue::from_static("text/calendar; charset=utf-8");
     Ok(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, kind)).body(text))
 }

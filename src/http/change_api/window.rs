@@ -16,7 +16,10 @@ use crate::{
         resource::{Examples, Noun, Resource},
     },
     id::{RecordId, RowId},
-    practice::change::window::{WindowKind, WindowRow},
+    practice::change::{
+        around,
+        window::{WindowKind, WindowRow},
+    },
     record::{calendar::row::CalendarRow, store::Desk, visibility},
     schema::change_window,
 };
@@ -172,12 +175,13 @@ impl Resource for ChangeWindow {
         many: "change windows",
         label: "ChangeWindow",
         about: "Maintenance windows say when changes of a configuration item, a service or everything are to be made; blackouts say when they \
-                must not. Each is one span, or the open hours of a calendar.",
+                must not. Each is one span, or the open hours of a calendar. What a maintenance window is about waits for the next one when it is \
+                over, or for it to be made inactive.",
         read: "change_window.read",
         manage: "change_window.write",
         has_active: true,
-        on_create: "Changes that are planned from then on are held against it.",
-        on_change: "Changes are held against it anew when they are planned or looked at.",
+        on_create: "Changes that are still to be made are held against it a little later, and all that are planned from then on.",
+        on_change: "Changes that are still to be made are held against it anew a little later.",
         read_only: &["id", "version", "created_at", "updated_at"],
         fixed: &["name", "kind", "configuration_item_id", "service_id"],
     };
@@ -228,8 +232,10 @@ impl Resource for ChangeWindow {
             updated_at: at,
         };
         check(desk, &window)?;
-        let insert = diesel::insert_into(change_window::table).values(WindowRow::from(&window));
+        let row = WindowRow::from(&window);
+        let insert = diesel::insert_into(change_window::table).values(&row);
         unique(insert.execute(desk.unit.connection()?).map_err(Error::from), "name")?;
+        around::window_changed(desk, &row)?;
         Ok(window.id.to_string())
     }
     fn patched(&self, change: &ChangeWindowChange) -> Result<Self> {
@@ -246,7 +252,9 @@ impl Resource for ChangeWindow {
         check(desk, after)?;
         let row = WindowRow { version: before.version + 1, updated_at: desk.cause.at, ..WindowRow::from(after) };
         let unchanged = change_window::table.find(before.id).filter(change_window::version.eq(before.version));
-        met(diesel::update(unchanged).set(&row).execute(desk.unit.connection()?)?)
+        met(diesel::update(unchanged).set(&row).execute(desk.unit.connection()?)?)?;
+        around::window_changed(desk, &WindowRow::from(before))?;
+        around::window_changed(desk, &row)
     }
 }
 

@@ -3,13 +3,15 @@
 //! A meeting decides nothing by itself: who approves does so by the approvals of the change. What it does decide is that it has looked at a
 //! change afterwards, which lets an emergency be closed.
 
+use std::collections::BTreeSet;
+
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::{
-    Change, ChangePractice,
+    Change, ChangePractice, EMERGENCY, NORMAL,
     lifecycle::{ASSESS, AUTHORISE, IMPLEMENT, REVIEW},
 };
 use crate::{
@@ -20,6 +22,7 @@ use crate::{
     record::{
         draft::Aside,
         header::Header,
+        notification::invitation::{self, Invitation, News},
         practice::{Details, Practice},
         store::{self, Desk},
         visibility,
@@ -31,6 +34,8 @@ use crate::{
 const LOOKED_AT: i64 = 1_000;
 /// The most changes on one agenda.
 pub const MOST: usize = 200;
+/// What is not there where there is no such change on an agenda.
+const ITEM: &str = "agenda item";
 
 /// Where a meeting stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -146,6 +151,34 @@ impl MeetingRow {
     }
 }
 
+/// Tells those who are asked to come that a meeting is called, is another, or does not take place.
+pub fn invite(desk: &mut Desk<'_, '_>, before: Option<&MeetingRow>, after: &MeetingRow) -> Result<()> {
+    let people = |row: &MeetingRow| -> Result<BTreeSet<UserId>> {
+        let is_called = MeetingState::stored(&row.state) == MeetingState::Planned && row.ends_at > desk.cause.at;
+        let asked = if is_called { row.attendees.read()? } else { Vec::new() };
+        Ok(asked.into_iter().chain(is_called.then_some(row.chair_id)).collect())
+    };
+    let (was, now) = (before.map(people).transpose()?.unwrap_or_default(), people(after)?);
+    let plan = |row: &MeetingRow| (row.name.clone(), row.starts_at, row.ends_at, row.place.clone());
+    let is_other = before.is_some_and(|before| plan(before) != plan(after));
+    let is_held = MeetingState::stored(&after.state) == MeetingState::Held;
+    let of = |news| Invitation {
+        news,
+        name: after.name.clone(),
+        starts_at: after.starts_at,
+        ends_at: after.ends_at,
+        place: after.place.clone(),
+    };
+    invitation::tell(desk, now.difference(&was).copied(), &of(News::Called))?;
+    if is_other {
+        invitation::tell(desk, now.intersection(&was).copied(), &of(News::Changed))?;
+    }
+    if !is_held {
+        invitation::tell(desk, was.difference(&now).copied(), &of(News::Cancelled))?;
+    }
+    Ok(())
+}
+
 impl ItemRow {
     /// The agenda of a meeting, in its order.
     pub fn of_meeting(connection: &mut AnyConnection, meeting: RowId) -> Result<Vec<Self>> {
@@ -158,7 +191,8 @@ impl ItemRow {
 pub fn put(desk: &mut Desk<'_, '_>, meeting: RowId, named: Option<Vec<RecordId>>) -> Result<()> {
     let (kernel, caller) = (desk.kernel, desk.cause.caller.clone());
     let connection = desk.unit.connection()?;
-    must_be_planned(&MeetingRow::find(connection, meeting)?)?;
+    let row = MeetingRow::find(connection, meeting)?;
+    must_take_place(&row)?;
     let there = ItemRow::of_meeting(connection, meeting)?;
     let is_named = named.is_some();
     let wanted: Vec<(RecordId, &'static str)> = match named {
@@ -179,26 +213,33 @@ pub fn put(desk: &mut Desk<'_, '_>, meeting: RowId, named: Option<Vec<RecordId>>
         return Err(Error::new(Code::Conflict, format!("An agenda has at most {MOST} changes.")));
     }
     let last = there.last().map_or(0, |item| item.position);
-    for ((change_id, reason), position) in new.into_iter().zip(last + 1..) {
+    for ((change_id, reason), position) in new.iter().zip(last + 1..) {
         let row = ItemRow {
             id: RowId::new(),
             meeting_id: meeting,
-            change_id,
+            change_id: *change_id,
             position,
-            reason: reason.to_owned(),
+            reason: (*reason).to_owned(),
             decision: None,
             minutes: String::new(),
             decided_at: None,
         };
         diesel::insert_into(cab_agenda_item::table).values(&row).execute(desk.unit.connection()?)?;
     }
-    Ok(())
+    let put: Vec<RecordId> = new.into_iter().map(|(id, _)| id).collect();
+    if put.is_empty() { Ok(()) } else { tell(desk, "agenda_filled", &row, &json!({"change_ids": [[], put]})) }
+}
+
+/// Tells the audit trail what was done to the agenda of a meeting.
+fn tell(desk: &mut Desk<'_, '_>, action: &str, meeting: &MeetingRow, changes: &Value) -> Result<()> {
+    desk.tell(action, ("cab_meeting", meeting.id.as_str(), meeting.version), changes)
 }
 
 /// The changes that wait for a board: to be authorised, or to be looked at afterwards.
 fn waiting(connection: &mut AnyConnection) -> Result<Vec<(RecordId, &'static str)>> {
     let both = || record::table.inner_join(change::table.on(change::record_id.eq(record::id)));
-    let standing = both().filter(record::state.eq_any([ASSESS, AUTHORISE])).filter(change::change_type.eq("normal"));
+    let is_looked_at = change::change_type.eq_any([NORMAL, EMERGENCY]);
+    let standing = both().filter(record::state.eq_any([ASSESS, AUTHORISE])).filter(is_looked_at);
     let standing: Vec<RecordId> = standing.order(record::id).limit(LOOKED_AT).select(record::id).load(connection)?;
     let made = both().filter(change::cab_review.eq("due")).filter(record::state.eq_any([IMPLEMENT, REVIEW]));
     let made: Vec<RecordId> = made.order(record::id).limit(LOOKED_AT).select(record::id).load(connection)?;
@@ -207,62 +248,102 @@ fn waiting(connection: &mut AnyConnection) -> Result<Vec<(RecordId, &'static str
     Ok(with(made, reason::REVIEW).chain(with(standing, reason::AUTHORISE)).collect())
 }
 
-fn must_be_planned(meeting: &MeetingRow) -> Result<()> {
+fn must_take_place(meeting: &MeetingRow) -> Result<()> {
     if MeetingState::stored(&meeting.state) == MeetingState::Cancelled {
         return Err(Error::new(Code::Conflict, "The meeting does not take place."));
     }
     Ok(())
 }
 
-/// Keeps what was said and decided of a change on an agenda. A change that a board has looked at is told so.
-pub fn decide(
-    desk: &mut Desk<'_, '_>,
-    (meeting, item): (RowId, RowId),
-    decision: Option<CabDecision>,
-    minutes: Option<&str>,
-) -> Result<()> {
-    let at = desk.cause.at;
+/// A meeting that takes place, one of its agenda, and the change that this is about, if the caller sees that.
+fn on_agenda(desk: &mut Desk<'_, '_>, (meeting, item): (RowId, RowId)) -> Result<(MeetingRow, ItemRow, Header)> {
     let connection = desk.unit.connection()?;
-    must_be_planned(&MeetingRow::find(connection, meeting)?)?;
-    let found = cab_agenda_item::table.find(item).filter(cab_agenda_item::meeting_id.eq(meeting)).first(connection);
-    let row: ItemRow = found.optional()?.ok_or_else(|| Error::not_found("agenda item"))?;
+    let meeting = MeetingRow::find(connection, meeting)?;
+    let mine = cab_agenda_item::table.find(item).filter(cab_agenda_item::meeting_id.eq(meeting.id));
+    let row: Option<ItemRow> = mine.first(connection).optional()?;
+    let row = row.ok_or_else(|| Error::not_found(ITEM))?;
+    let (kernel, caller, of) = (desk.kernel, &desk.cause.caller, row.change_id);
+    let change = store::visible(kernel, desk.unit.settled(of)?, caller, &ChangePractice::KIND, of);
+    let change = change.map_err(|e| if e.code == Code::NotFound { Error::not_found(ITEM) } else { e })?;
+    must_take_place(&meeting)?;
+    Ok((meeting, row, change))
+}
+
+/// What becomes of a change on an agenda; what is not said stays.
+#[derive(Clone, Debug, Default)]
+pub struct ItemChange {
+    /// Its place, from 1: those behind it move on.
+    pub position: Option<i32>,
+    /// What the board has decided.
+    pub decision: Option<CabDecision>,
+    /// What was said of it.
+    pub minutes: Option<String>,
+}
+
+/// Keeps what becomes of a change on an agenda. A change that a board has looked at is told so.
+pub fn change(desk: &mut Desk<'_, '_>, of: (RowId, RowId), new: &ItemChange) -> Result<()> {
+    let at = desk.cause.at;
+    let (meeting, row, change) = on_agenda(desk, of)?;
     // Each is written alone: one keeps the minutes while another says what was decided.
-    let mine = || diesel::update(cab_agenda_item::table.find(item));
-    if let Some(minutes) = minutes {
-        mine().set(cab_agenda_item::minutes.eq(minutes)).execute(connection)?;
+    let mine = || diesel::update(cab_agenda_item::table.find(row.id));
+    if let Some(position) = new.position {
+        move_to(desk, &row, position)?;
     }
-    if let Some(decision) = decision {
+    if let Some(minutes) = &new.minutes {
+        mine().set(cab_agenda_item::minutes.eq(minutes)).execute(desk.unit.connection()?)?;
+        let told = json!({"change_id": [null, row.change_id], "minutes": [row.minutes, minutes]});
+        tell(desk, "minuted", &meeting, &told)?;
+    }
+    if let Some(decision) = new.decision {
         let decided = (cab_agenda_item::decision.eq(decision.as_str()), cab_agenda_item::decided_at.eq(at));
-        mine().set(decided).execute(connection)?;
-        let told = json!({"meeting_id": meeting, "decision": decision});
+        mine().set(decided).execute(desk.unit.connection()?)?;
+        let told = json!({"meeting_id": meeting.id, "decision": decision});
         let mut aside = Aside::new("read", "cab_decided", "cab", Value::Null, told);
         if decision == CabDecision::Reviewed {
+            must_be_made(desk, &meeting, &change)?;
             aside = aside.with_field("cab_review", "done");
         }
-        let seen = store::visible(
-            desk.kernel,
-            desk.unit.settled(row.change_id)?,
-            &desk.cause.caller,
-            &ChangePractice::KIND,
-            row.change_id,
-        )?;
-        if decision == CabDecision::Reviewed {
-            must_be_made(desk, &seen)?;
-        }
-        store::beside::<ChangePractice>(desk, seen.id, None, aside)?;
+        store::beside::<ChangePractice>(desk, change.id, None, aside)?;
     }
     Ok(())
 }
 
-/// Refuses to call a change reviewed that does not wait for it, or by who asked for it or made it.
-fn must_be_made(desk: &mut Desk<'_, '_>, change: &Header) -> Result<()> {
+/// Takes a change from an agenda, of which the board has decided nothing yet.
+pub fn remove(desk: &mut Desk<'_, '_>, of: (RowId, RowId)) -> Result<()> {
+    let (meeting, row, _) = on_agenda(desk, of)?;
+    if row.decision.is_some() {
+        return Err(Error::new(Code::Conflict, "What the board has decided stays on the agenda."));
+    }
+    diesel::delete(cab_agenda_item::table.find(row.id)).execute(desk.unit.connection()?)?;
+    tell(desk, "agenda_shortened", &meeting, &json!({"change_ids": [[row.change_id], []]}))
+}
+
+/// Moves a change to another place on its agenda; beyond the end is the end.
+fn move_to(desk: &mut Desk<'_, '_>, row: &ItemRow, position: i32) -> Result<()> {
+    let connection = desk.unit.connection()?;
+    let mut order = ItemRow::of_meeting(connection, row.meeting_id)?;
+    order.retain(|other| other.id != row.id);
+    let place = usize::try_from(position.saturating_sub(1)).unwrap_or_default().min(order.len());
+    order.insert(place, row.clone());
+    for (item, position) in order.iter().zip(1..).filter(|(item, position)| item.position != *position) {
+        let here = cab_agenda_item::position.eq(position);
+        diesel::update(cab_agenda_item::table.find(item.id)).set(here).execute(connection)?;
+    }
+    Ok(())
+}
+
+/// Refuses to call a change reviewed that does not wait for it, in a meeting that is still to come, or by who asked for it or made it.
+fn must_be_made(desk: &mut Desk<'_, '_>, meeting: &MeetingRow, change: &Header) -> Result<()> {
     let who = Some(desk.cause.caller.user);
     if change.requester_id == who || change.assignee_id == who || Some(change.opened_by_id) == who {
         return Err(Error::new(Code::Conflict, "Who asked for a change, opened it or made it does not review it."));
     }
+    if desk.cause.at < meeting.starts_at {
+        return Err(Error::new(Code::Conflict, "The meeting has not begun."));
+    }
     let details = Change::load(desk.unit.settled(change.id)?, &[change.id])?.pop();
     let is_due = details.is_some_and(|details| details.cab_review.as_deref() == Some("due"));
-    if is_due && [IMPLEMENT, REVIEW].contains(&change.state.as_str()) {
+    if is_due && change.state == REVIEW {
         return Ok(());
     }
     Err(Error::new(Code::Conflict, "It does not wait for a review, or was not made yet."))

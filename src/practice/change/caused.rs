@@ -30,8 +30,8 @@ use crate::{
 const CAUSED_BY: &str = "caused_by";
 /// How many are read in one go.
 const AT_ONCE: i64 = 200;
-/// The states in which a change is made, or was.
-const MADE: &[&str] = &[IMPLEMENT, REVIEW, "closed"];
+/// The states in which a change is made, or was: one that is cancelled may have been begun before.
+const MADE: &[&str] = &[IMPLEMENT, REVIEW, "closed", "cancelled"];
 
 /// When a change was made, or is being made.
 fn made(header: &Header, details: &Change, now: Moment) -> Option<Span> {
@@ -43,8 +43,8 @@ fn made(header: &Header, details: &Change, now: Moment) -> Option<Span> {
 /// An incident that a change may have caused, and whether it is linked to it as such.
 pub type Suspect = (Header, bool);
 
-/// The incidents that a change may have caused: of the same things or of what is next to them, opened since it began and at most so long
-/// after it ended; and those that are linked to it as caused by it. Only those that the caller sees.
+/// The incidents that a change may have caused: of the same things, of what is next to them or hit with them, opened since it began and at
+/// most so long after it ended; and those that are linked to it as caused by it. Only those that the caller sees.
 pub fn by(reading: &mut Reading<'_>, change: &Header, after: chrono::TimeDelta) -> Result<Vec<Suspect>> {
     let connection = &mut *reading.connection;
     let linked: Vec<RecordId> = link::table
@@ -57,10 +57,8 @@ pub fn by(reading: &mut Reading<'_>, change: &Header, after: chrono::TimeDelta) 
     let mut ids = linked.clone();
     if let Some(Span { from, until }) = span {
         let items = plan::touched_by(connection, change)?;
-        let near = plan::near(reading.kernel, connection, &items)?;
-        let engine = connection.engine();
-        let keys = || near.keys().map(RecordId::as_str);
-        let mine = among(engine, "record.configuration_item_id", keys()).or(among(engine, "record.service_id", keys()));
+        let reach = plan::reach(reading.kernel, connection, &items)?;
+        let mine = plan::is_of(connection.engine(), &reach);
         let opened = record::table
             .filter(record::kind.eq("incident"))
             .filter(record::opened_at.ge(from))

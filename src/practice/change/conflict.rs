@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
 use super::window::{Window, WindowKind};
@@ -37,6 +38,13 @@ impl Span {
     /// Whether the other lies in it as a whole.
     pub fn holds(self, other: Span) -> bool {
         self.from <= other.from && other.until <= self.until
+    }
+    /// The same for what begins at a moment: until its end where it begins within it, and else for as long as it is.
+    #[must_use]
+    pub fn begun(self, at: Moment) -> Span {
+        let is_in_time = self.from <= at && at < self.until;
+        let until = if is_in_time { self.until } else { at.plus(self.until.since(self.from)) };
+        Span { from: at, until }
     }
 }
 
@@ -150,6 +158,15 @@ pub struct Conflict {
     pub window: Option<String>,
     /// From when on it would be over; nothing where it would never be, as far as is known.
     pub over_at: Option<Moment>,
+}
+
+impl Conflict {
+    /// What it is told apart by, whenever it is met: its kind, and the other change, the window, or what has none.
+    pub fn mark(&self) -> String {
+        let with = self.change.map(|change| change.to_string()).or_else(|| self.window.clone());
+        let with = with.or_else(|| self.item.map(|item| item.to_string())).unwrap_or_default();
+        json!([self.kind, with]).to_string()
+    }
 }
 
 /// Everything that a change would meet if it were made then.

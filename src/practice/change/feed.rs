@@ -1,13 +1,17 @@
 //! The forward schedule of change as calendars subscribe to it: iCalendar (RFC 5545), written.
 
-use super::plan;
+use super::{
+    conflict::Span,
+    plan,
+    window::{WindowKind, WindowRow},
+};
 use crate::{clock::Moment, record::header::Header};
 
 /// How many octets a line has at most, without its end.
 const LINE: usize = 75;
 
-/// A calendar of these changes, as of a moment. Those that are not planned are passed over.
-pub fn calendar(changes: &[Header], now: Moment) -> String {
+/// A calendar of these changes and times of windows, as of a moment. Changes that are not planned are passed over.
+pub fn calendar(changes: &[Header], windows: &[(WindowRow, Span)], now: Moment) -> String {
     let mut text = String::new();
     for line in [
         "BEGIN:VCALENDAR",
@@ -22,6 +26,9 @@ pub fn calendar(changes: &[Header], now: Moment) -> String {
     for change in changes {
         event(&mut text, change, now);
     }
+    for (window, span) in windows {
+        time(&mut text, window, *span, now);
+    }
     put(&mut text, "END:VCALENDAR");
     text
 }
@@ -33,24 +40,49 @@ fn event(text: &mut String, change: &Header, now: Moment) {
         "new" | "assess" | "authorise" => "TENTATIVE",
         _ => "CONFIRMED",
     };
+    begin(text, &change.id.to_string(), span, now);
+    put(text, &format!("LAST-MODIFIED:{}", utc(change.updated_at)));
+    put(text, &format!("SEQUENCE:{}", change.version));
+    put(text, &format!("SUMMARY:{}", escaped(&format!("{} {}", change.number, change.title))));
+    describe(text, &change.description);
+    put(text, &format!("STATUS:{status}"));
+    put(text, &format!("CATEGORIES:{}", escaped(&change.state)));
+    put(text, "TRANSP:TRANSPARENT");
+    put(text, "END:VEVENT");
+}
+
+/// A time of a window: a blackout takes the time that it has, a maintenance window leaves it free.
+fn time(text: &mut String, window: &WindowRow, span: Span, now: Moment) {
+    let transparency = match WindowKind::stored(&window.kind) {
+        WindowKind::Maintenance => "TRANSPARENT",
+        WindowKind::Blackout => "OPAQUE",
+    };
+    begin(text, &format!("{}-{}", window.id, utc(span.from)), span, now);
+    put(text, &format!("LAST-MODIFIED:{}", utc(window.updated_at)));
+    put(text, &format!("SEQUENCE:{}", window.version));
+    put(text, &format!("SUMMARY:{}", escaped(&window.name)));
+    describe(text, &window.description);
+    put(text, "STATUS:CONFIRMED");
+    put(text, &format!("CATEGORIES:{}", escaped(&window.kind)));
+    put(text, &format!("TRANSP:{transparency}"));
+    put(text, "END:VEVENT");
+}
+
+fn begin(text: &mut String, id: &str, span: Span, now: Moment) {
     put(text, "BEGIN:VEVENT");
-    put(text, &format!("UID:{}@pointsman", change.id));
+    put(text, &format!("UID:{id}@pointsman"));
     put(text, &format!("DTSTAMP:{}", utc(now)));
     put(text, &format!("DTSTART:{}", utc(span.from)));
     // RFC 5545, 3.8.2.2: an end is later than its beginning; an event without one ends when it begins.
     if utc(span.from) < utc(span.until) {
         put(text, &format!("DTEND:{}", utc(span.until)));
     }
-    put(text, &format!("LAST-MODIFIED:{}", utc(change.updated_at)));
-    put(text, &format!("SEQUENCE:{}", change.version));
-    put(text, &format!("SUMMARY:{}", escaped(&format!("{} {}", change.number, change.title))));
-    if !change.description.is_empty() {
-        put(text, &format!("DESCRIPTION:{}", escaped(&change.description)));
+}
+
+fn describe(text: &mut String, description: &str) {
+    if !description.is_empty() {
+        put(text, &format!("DESCRIPTION:{}", escaped(description)));
     }
-    put(text, &format!("STATUS:{status}"));
-    put(text, &format!("CATEGORIES:{}", escaped(&change.state)));
-    put(text, "TRANSP:TRANSPARENT");
-    put(text, "END:VEVENT");
 }
 
 fn utc(at: Moment) -> String {

@@ -66,14 +66,14 @@ pub(super) const FIELDS: &[Field] = &[
     Field::by_server(
         "conflict_count",
         "Conflicts",
-        "How many conflicts it had with other changes, windows and people when it was last planned.",
+        "How many conflicts it had with other changes, windows and people when it was last planned, or when others moved since.",
         Holds::Integer(0, i32::MAX),
     )
     .never_null(),
     Field::by_server(
         "blackout",
         "Blackout",
-        "The name of the blackout that it fell into when it was last planned; null for none.",
+        "The name of the blackout that it fell into when it was last planned, or when windows changed since; null for none.",
         Holds::Line(100),
     ),
     Field::by_server("actual_start", "Begun", "When work began.", Holds::Time),
@@ -91,8 +91,8 @@ pub(super) const FIELDS: &[Field] = &[
     Field::by_server(
         "criticality",
         "Criticality",
-        "How much depends on it: the highest criticality of the services that it touches, and of those that would be hit while what it touches is \
-         down; null where there are none. As of when it was last planned.",
+        "How much depends on it: the highest criticality of the services and configuration items that it touches, and of those that would be hit \
+         while what it touches is down; null where there are none. As of when it was last planned.",
         CRITICALITY.holds,
     ),
 ];

@@ -15,6 +15,8 @@ pub(super) const IMPLEMENT: &str = "implement";
 /// It was made, for better or worse.
 pub(super) const REVIEW: &str = "review";
 
+/// The states in which others are asked, or have agreed.
+pub(super) const ASKED: &[&str] = &[AUTHORISE, SCHEDULED];
 /// The states in which what is approved can still be other.
 pub(super) const BEFORE_WORK: &[&str] = &[NEW, ASSESS, AUTHORISE, SCHEDULED];
 
@@ -96,13 +98,17 @@ const STEPS: &[Step] = &[
              it afterwards has done so.",
         )
     },
-    Step::new(
-        "cancel",
-        "Cancel",
-        &[NEW, ASSESS, AUTHORISE, SCHEDULED],
-        "cancelled",
-        "It is not made. One that was begun is completed instead: as backed out, or as failed.",
-    ),
+    Step {
+        accepts: &["result", "result_notes"],
+        ..Step::new(
+            "cancel",
+            "Cancel",
+            &[NEW, ASSESS, AUTHORISE, SCHEDULED, IMPLEMENT],
+            "cancelled",
+            "It is not made. Of one that was begun, `result` says whether it was backed out or failed, and `result_notes` how it was left; one that \
+             a board is to look at afterwards is completed instead.",
+        )
+    },
 ];
 
 pub(super) const LIFECYCLE: Lifecycle = Lifecycle { initial: NEW, states: STATES, steps: STEPS };

@@ -1,10 +1,11 @@
 //! Change: something is to be other than it is, and nothing is to break by it.
 //!
-//! Owns: the kind ([`fields`], [`lifecycle`]), what stands beside it, and its rules ([`rules`]).
+//! Owns: the kind ([`fields`], [`lifecycle`]), what stands beside it, its rules ([`rules`]), and what stands around it ([`around`]).
 //!
 //! **Invariant:** the risk is never lower than what rules or questionnaire say.
 //! **Invariant:** a change is scheduled and begun only while every approval that stands is given.
 
+pub mod around;
 pub mod cab;
 pub mod caused;
 pub mod conflict;
@@ -157,7 +158,8 @@ impl Practice for ChangePractice {
             },
             Trigger {
                 on_change_of: APPROVED,
-                in_states: &[lifecycle::AUTHORISE, lifecycle::SCHEDULED],
+                eases: &["conflict_count", "blackout", "risk"],
+                in_states: lifecycle::ASKED,
                 ..Trigger::of("approve")
             },
             Trigger::of("guard"),
@@ -182,13 +184,17 @@ impl Practice for ChangePractice {
         Ok(())
     }
     fn relinked(desk: &mut Desk<'_, '_>, id: RecordId, relation: &str) -> Result<()> {
-        rules::relinked(desk, id, relation)
+        around::relinked(desk, id, relation)
     }
     fn drifted(desk: &mut Desk<'_, '_>, drift: &Drift) -> Result<()> {
         caused::found(desk, drift)
     }
     fn follow(written: &Draft<Change>, desk: &mut Desk<'_, '_>) -> Result<()> {
-        model::give_tasks(written, desk)
+        model::give_tasks(written, desk)?;
+        around::moved(written, desk)
+    }
+    fn timer(name: &str, record: RecordId, desk: &mut Desk<'_, '_>) -> Result<()> {
+        if name == around::TIMER { around::recheck(desk, record) } else { Ok(()) }
     }
     fn carry_out(draft: &mut Draft<Change>, effect: &Effect) -> bool {
         rules::carry_out(draft, effect)

@@ -10,19 +10,19 @@ use utoipa::ToSchema;
 
 use super::{
     Change, ChangePractice, RISKS,
-    lifecycle::{AUTHORISE, SCHEDULED},
+    lifecycle::{ASKED, BEFORE_WORK},
     rules,
 };
 use crate::{
     clock::Moment,
     db::{AnyConnection, JsonText},
-    error::{Error, FieldError, Result},
+    error::{Code, Error, FieldError, Result},
     id::{RecordId, RowId},
     insert_rows,
     record::{
         approval::policy::DECISION,
         draft::Aside,
-        practice::Details,
+        practice::{Details, Practice},
         store::{self, Desk, Outcome},
     },
     schema::{change_answer, risk_question},
@@ -219,6 +219,11 @@ pub fn answers(connection: &mut AnyConnection, change: RecordId) -> Result<Vec<G
 /// Answers the questionnaire of a change, in the place of earlier answers.
 pub fn assess(desk: &mut Desk<'_, '_>, id: RecordId, expected: Option<i32>, given: &[Given]) -> Result<Outcome> {
     let connection = desk.unit.settled(id)?;
+    let header = store::visible(desk.kernel, connection, &desk.cause.caller, &ChangePractice::KIND, id)?;
+    if !BEFORE_WORK.contains(&header.state.as_str()) {
+        let detail = "It was approved with the risk that it has: once work has begun, it is not weighed again.";
+        return Err(Error::new(Code::Conflict, detail));
+    }
     let questions = questions(connection)?;
     check(&questions, given)?;
     let before = answers(connection, id)?;
@@ -242,7 +247,7 @@ pub fn assess(desk: &mut Desk<'_, '_>, id: RecordId, expected: Option<i32>, give
     }
     // What was approved was of another risk: whoever approves is asked again.
     let state = outcome.record.get("state").and_then(Value::as_str);
-    if before != given && state.is_some_and(|state| [AUTHORISE, SCHEDULED].contains(&state)) {
+    if before != given && state.is_some_and(|state| ASKED.contains(&state)) {
         outcome = store::decide_again::<ChangePractice>(desk, id, None, DECISION)?;
     }
     Ok(outcome)

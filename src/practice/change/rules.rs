@@ -1,29 +1,25 @@
 //! The rules of changes.
 
 use diesel::prelude::*;
-use serde_json::{Value, json};
 
-use super::{APPROVED, Change, ChangePractice, EMERGENCY, NORMAL, RISKS, lifecycle, model, plan};
+use super::{APPROVED, Change, EMERGENCY, NORMAL, RISKS, around, lifecycle, model, plan};
 use crate::{
     clock::Moment,
-    error::{Code, Error, FieldError, Result},
-    id::{RecordId, TeamId},
+    error::{Error, FieldError, Result},
+    id::TeamId,
     record::{
-        approval::policy,
         decide::Effect,
-        draft::{Aside, Draft},
+        draft::Draft,
         header::Header,
         input::pointer,
         kind::{Step, Write},
-        store::{self, Desk},
+        store::Desk,
     },
     schema::{change, record},
 };
 
 /// How far back the failures of a team count.
 const HISTORY: chrono::TimeDelta = chrono::TimeDelta::days(365);
-/// The setting that is locked while a change is taken into the schedule.
-const SCHEDULE: &str = "change_schedule";
 /// What counts as a failure.
 const FAILURES: &[&str] = &["failed", "backed_out"];
 
@@ -42,7 +38,7 @@ pub(super) fn settle(draft: &mut Draft<Change>, desk: &mut Desk<'_, '_>) -> Resu
         draft.details.team_failures = draft.header.team_id.map_or(Ok(0), |team| failures(desk, team, until))?;
     }
     if draft.step.is_some() || draft.old().map(|(header, _)| plans(header)) != Some(plans(&draft.header)) {
-        look_around(draft, desk)?;
+        around::look(draft, desk)?;
     }
     Ok(())
 }
@@ -51,97 +47,6 @@ pub(super) fn settle(draft: &mut Draft<Change>, desk: &mut Desk<'_, '_>) -> Resu
 fn plans(header: &Header) -> impl PartialEq + use<> {
     let Header { planned_start, planned_end, assignee_id, configuration_item_id, service_id, .. } = header.clone();
     (planned_start, planned_end, assignee_id, configuration_item_id, service_id)
-}
-
-/// Holds a change that is still to be made against others and against windows, and sees how much depends on it. A step that rests on an
-/// approval goes on only while it meets no more than when it was approved.
-fn look_around(draft: &mut Draft<Change>, desk: &mut Desk<'_, '_>) -> Result<()> {
-    let is_begun = draft.old().is_some_and(|(_, old)| old.actual_start.is_some());
-    if is_begun {
-        return Ok(());
-    }
-    if draft.step.is_some_and(|step| step.needs_approval) || draft.header.state == lifecycle::SCHEDULED {
-        lock_schedule(desk)?;
-    }
-    let begins = draft.step.is_some_and(|step| step.name == lifecycle::IMPLEMENT);
-    let header = if begins { moved_to(&draft.header, desk.cause.at) } else { draft.header.clone() };
-    let Around { conflicts, blackout, criticality } = Around::of(desk, &header)?;
-    let details = &mut draft.details;
-    let was_asked = |state: &str| [lifecycle::AUTHORISE, lifecycle::SCHEDULED].contains(&state);
-    let is_approved = draft.step.is_some_and(|step| step.needs_approval)
-        && draft.before.as_ref().is_some_and(|(header, _)| was_asked(&header.state));
-    if is_approved {
-        let is_worse = conflicts > details.conflict_count || (blackout.is_some() && blackout != details.blackout);
-        return if is_worse { Err(met_since(blackout.as_deref())) } else { Ok(()) };
-    }
-    (details.conflict_count, details.blackout, details.criticality) = (conflicts, blackout, criticality);
-    Ok(())
-}
-
-/// Waits for others who take changes into the schedule, or move them: of two that meet, whoever comes second sees the first.
-fn lock_schedule(desk: &mut Desk<'_, '_>) -> Result<()> {
-    desk.unit.connection()?.lock_setting(SCHEDULE)?;
-    Ok(())
-}
-
-/// What stands around a change as it is planned.
-struct Around {
-    conflicts: i32,
-    blackout: Option<String>,
-    criticality: Option<String>,
-}
-
-impl Around {
-    fn of(desk: &mut Desk<'_, '_>, header: &Header) -> Result<Self> {
-        let (kernel, connection) = (desk.kernel, desk.unit.connection()?);
-        let touched = plan::touched_by(connection, header)?;
-        let found = plan::of(kernel, connection, header, &touched)?;
-        Ok(Around {
-            conflicts: i32::try_from(found.len()).unwrap_or(i32::MAX),
-            blackout: found.into_iter().filter(|met| met.kind.is_blackout()).find_map(|met| met.window),
-            criticality: plan::criticality(kernel, connection, touched)?,
-        })
-    }
-}
-
-fn met_since(blackout: Option<&str>) -> Error {
-    let met = blackout.map_or("another change or a window".to_owned(), |name| format!("the blackout {name}"));
-    let detail =
-        format!("It meets {met}, which it did not when it was approved: plan it anew, and it is asked about again.");
-    let error = FieldError::new("/conflict_count", "approval", detail.clone());
-    Error::new(Code::IllegalTransition, detail).with_errors(vec![error])
-}
-
-/// A change as if it began at a moment, and took until its planned end, or as long as it is planned to.
-fn moved_to(header: &Header, at: Moment) -> Header {
-    let Some(span) = plan::span(header) else { return header.clone() };
-    let is_in_time = span.from <= at && at < span.until;
-    let until = if is_in_time { span.until } else { at.plus(span.until.since(span.from)) };
-    Header { planned_start: Some(at), planned_end: Some(until), ..header.clone() }
-}
-
-/// What a change touches is other than it was: whoever has approved is asked again.
-pub(super) fn relinked(desk: &mut Desk<'_, '_>, id: RecordId, relation: &str) -> Result<()> {
-    let header = if relation == plan::AFFECTS { Header::find(desk.unit.settled(id)?, id)? } else { None };
-    let Some(header) = header.filter(|header| lifecycle::BEFORE_WORK.contains(&header.state.as_str())) else {
-        return Ok(());
-    };
-    let cause = desk.cause.trusted();
-    let desk = &mut Desk { kernel: desk.kernel, unit: &mut *desk.unit, cause: &cause };
-    if header.state == lifecycle::SCHEDULED {
-        lock_schedule(desk)?;
-    }
-    let around = Around::of(desk, &header)?;
-    let aside = Aside::new("read", "replanned", "conflicts", Value::Null, json!(around.conflicts))
-        .with_field("conflict_count", around.conflicts)
-        .with_field("blackout", json!(around.blackout))
-        .with_field("criticality", json!(around.criticality));
-    store::beside::<ChangePractice>(desk, id, None, aside)?;
-    store::decide_again::<ChangePractice>(desk, id, None, "assess_risk")?;
-    if [lifecycle::AUTHORISE, lifecycle::SCHEDULED].contains(&header.state.as_str()) {
-        store::decide_again::<ChangePractice>(desk, id, None, policy::DECISION)?;
-    }
-    Ok(())
 }
 
 /// Times that end before they begin, or are longer than any change.
@@ -233,6 +138,9 @@ pub(super) fn obstacles(draft: &Draft<Change>, step: &Step) -> Vec<FieldError> {
         let detail = "`result_notes` say what went otherwise than planned.";
         wrong.push(FieldError::new("/result_notes", "required", detail));
     }
+    if step.name == "cancel" {
+        wrong.extend(given_up(details));
+    }
     if step.name == "close" {
         let learns = !went_well || details.change_type == EMERGENCY;
         if learns && details.review_notes.is_none() {
@@ -246,12 +154,38 @@ pub(super) fn obstacles(draft: &Draft<Change>, step: &Step) -> Vec<FieldError> {
     wrong
 }
 
+/// What is in the way of cancelling: of one that was begun it is said how it was left, and a board looks at what was done in an emergency.
+fn given_up(details: &Change) -> Vec<FieldError> {
+    if details.actual_start.is_none() {
+        let detail = "It was not begun, so nothing came of it.";
+        return Vec::from_iter(details.result.as_ref().map(|_| FieldError::new("/result", "not_begun", detail)));
+    }
+    let mut wrong = Vec::new();
+    if !details.result.as_deref().is_some_and(|result| FAILURES.contains(&result)) {
+        let detail = "It was begun: say whether it was `backed_out`, or `failed`.";
+        wrong.push(FieldError::new("/result", "required", detail));
+    }
+    if details.result_notes.is_none() {
+        wrong.push(FieldError::new(
+            "/result_notes",
+            "required",
+            "`result_notes` say what was done, and how it was left.",
+        ));
+    }
+    if details.cab_review.is_some() {
+        let detail = "A board looks at what was done: complete it, as `backed_out` or `failed`.";
+        wrong.push(FieldError::new("", "cab_review", detail));
+    }
+    wrong
+}
+
 /// What a step changes in the change itself.
 pub(super) fn enter(draft: &mut Draft<Change>, step: &Step, at: Moment) {
     let details = &mut draft.details;
     match step.name {
         "implement" => details.actual_start = Some(at),
         "complete" => details.actual_end = Some(at),
+        "cancel" => details.actual_end = details.actual_start.map(|_| at),
         "close" => details.reviewed_at = details.review_notes.as_ref().map(|_| at),
         _ => (),
     }

@@ -12,12 +12,19 @@ use utoipa::ToSchema;
 use super::conflict::{Near, Span};
 use crate::{
     clock::Moment,
-    db::AnyConnection,
+    db::{AnyConnection, sql::among},
     error::Result,
     id::{RecordId, RowId},
-    record::calendar::{Calendar, row::CalendarRow},
+    record::{
+        calendar::{Calendar, row::CalendarRow},
+        store::Reading,
+        visibility,
+    },
     schema::change_window,
 };
+
+/// The most windows whose times are told at once.
+const SEEN: i64 = 500;
 
 /// What a window is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -78,7 +85,8 @@ pub struct Window {
 }
 
 impl WindowRow {
-    fn about(&self) -> Option<RecordId> {
+    /// What it is about; everything, where none is named.
+    pub(super) fn about(&self) -> Option<RecordId> {
         self.configuration_item_id.or(self.service_id)
     }
 
@@ -95,19 +103,61 @@ impl WindowRow {
     }
 }
 
-/// The windows that are active and about these things or about everything, with their times between two moments. What was over before
-/// is no window any more: nothing has to keep to it.
+/// The windows that are active and about these things or about everything, with their times between two moments. A blackout that was over
+/// before is left out. A maintenance window is not: what it is about waits for another one, or for this one to be taken out of use.
 pub fn between(connection: &mut AnyConnection, within: Span, items: &BTreeMap<RecordId, Near>) -> Result<Vec<Window>> {
+    let engine = connection.engine();
+    let ids = || items.keys().map(RecordId::as_str);
+    let of_all = change_window::configuration_item_id.is_null().and(change_window::service_id.is_null());
+    let of_items = among(engine, "change_window.configuration_item_id", ids());
+    let is_near = of_items.or(among(engine, "change_window.service_id", ids())).or(of_all);
     let is_over = change_window::ends_at.le(within.from);
+    let is_ahead = change_window::ends_at.is_null().or(diesel::dsl::not(is_over));
     let rows: Vec<WindowRow> = change_window::table
         .filter(change_window::active.eq(true))
-        .filter(change_window::ends_at.is_null().or(diesel::dsl::not(is_over)))
+        .filter(is_near)
+        .filter(change_window::kind.eq(WindowKind::Maintenance.as_str()).or(is_ahead))
         .order(change_window::name)
         .load(connection)?;
-    let is_near = |row: &WindowRow| row.about().is_none_or(|about| items.contains_key(&about));
+    let window = |(row, spans): (WindowRow, Vec<Span>)| Window {
+        kind: WindowKind::stored(&row.kind),
+        about: row.about(),
+        name: row.name,
+        spans,
+    };
+    Ok(timed(connection, rows, within)?.into_iter().map(window).collect())
+}
+
+/// The times of the windows that are active, meet these moments and are about everything or about what the caller sees, by their beginning,
+/// at most so many.
+pub fn seen(reading: &mut Reading<'_>, within: Span, most: usize) -> Result<Vec<(WindowRow, Span)>> {
+    if !reading.cause.caller.can("change_window.read") {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<WindowRow> = change_window::table
+        .filter(change_window::active.eq(true))
+        .filter(change_window::ends_at.is_null().or(change_window::ends_at.gt(within.from).assume_not_null()))
+        .filter(change_window::starts_at.is_null().or(change_window::starts_at.lt(within.until).assume_not_null()))
+        .order((change_window::starts_at, change_window::id))
+        .limit(SEEN)
+        .load(reading.connection)?;
+    let about = rows.iter().filter_map(WindowRow::about).collect();
+    let seen = visibility::among(reading.kernel, reading.connection, &reading.cause.caller, about)?;
+    let rows = rows.into_iter().filter(|row| row.about().is_none_or(|about| seen.contains_key(&about))).collect();
+    let mut times: Vec<(WindowRow, Span)> = Vec::new();
+    for (row, spans) in timed(reading.connection, rows, within)? {
+        times.extend(spans.into_iter().take(most).map(|span| (row.clone(), span)));
+    }
+    times.sort_by(|(a, x), (b, y)| (x.from, a.id).cmp(&(y.from, b.id)));
+    times.truncate(most);
+    Ok(times)
+}
+
+/// These windows with their times between two moments.
+fn timed(connection: &mut AnyConnection, rows: Vec<WindowRow>, within: Span) -> Result<Vec<(WindowRow, Vec<Span>)>> {
     let mut calendars: HashMap<RowId, Option<Arc<Calendar>>> = HashMap::new();
     let mut windows = Vec::new();
-    for row in rows.into_iter().filter(is_near) {
+    for row in rows {
         let calendar = match row.calendar_id {
             Some(id) if calendars.contains_key(&id) => calendars[&id].clone(),
             Some(id) => {
@@ -116,12 +166,8 @@ pub fn between(connection: &mut AnyConnection, within: Span, items: &BTreeMap<Re
             }
             None => None,
         };
-        windows.push(Window {
-            kind: WindowKind::stored(&row.kind),
-            about: row.about(),
-            spans: row.spans(calendar.as_ref(), within),
-            name: row.name,
-        });
+        let spans = row.spans(calendar.as_ref(), within);
+        windows.push((row, spans));
     }
     Ok(windows)
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{
     BESIDE,
     case::Case,
-    duty,
+    duty, policy,
     row::{ApprovalRow, StageRow, reason, state},
     stage::{self, Ground, action},
 };
@@ -15,7 +15,11 @@ use crate::{
     db::JsonText,
     error::Result,
     id::RowId,
-    record::{header::Header, kind::Phase, store::Desk},
+    record::{
+        header::Header,
+        kind::{Kind, Phase},
+        store::Desk,
+    },
 };
 
 /// What a change of a record did to its approvals.
@@ -38,9 +42,10 @@ pub fn follow(
 ) -> Result<Effects> {
     let cases = Case::standing(desk.unit.reference(), after.id)?;
     let mut effects = Effects::default();
+    let kind = desk.kernel.practice(&after.kind)?.kind();
     for case in cases {
         let is_replaced = is_asked_again && case.approval.by_policy;
-        match fate(&case, before, after, record, changed)? {
+        match fate(&case, before, after, record, (changed, kind))? {
             Fate::Stands | Fate::Counted if is_replaced => {
                 void(desk, case, after, record, (reason::ASKED_AGAIN, false), &mut effects)?;
             }
@@ -68,11 +73,14 @@ fn fate(
     before: &Header,
     after: &Header,
     record: &Map<String, Value>,
-    changed: &Map<String, Value>,
+    (changed, kind): (&Map<String, Value>, &Kind),
 ) -> Result<Fate> {
     let is_over = [Phase::Closed, Phase::Cancelled].iter().any(|phase| phase.as_str() == after.phase);
     let covered = case.approval.covered()?;
-    let differs = |(name, asked): (&String, &Value)| changed.contains_key(name) && record.get(name) != Some(asked);
+    let now = |name: &str| record.get(name).unwrap_or(&Value::Null);
+    let differs = |(name, asked): (&String, &Value)| {
+        changed.contains_key(name) && now(name) != asked && !policy::is_eased(kind, name, asked, now(name))
+    };
     let has_decided = |case: &Case| {
         let hands = case.voters.iter().filter(|voter| voter.vote.is_some());
         let mut hands = hands.flat_map(|voter| [Some(voter.user_id), voter.voted_by_id]).flatten();

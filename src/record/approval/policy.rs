@@ -17,7 +17,11 @@ use crate::{
     db::AnyConnection,
     error::{FieldError, Result},
     id::RecordId,
-    record::{header::Header, kind::Kind, store::Desk},
+    record::{
+        header::Header,
+        kind::{Holds, Kind, Trigger},
+        store::Desk,
+    },
 };
 
 /// The decision that says who approves.
@@ -161,13 +165,28 @@ pub fn in_the_way(connection: &mut AnyConnection, kind: &Kind, record: RecordId)
 
 /// Whether policies say who approves of records of a kind.
 pub fn asks_policies(kind: &Kind) -> bool {
-    kind.decisions.iter().any(|trigger| trigger.decision == DECISION)
+    trigger(kind).is_some()
+}
+
+fn trigger(kind: &Kind) -> Option<&Trigger> {
+    kind.decisions.iter().find(|trigger| trigger.decision == DECISION)
 }
 
 /// What is approved of records of a kind: what a change of asks the policies again.
 pub fn approved(kind: &Kind) -> &'static [&'static str] {
-    let trigger = kind.decisions.iter().find(|trigger| trigger.decision == DECISION);
-    trigger.map(|trigger| trigger.on_change_of).unwrap_or_default()
+    trigger(kind).map(|trigger| trigger.on_change_of).unwrap_or_default()
+}
+
+/// Whether what was asked about is still approved as it is now, because there is less of it. Words of a choice stand in their order.
+pub fn is_eased(kind: &Kind, name: &str, asked: &Value, now: &Value) -> bool {
+    let place = |value: &Value| {
+        let holds = kind.field(name).map(|field| field.holds);
+        let word =
+            if let Some(Holds::Choice(words)) = holds { words.iter().position(|word| value == word) } else { None };
+        word.and_then(|place| i64::try_from(place).ok()).or_else(|| value.as_i64())
+    };
+    let is_less = now.is_null() || place(now).zip(place(asked)).is_some_and(|(now, asked)| now < asked);
+    is_less && trigger(kind).is_some_and(|trigger| trigger.eases.contains(&name))
 }
 
 /// How a record stands with its approvals.

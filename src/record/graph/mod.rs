@@ -299,6 +299,17 @@ impl Graph {
         self.next_to(&self.dependants, id)
     }
 
+    /// What else is in the redundancy groups that a record is in.
+    pub fn siblings(&self, id: RecordId) -> Vec<RecordId> {
+        let Some(node) = self.index.get(&id) else { return Vec::new() };
+        let groups = self.dependants.of(*node).iter().filter_map(|edge| self.groups.get(edge.group as usize));
+        let others = groups.flat_map(|group| &group.members).filter(|member| *member != node);
+        let mut found: Vec<RecordId> = others.map(|member| self.nodes[*member as usize]).collect();
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
     fn next_to(&self, edges: &Edges, id: RecordId) -> Vec<RecordId> {
         let Some(node) = self.index.get(&id) else { return Vec::new() };
         let mut found: Vec<RecordId> = edges.of(*node).iter().map(|edge| self.nodes[edge.to as usize]).collect();

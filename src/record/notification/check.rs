@@ -8,7 +8,7 @@ use super::{
     context, language,
     part::Part,
     render::{self, Source},
-    template::{DIGEST, THROTTLED},
+    template::OWN,
 };
 use crate::{
     error::{Error, FieldError, Result, did_you_mean},
@@ -36,7 +36,7 @@ pub struct Content<'a> {
 /// Refuses what can't be used, with every place that is wrong.
 pub fn check(kernel: &Kernel, content: &Content<'_>) -> Result<()> {
     let mut faults: Vec<FieldError> = Vec::new();
-    let is_own = [DIGEST, THROTTLED].contains(&content.event);
+    let is_own = OWN.contains(&content.event);
     if !is_own {
         faults.extend(pattern::fault_of(kernel, content.event, "/event"));
     }

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     context::{self, Happening},
+    invitation::Invitation,
     message::{MessageRow, Subject},
     part::Part,
     recipient::Recipient,
@@ -79,6 +80,7 @@ pub fn compose(
     match message.about() {
         Subject::Event | Subject::Notice => making.about_record(message, now),
         Subject::Digest => making.digest(message, now),
+        Subject::Invitation => making.invitation(message, now),
     }
 }
 
@@ -117,7 +119,9 @@ impl Making<'_> {
                 let names = [message.event.clone()];
                 Some(self.templates.choose(&names, parts, &self.languages)?.template.clone())
             }
-            Subject::Notice | Subject::Digest => self.templates.own(&message.event, &self.languages).cloned(),
+            Subject::Notice | Subject::Digest | Subject::Invitation => {
+                self.templates.own(&message.event, &self.languages).cloned()
+            }
         }
     }
 
@@ -153,18 +157,30 @@ impl Making<'_> {
             return Ok(Composed::Dropped(HIDDEN));
         }
         let records: Vec<Value> = records.into_iter().map(|(_, group)| group).collect();
+        Ok(self.own(message, template, [("records", Value::Array(records)), ("count", count.into())]))
+    }
+
+    fn invitation(&mut self, message: &MessageRow, now: Moment) -> Result<Composed> {
+        let meeting: Invitation = message.payload.read()?;
+        if meeting.ends_at < now {
+            return Ok(Composed::Dropped("The meeting is over."));
+        }
+        if let Some(until) = self.recipient.preferences.quiet_until(self.recipient.zone, now, 0) {
+            return Ok(Composed::Later(until));
+        }
+        let Some(template) = self.template(message, &[]) else { return Ok(Composed::Dropped(NO_TEMPLATE)) };
+        Ok(self.own(message, template, [("meeting", message.payload.read()?)]))
+    }
+
+    /// What goes out by a template of the server's own, which sees this.
+    fn own<const N: usize>(&self, message: &MessageRow, template: TemplateRow, of: [(&str, Value); N]) -> Composed {
         let mut seen = Map::from_iter(context::common(&self.recipient));
-        let more = [
-            ("records", Value::Array(records)),
-            ("count", count.into()),
-            ("link", Value::Null),
-            ("most", self.settings.hourly_per_record.into()),
-        ];
-        seen.extend(more.map(|(name, value)| (name.to_owned(), value)));
-        Ok(match template.source().rendered(&Value::Object(seen), self.recipient.zone) {
+        let more = [("link", Value::Null), ("most", self.settings.hourly_per_record.into())];
+        seen.extend(of.into_iter().chain(more).map(|(name, value)| (name.to_owned(), value)));
+        match template.source().rendered(&Value::Object(seen), self.recipient.zone) {
             Ok(made) => self.send(message, None, made, template.name),
             Err(fault) => Composed::Dead(format!("The template `{}` fails: {fault}", template.name)),
-        })
+        }
     }
 
     /// A record in a digest, without its messages.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{
     part::Part,
     recipient::Recipient,
-    template::{DIGEST, THROTTLED},
+    template::{DIGEST, INVITED, THROTTLED},
 };
 use crate::{
     auth::caller::Caller,
@@ -196,6 +196,12 @@ pub fn sample(kernel: &Kernel, event: &str, full: bool) -> Value {
             "link": text("https://portal.example/INC0000042"), "messages": [message],
         });
         (seen["records"], seen["count"]) = (json!([record]), json!(1));
+        return seen;
+    }
+    if event == INVITED {
+        let place = if full { "Room 4" } else { "" };
+        seen["meeting"] =
+            json!({"news": "changed", "name": "Board of the week", "starts_at": at, "ends_at": at, "place": place});
         return seen;
     }
     let level =

@@ -30,12 +30,18 @@ pub enum Subject {
     Digest,
     /// That more about a record follows in a digest.
     Notice,
+    /// A meeting that they are asked to come to.
+    Invitation,
 }
 
 impl Subject {
     /// All of them, with their words.
-    const WORDS: [(&'static str, Subject); 3] =
-        [("event", Subject::Event), ("digest", Subject::Digest), ("notice", Subject::Notice)];
+    const WORDS: [(&'static str, Subject); 4] = [
+        ("event", Subject::Event),
+        ("digest", Subject::Digest),
+        ("notice", Subject::Notice),
+        ("invitation", Subject::Invitation),
+    ];
 
     /// As it is stored.
     pub fn as_str(self) -> &'static str {

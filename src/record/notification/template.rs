@@ -22,6 +22,10 @@ use crate::{
 pub const DIGEST: &str = "mail.digest";
 /// The event of the template that says that more follows in a digest.
 pub const THROTTLED: &str = "mail.throttled";
+/// The event of the template that tells of a meeting.
+pub const INVITED: &str = "mail.invited";
+/// The events of templates that go to whom they are about.
+pub const OWN: &[&str] = &[DIGEST, THROTTLED, INVITED];
 
 /// A template.
 #[derive(Clone, Debug, PartialEq, Queryable, Insertable, AsChangeset)]
@@ -56,8 +60,8 @@ pub struct NewMailTemplate {
     pub description: String,
     /// For which events: `incident.resolved`, `incident.*`, `*.resolved` or `*`. `incident.assigned` is told when a record is given to
     /// somebody, `incident.approval_requested` when people are asked, `configuration_item.certification_due` whenever its owner and support
-    /// team are asked to certify what is known of it. `mail.digest` brings together what waited, and
-    /// `mail.throttled` says that more follows in one.
+    /// team are asked to certify what is known of it. `mail.digest` brings together what waited,
+    /// `mail.throttled` says that more follows in one, and `mail.invited` tells of a meeting that somebody is asked to come to.
     #[schema(max_length = 100, examples("incident.resolved"))]
     pub event: String,
     /// In which language, as a tag of BCP 47.
@@ -226,6 +230,8 @@ pub const SHIPPED: &[&str] = &[
     include_str!("../../../rules/mail-templates/incident-created-en.json"),
     include_str!("../../../rules/mail-templates/incident-resolved-de.json"),
     include_str!("../../../rules/mail-templates/incident-resolved-en.json"),
+    include_str!("../../../rules/mail-templates/invited-de.json"),
+    include_str!("../../../rules/mail-templates/invited-en.json"),
     include_str!("../../../rules/mail-templates/notified-de.json"),
     include_str!("../../../rules/mail-templates/notified-en.json"),
     include_str!("../../../rules/mail-templates/paged-de.json"),
