@@ -20,7 +20,7 @@ use super::{
 use crate::{
     auth::caller::Caller,
     clock::Moment,
-    db::AnyConnection,
+    db::{AnyConnection, sql::among},
     error::{Code, Error, Result, did_you_mean},
     id::{RecordId, RowId, UserId},
     schema::{link, record},
@@ -176,6 +176,38 @@ pub fn active_that_do(
     let those = those.filter(link::to_id.eq(to)).filter(link::relation.eq(relation)).filter(record::kind.eq(kind.name));
     let those = those.filter(record::phase.eq_any(ACTIVE.map(Phase::as_str)));
     Ok(those.select(record::all_columns).order(record::id).limit(most).load(connection)?)
+}
+
+/// The records of these kinds that are linked with one of `of` by one of these relations, whichever end they stand at: those that the
+/// caller sees, the oldest first, without `of` themselves. Where there are more than `most`, some of them.
+pub fn around(
+    reading: &mut Reading<'_>,
+    of: &[RecordId],
+    relations: &[&'static str],
+    kinds: &[&'static Kind],
+    most: i64,
+) -> Result<Vec<Header>> {
+    let engine = reading.connection.engine();
+    let these = |column| among(engine, column, of.iter().map(RecordId::as_str));
+    let seen = || {
+        let all = record::table.into_boxed::<crate::db::Backend>();
+        let all = all.filter(among(engine, "record.kind", kinds.iter().map(|kind| kind.name)));
+        match visibility::condition(engine, &reading.cause.caller, kinds) {
+            Some(sees) => all.filter(sees),
+            None => all,
+        }
+    };
+    let named = || link::relation.eq_any(relations.to_vec());
+    let ahead = link::table.filter(these("link.from_id")).filter(named()).select(link::to_id);
+    let behind = link::table.filter(these("link.to_id")).filter(named()).select(link::from_id);
+    let ahead = seen().filter(record::id.eq_any(ahead)).order(record::id).limit(most);
+    let behind = seen().filter(record::id.eq_any(behind)).order(record::id).limit(most);
+    let mut found: Vec<Header> = ahead.load(reading.connection)?;
+    found.extend(behind.load::<Header>(reading.connection)?);
+    found.retain(|header| !of.contains(&header.id));
+    found.sort_by_key(|header| header.id);
+    found.dedup_by_key(|header| header.id);
+    Ok(found)
 }
 
 /// Links `of` with another record, as a change of `of`. `relation` is the name of either side.
