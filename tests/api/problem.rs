@@ -320,8 +320,13 @@ async fn what_was_found_out_about_a_cause_is_kept() {
     }
     server.ask(Method::DELETE, &one).header("if-match", "*").by(Alex).expect(204).await;
     server.ask(Method::DELETE, &one).header("if-match", "*").by(Alex).expect(404).await;
-    let history = server.get(&format!("{problem}/history")).by(Alex).expect(200).await.text();
-    assert!(history.contains("analysis_removed") && history.contains("five_whys"), "{history}");
+    // What stood there stays in the history, with all that was found.
+    let history = server.get(&format!("{problem}/history")).by(Alex).expect(200).await.json();
+    let told: Vec<Value> =
+        history["items"].as_array().unwrap().iter().map(|entry| entry["changes"][0].clone()).collect();
+    let (whys, timeline) = (&made.json()["finding"], json!({"technique": "timeline", "events": events}));
+    assert_eq!((&told[0]["from"]["finding"], &told[0]["to"]), (&timeline, &Value::Null), "{history:#}");
+    assert_eq!((&told[1]["from"]["finding"], &told[1]["to"]["finding"]), (whys, &timeline), "{history:#}");
 }
 
 #[actix_web::test]
