@@ -4,6 +4,8 @@
 //!
 //! **Invariant:** a link is made and shown only between records that the caller sees; a hidden record is not told of.
 
+use std::collections::HashSet;
+
 use diesel::prelude::*;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -176,6 +178,13 @@ pub fn active_that_do(
     let those = those.filter(link::to_id.eq(to)).filter(link::relation.eq(relation)).filter(record::kind.eq(kind.name));
     let those = those.filter(record::phase.eq_any(ACTIVE.map(Phase::as_str)));
     Ok(those.select(record::all_columns).order(record::id).limit(most).load(connection)?)
+}
+
+/// Which of these records do this to another one, whichever it is.
+pub fn which_do(connection: &mut AnyConnection, relation: &str, ids: &[RecordId]) -> Result<HashSet<RecordId>> {
+    let these = among(connection.engine(), "link.from_id", ids.iter().map(RecordId::as_str));
+    let links = link::table.filter(these).filter(link::relation.eq(relation)).select(link::from_id);
+    Ok(links.load(connection)?.into_iter().collect())
 }
 
 /// The records of these kinds that are linked with one of `of` by one of these relations, whichever end they stand at: those that the

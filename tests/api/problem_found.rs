@@ -1,0 +1,85 @@
+//! Problems and many records: known errors among others, clusters of which problems are made, workarounds for hundreds, and policies.
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Person, Person::*, Server};
+
+const SUGGEST: &str = "/api/v1/known-errors/suggest";
+
+async fn made(server: &Server, plural: &str, by: Person, body: Value) -> Answer {
+    server.post(&format!("/api/v1/{plural}"), body).by(by).expect(201).await
+}
+
+/// A known error.
+async fn known(server: &Server, by: Person, title: &str, more: Value) -> String {
+    let mut body = json!({"title": title, "cause": "Nobody knows", "workaround": "Wait"});
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    made(server, "problems", by, body).await.field("id")
+}
+
+async fn linked(server: &Server, plural: &str, id: &str, relation: &str, to: &str) {
+    let link = json!({"relation": relation, "record_id": to});
+    server.post(&format!("/api/v1/{plural}/{id}/links"), link).by(Admin).expect(201).await;
+}
+
+/// What is suggested, and why.
+async fn suggested(server: &Server, by: Person, typed: Value) -> Vec<(String, Value)> {
+    let found = server.post(SUGGEST, typed).by(by).expect(200).await.json();
+    let items = found["items"].as_array().unwrap().iter();
+    items.map(|one| (one["id"].as_str().unwrap().to_owned(), one["because"].clone())).collect()
+}
+
+#[actix_web::test]
+async fn a_problem_is_raised_from_a_cluster() {
+    let server = Server::start().await;
+    server.at("2026-03-02T11:00:00Z");
+    let mut all = Vec::new();
+    for n in 0..6 {
+        let body =
+            json!({"title": format!("Mail \"{n}\""), "category": "mail \"x\"", "subcategory": "delivery", "impact": 2});
+        all.push(made(&server, "incidents", Rita, body).await.field("id"));
+    }
+    made(&server, "incidents", Rita, json!({"title": "Something else"})).await;
+    let known = made(&server, "problems", Alex, json!({"title": "A full disk"})).await;
+    linked(&server, "incidents", &all[0], "caused_by", &known.field("id")).await;
+    let hidden = made(&server, "problems", Bea, json!({"title": "Of others"})).await;
+    linked(&server, "incidents", &all[1], "caused_by", &hidden.field("id")).await;
+    server.at("2026-03-03T11:00:00Z");
+    let clusters = "/api/v1/incident-clusters?by=category,subcategory&least=2";
+    let found = server.get(clusters).by(Alex).expect(200).await.json();
+    let cluster = &found["items"][0];
+    assert_eq!((&cluster["count"], &found["total"]), (&json!(6), &json!(7)), "{found:#}");
+    let problems = json!([{
+        "id": known.field("id"), "number": known.field("number"), "title": "A full disk", "state": "new", "open": true, "incidents": 1,
+    }]);
+    assert_eq!(cluster["problems"], problems);
+    // The filter of a cluster lists its incidents.
+    let filter = utf8_percent_encode(cluster["filter"].as_str().unwrap(), NON_ALPHANUMERIC).to_string();
+    let listed = server.get(&format!("/api/v1/incidents?filter={filter}")).by(Alex).expect(200).await.json();
+    assert_eq!(listed["items"].as_array().unwrap().len(), 6);
+    let raise = format!("/api/v1/incident-clusters/raise-problem?filter={filter}");
+    server.post(&raise, json!({"title": "x"})).by(Rita).expect(403).await;
+    let untitled = server.post(&raise, json!({})).by(Alex).expect(422).await.json();
+    assert_eq!(untitled["errors"][0]["pointer"], "/title");
+    let raised = server.post(&raise, json!({"title": "Mail again and again"})).by(Alex).expect(201).await;
+    assert!(raised.header("location").contains("/problems/"));
+    let raised = raised.json();
+    let problem = &raised["problem"];
+    assert_eq!(
+        (&problem["origin"], &raised["linked"], &raised["more"]),
+        (&json!("proactive"), &json!(4), &json!(false))
+    );
+    assert_eq!(
+        (&problem["category"], &problem["impact"]),
+        (&json!("mail \"x\""), &json!(2)),
+        "what they have in common"
+    );
+    let again = server.get(clusters).by(Alex).expect(200).await.json();
+    let told: Vec<&Value> =
+        again["items"][0]["problems"].as_array().unwrap().iter().map(|one| &one["incidents"]).collect();
+    assert_eq!(told, [&json!(4), &json!(1)]);
+    server.post(&raise, json!({"title": "Once more"})).by(Alex).expect(409).await;
+    server.post("/api/v1/incident-clusters/raise-problem?filter=x", json!({"title": "x"})).by(Alex).expect(400).await;
+    server.post("/api/v1/incident-clusters/raise-problem", json!({"title": "x"})).by(Alex).expect(400).await;
+}
