@@ -31,6 +31,80 @@ async fn suggested(server: &Server, by: Person, typed: Value) -> Vec<(String, Va
 }
 
 #[actix_web::test]
+async fn words_that_everybody_uses_suggest_nothing() {
+    let server = Server::start().await;
+    let printer = known(&server, Alex, "The printer does not print", json!({})).await;
+    assert_eq!(suggested(&server, Alex, json!({"title": "The shop does not answer"})).await, []);
+    let found = suggested(&server, Alex, json!({"title": "The printer on the first floor won't print"})).await;
+    assert_eq!(found, [(printer.clone(), json!(["words"]))]);
+    // What is over does not make a word a rare one again.
+    for n in 0..20 {
+        let body = json!({"title": format!("Number {n}"), "cause": "x", "workaround": "y"});
+        let gone = format!("/api/v1/problems/{}", made(&server, "problems", Alex, body).await.field("id"));
+        server.post(&format!("{gone}/assess"), json!({})).by(Alex).expect(200).await;
+        server.post(&format!("{gone}/analyse"), json!({})).by(Alex).expect(200).await;
+        server.post(&format!("{gone}/fix"), json!({})).by(Alex).expect(200).await;
+        let notes = json!({"resolution_notes": "Gone."});
+        server.post(&format!("{gone}/resolve"), notes).by(Alex).expect(200).await;
+    }
+    assert_eq!(suggested(&server, Alex, json!({"title": "The shop does not answer"})).await, []);
+}
+
+#[actix_web::test]
+async fn a_pasted_log_hides_neither_the_title_nor_the_code() {
+    let server = Server::start().await;
+    let by_words = known(&server, Alex, "Warehouse scanners disconnect", json!({})).await;
+    let by_code = known(&server, Alex, "Tablespace", json!({"error_code": "ORA-01555"})).await;
+    let log: Vec<String> = (0..2_000).map(|n| format!("{:05}", 10_000 + n)).collect();
+    let log = format!("{} ORA-01555: snapshot too old", log.join(" "));
+    let typed = json!({"title": "Scanners in the warehouse stand still", "description": log});
+    let mut found: Vec<String> = suggested(&server, Alex, typed).await.into_iter().map(|(id, _)| id).collect();
+    found.sort();
+    let mut expected = vec![by_words, by_code];
+    expected.sort();
+    assert_eq!(found, expected);
+}
+
+#[actix_web::test]
+async fn known_errors_of_others_take_nobodys_place() {
+    let server = Server::start().await;
+    for _ in 0..110 {
+        known(&server, Bea, "Invoices come twice in billing", json!({"error_code": "E-4711"})).await;
+    }
+    // Enough others, so that these words are not quite usual.
+    let own = known(&server, Alex, "Invoices come twice", json!({"error_code": "E-4711"})).await;
+    for n in 0..500 {
+        known(&server, Bea, &format!("Something{n} else{n}"), json!({})).await;
+    }
+    let found = suggested(&server, Alex, json!({"title": "Invoices come twice", "description": "E-4711"})).await;
+    assert_eq!(found.into_iter().map(|(id, _)| id).collect::<Vec<_>>(), [own]);
+}
+
+#[actix_web::test]
+async fn known_errors_are_found_by_what_they_touch() {
+    let server = Server::start().await;
+    let mut items = Vec::new();
+    for title in ["web-1", "db-1", "other"] {
+        let item = made(&server, "configuration_items", Admin, json!({"title": title, "class": "server"})).await;
+        let path = format!("/api/v1/configuration_items/{}/go_live", item.field("id"));
+        server.post(&path, json!({})).by(Admin).expect(200).await;
+        items.push(item.field("id"));
+    }
+    let rests = json!({"relation": "depends_on", "record_id": items[1]});
+    let relations = format!("/api/v1/configuration_items/{}/relations", items[0]);
+    server.post(&relations, rests).by(Admin).expect(201).await;
+    let about = known(&server, Alex, "About it", json!({"configuration_item_id": items[0]})).await;
+    let affects = known(&server, Alex, "Affects it", json!({})).await;
+    linked(&server, "problems", &affects, "affects", &items[0]).await;
+    let nearby = known(&server, Alex, "Below it", json!({"configuration_item_id": items[1]})).await;
+    known(&server, Alex, "Elsewhere", json!({"configuration_item_id": items[2]})).await;
+    let found = suggested(&server, Alex, json!({"title": "x", "configuration_item_id": items[0]})).await;
+    let expected =
+        [(about, json!(["configuration_item"])), (affects, json!(["affected_item"])), (nearby, json!(["item_nearby"]))];
+    assert_eq!(found, expected);
+}
+
+#[actix_web::test]
 async fn a_problem_is_raised_from_a_cluster() {
     let server = Server::start().await;
     server.at("2026-03-02T11:00:00Z");

@@ -5,6 +5,7 @@ pub mod cluster;
 pub mod incidents;
 pub mod known_error;
 mod lifecycle;
+mod near;
 mod rules;
 mod word;
 

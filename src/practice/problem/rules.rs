@@ -3,7 +3,11 @@
 use super::Problem;
 use crate::{
     clock::Moment,
-    record::{draft::Draft, kind::Step},
+    record::{
+        draft::Draft,
+        header::Header,
+        kind::{Phase, Step},
+    },
 };
 
 /// Closed because the cause is gone.
@@ -21,6 +25,11 @@ pub(super) fn derive(draft: &mut Draft<Problem>, at: Moment) {
     }
     let is_known = details.cause.is_some() && details.workaround.is_some();
     details.known_error_at = if is_known { details.known_error_at.or(Some(at)) } else { None };
+}
+
+/// Whether its cause is gone.
+pub(super) fn is_gone(header: &Header, details: &Problem) -> bool {
+    header.phase == Phase::Done.as_str() || details.closure.as_deref() == Some(RESOLVED)
 }
 
 /// What a step changes in the problem itself.
