@@ -157,3 +157,53 @@ async fn a_problem_is_raised_from_a_cluster() {
     server.post("/api/v1/incident-clusters/raise-problem?filter=x", json!({"title": "x"})).by(Alex).expect(400).await;
     server.post("/api/v1/incident-clusters/raise-problem", json!({"title": "x"})).by(Alex).expect(400).await;
 }
+
+#[actix_web::test]
+async fn a_job_reaches_the_incidents_of_which_there_are_many() {
+    let server = Server::start().await;
+    let problem =
+        made(&server, "problems", Alex, json!({"title": "A full disk", "workaround": "Use the web mail."})).await;
+    let path = format!("/api/v1/problems/{}", problem.field("id"));
+    for n in 0..60 {
+        let incident = made(&server, "incidents", Rita, json!({"title": format!("Mail {n}")})).await;
+        linked(&server, "incidents", &incident.field("id"), "caused_by", &problem.field("id")).await;
+    }
+    let publish = format!("{path}/publish-workaround");
+    let told = server.post(&publish, json!({"audience": "public"})).by(Alex).expect(200).await.json();
+    assert_eq!(told["incidents"].as_array().unwrap().len(), 50);
+    assert_eq!(
+        (&told["job"]["done"], &told["job"]["total"], &told["job"]["state"]),
+        (&json!(50), &json!(0), &json!("queued"))
+    );
+    let result = told["job"]["result"].as_str().unwrap().to_owned();
+    assert_eq!(server.assembly.jobs().work_off().await.unwrap(), 1);
+    let run = server.get(&result).by(Alex).expect(200).await.json();
+    assert_eq!(
+        (&run["done"], &run["not_done"], &run["job"]["state"]),
+        (&json!(60), &json!(0), &json!("succeeded")),
+        "{run:#}"
+    );
+    assert_eq!((&run["job"]["done"], &run["job"]["percent"]), (&json!(60), &json!(100)));
+    server.get(&result).by(Bea).expect(404).await;
+    server.get(&result).by(Rita).expect(403).await;
+    let comments = "/api/v1/incidents?limit=100&count=true&q=web";
+    assert_eq!(server.get(comments).by(Alex).expect(200).await.json()["total"], 60, "each was told");
+    // Where a policy refuses, it is told why.
+    for (step, input) in [
+        ("assess", json!({})),
+        ("analyse", json!({})),
+        ("fix", json!({"cause": "The disk is full."})),
+        ("resolve", json!({"resolution_notes": "Done"})),
+    ] {
+        server.post(&format!("{path}/{step}"), input).by(Alex).expect(200).await;
+    }
+    let resolve = json!({"resolution_code": "fixed"});
+    let resolved = server.post(&format!("{path}/resolve-incidents"), resolve).by(Alex).expect(200).await.json();
+    let one = &resolved["incidents"][0];
+    assert_eq!((&one["done"], &one["state"]), (&json!(false), &json!("new")));
+    assert!(one["reason"].as_str().unwrap().contains("Say in a sentence what was done"), "{one}");
+    assert_eq!(server.assembly.jobs().work_off().await.unwrap(), 1);
+    let run = server.get(resolved["job"]["result"].as_str().unwrap()).by(Alex).expect(200).await.json();
+    assert_eq!((&run["done"], &run["not_done"]), (&json!(0), &json!(60)));
+    assert_eq!(run["missed"].as_array().unwrap().len(), 60);
+}

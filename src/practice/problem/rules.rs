@@ -21,7 +21,7 @@ pub(super) fn derive(draft: &mut Draft<Problem>, at: Moment) {
     let published = draft.old().map(|(_, was)| was.workaround.clone());
     let details = &mut draft.details;
     if published.is_some_and(|published| published != details.workaround) {
-        details.workaround_published_at = None;
+        (details.workaround_published_at, details.workaround_audience) = (None, None);
     }
     let is_known = details.cause.is_some() && details.workaround.is_some();
     details.known_error_at = if is_known { details.known_error_at.or(Some(at)) } else { None };
