@@ -207,3 +207,34 @@ async fn a_job_reaches_the_incidents_of_which_there_are_many() {
     assert_eq!((&run["done"], &run["not_done"]), (&json!(0), &json!(60)));
     assert_eq!(run["missed"].as_array().unwrap().len(), 60);
 }
+
+#[actix_web::test]
+async fn policies_rank_route_and_guard_problems() {
+    let server = Server::start().await;
+    for (name, decision, source) in [
+        ("routing_problems", "routing", "fn route(problem) { rule \"All\" when true then assign(\"network\"); }"),
+        (
+            "guard_problems",
+            "guard",
+            "fn check(problem, transition) { rule \"Its impact is known\" when problem.impact == 3 and transition.name == \"assess\" \
+             also refuse(\"impact\", \"Say whom it hits.\"); }",
+        ),
+    ] {
+        let policy = json!({"name": name, "decision": decision, "kind": "problem", "position": 0});
+        server.post("/api/v1/policies", policy).by(Admin).expect(201).await;
+        let versions = format!("/api/v1/policies/{name}/versions");
+        server.post(&versions, json!({"source": source})).by(Admin).expect(201).await;
+        let publish = server.post(&format!("{versions}/1/publish"), json!({})).by(Admin).header("if-match", "*");
+        publish.expect(200).await;
+    }
+    let problem = made(&server, "problems", Alex, json!({"title": "A full disk"})).await;
+    let path = format!("/api/v1/problems/{}", problem.field("id"));
+    let expanded = server.get(&format!("{path}?expand=team")).by(Admin).expect(200).await.json();
+    assert_eq!((&expanded["priority"], &expanded["team"]["name"]), (&json!(4), &json!("network")));
+    let refused = server.post(&format!("{path}/assess"), json!({})).by(Admin).expect(422).await.json();
+    assert_eq!(refused["errors"][0]["pointer"], "/impact");
+    let worse = json!({"impact": 1, "urgency": 1});
+    server.patch(&path, worse).by(Admin).header("if-match", "*").expect(200).await;
+    assert_eq!(server.get(&path).by(Admin).expect(200).await.json()["priority"], 1);
+    server.post(&format!("{path}/assess"), json!({})).by(Admin).expect(200).await;
+}

@@ -24,7 +24,7 @@ use crate::{
     record::{
         draft::Draft,
         job,
-        kind::{Field, Holds, Kind, Step},
+        kind::{Field, Holds, Kind, Step, Trigger},
         practice::Practice,
         store::Desk,
     },
@@ -138,10 +138,20 @@ impl Practice for ProblemPractice {
         label: "Problem",
         prefix: "PRB",
         doc: "The cause, or possible cause, of one or more incidents, which are linked by `caused_by`. Once cause and workaround are known it is a known error, which is found while an incident is typed.",
-        without: &["priority", "planned_start", "planned_end", "escalation_level", "escalated_at"],
+        without: &["planned_start", "planned_end", "escalation_level", "escalated_at"],
         fields: FIELDS,
         lifecycle: lifecycle::LIFECYCLE,
-        decisions: &[],
+        decisions: &[
+            Trigger {
+                on_change_of: &["impact", "urgency", "service_id", "configuration_item_id"],
+                ..Trigger::of("priority")
+            },
+            Trigger {
+                on_change_of: &["category", "subcategory", "service_id", "configuration_item_id", "priority"],
+                ..Trigger::of("routing")
+            },
+            Trigger::of("guard"),
+        ],
         public: false,
     };
 
