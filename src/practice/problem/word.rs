@@ -199,8 +199,22 @@ pub(super) fn look_up(
     for part in in_text.into_iter().collect::<Vec<_>>().chunks(AT_ONCE) {
         by_code.extend(places(reading, part, true)?.into_iter().map(|(id, _)| id));
     }
-    found.extend(by_code.into_iter().take(most));
+    let text = format!("{title} {description}").to_lowercase();
+    found.extend(whose_code_is_in(reading.connection, &by_code, &text)?.into_iter().take(most));
     Ok((telling, found))
+}
+
+/// Those of these known errors whose code stands in the text as a whole.
+fn whose_code_is_in(connection: &mut AnyConnection, ids: &[RecordId], text: &str) -> Result<Vec<RecordId>> {
+    let mut found = Vec::new();
+    for part in ids.chunks(AT_ONCE) {
+        let codes = problem::table.filter(problem::record_id.eq_any(part));
+        let codes: Vec<(RecordId, Option<String>)> =
+            codes.select((problem::record_id, problem::error_code)).load(connection)?;
+        let is_there = |code: &Option<String>| code.as_ref().is_some_and(|code| text.contains(&code.to_lowercase()));
+        found.extend(codes.into_iter().filter(|(_, code)| is_there(code)).map(|(id, _)| id));
+    }
+    Ok(found)
 }
 
 #[cfg(test)]
