@@ -100,6 +100,17 @@ pub struct Recurring {
     pub before: i64,
 }
 
+/// How many records that have these values are linked with another one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinkedCount {
+    /// The values.
+    pub key: Map<String, Value>,
+    /// The other record.
+    pub other: RecordId,
+    /// How many.
+    pub count: i64,
+}
+
 /// The columns by which records are counted: where each value stands, and where what people call it.
 struct Columns<'a> {
     by: &'a [&'static Field],
@@ -247,7 +258,7 @@ impl List<'_> {
         by: &[&'static Field],
         relation: &str,
         most: i64,
-    ) -> Result<Vec<(Map<String, Value>, RecordId, i64)>> {
+    ) -> Result<Vec<LinkedCount>> {
         let columns = Columns::of(kind, by);
         let select = format!("SELECT {}, link.to_id AS other, COUNT(*) AS counted", columns.selected());
         let query = Sql::<(Word, Word, Word, Word, Word, Word, Text, BigInt)>::new(select).sql(from(kind));
@@ -267,7 +278,8 @@ impl List<'_> {
         );
         let rows: Vec<Row> = Rows(query.sql(end).bind(Bind::Integer(most))).load(connection)?;
         let found = rows.into_iter().map(|(k0, l0, k1, l1, k2, l2, other, count)| {
-            (columns.read([(k0, l0), (k1, l1), (k2, l2)]).0, other, count)
+            let (key, _) = columns.read([(k0, l0), (k1, l1), (k2, l2)]);
+            LinkedCount { key, other, count }
         });
         Ok(found.collect())
     }

@@ -20,7 +20,7 @@ use crate::{
         practice::Practice,
         raise,
         store::{Desk, Outcome, Reading},
-        tally::{RecordCount, Recurring},
+        tally::{LinkedCount, RecordCount, Recurring},
         visibility,
     },
 };
@@ -188,15 +188,12 @@ fn key_text(key: &Map<String, Value>) -> String {
 }
 
 /// The problems of each cluster that the caller sees.
-fn problems(
-    reading: &mut Reading<'_>,
-    linked: Vec<(Map<String, Value>, RecordId, i64)>,
-) -> Result<HashMap<String, Vec<ClusterProblem>>> {
-    let ids = linked.iter().map(|(_, problem, _)| *problem).collect();
+fn problems(reading: &mut Reading<'_>, linked: Vec<LinkedCount>) -> Result<HashMap<String, Vec<ClusterProblem>>> {
+    let ids = linked.iter().map(|linked| linked.other).collect();
     let seen = visibility::among(reading.kernel, reading.connection, &reading.cause.caller, ids)?;
     let mut of: HashMap<String, Vec<ClusterProblem>> = HashMap::new();
-    for (key, problem, incidents) in linked {
-        let Some(header) = seen.get(&problem).filter(|header| header.kind == ProblemPractice::KIND.name) else {
+    for LinkedCount { key, other, count: incidents } in linked {
+        let Some(header) = seen.get(&other).filter(|header| header.kind == ProblemPractice::KIND.name) else {
             continue;
         };
         let Header { id, number, title, state, .. } = header.clone();
