@@ -1158,6 +1158,17 @@ diesel::table! {
         workaround_published_at -> Nullable<Timestamp>,
         resolution_notes -> Nullable<Text>,
         closure -> Nullable<Text>,
+        workaround_audience -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    workaround_told (problem_id, incident_id) {
+        problem_id -> Text,
+        incident_id -> Text,
+        workaround_sha256 -> Text,
+        audience -> Text,
+        told_at -> Timestamp,
     }
 }
 
@@ -1398,6 +1409,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     problem,
     problem_analysis,
     known_error_word,
+    workaround_told,
     change,
     change_conflict,
     change_model,

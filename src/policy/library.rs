@@ -85,7 +85,7 @@ const CALENDARS: &[(&str, &str)] = &[
 ];
 
 scripts! {
-    Priority "priority": "impact_and_urgency" "age" "attack_under_way" "out_of_hours" "reopened";
+    Priority "priority": "impact_and_urgency" "problems" "age" "attack_under_way" "out_of_hours" "reopened";
     Routing "routing": "incidents" "bounced" "environments" "follow_the_sun" "on_duty" "organisations";
     Guard "guard": "incidents" "closing" "hardware" "holding" "major_incidents" "ownership";
     Escalation "escalation": "incidents" "bounced" "major_incidents" "reopened" "silence" "vip";
@@ -103,6 +103,7 @@ tables! {
 /// What is live from the first start; an administrator publishes the rest where it fits.
 const LIVE: &[(Decision, &str)] = &[
     (Decision::Priority, "impact_and_urgency"),
+    (Decision::Priority, "problems"),
     (Decision::Routing, "incidents"),
     (Decision::Guard, "incidents"),
     (Decision::Escalation, "incidents"),

@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** work notes and bookings of time are told only to those who may read work notes.
 
+use std::collections::BTreeSet;
+
 use diesel::prelude::*;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -18,9 +20,10 @@ use super::{
     store::Reading,
 };
 use crate::{
+    auth::caller::Caller,
     clock::Moment,
-    db::{AnyConnection, Backend, JsonText},
-    error::Result,
+    db::{AnyConnection, Backend, JsonText, sql::among},
+    error::{Error, Result},
     id::{RecordId, UserId},
     schema::audit,
 };
@@ -68,33 +71,77 @@ pub fn of_record(
     below: Option<i32>,
     limit: i64,
 ) -> Result<Vec<HistoryEntry>> {
-    let (kernel, connection, caller) = (reading.kernel, &mut *reading.connection, &reading.cause.caller);
-    let with_notes = caller.can(&kind.permission(journal::WORK_NOTE));
     let mut rows = audit::table
         .filter(audit::subject_id.eq(record.as_str()))
         .filter(audit::subject_version.lt(below.unwrap_or(i32::MAX)))
         .into_boxed::<Backend>();
-    if !with_notes {
+    if !reads_notes(&reading.cause.caller, kind) {
         rows = rows.filter(audit::action.ne(outbox::noted(kind)));
     }
-    let rows: Vec<AuditRow> = rows.order(audit::subject_version.desc()).limit(limit).load(connection)?;
+    let rows: Vec<AuditRow> = rows.order(audit::subject_version.desc()).limit(limit).load(reading.connection)?;
+    shown(reading, rows)
+}
+
+/// A write to one of several records.
+#[derive(Debug)]
+pub struct Written {
+    /// The record.
+    pub of: RecordId,
+    /// Its place in the trail: chain and number. What was written in one transaction stands in one chain, the cause before what follows.
+    pub place: (i32, i64),
+    /// What was done.
+    pub entry: HistoryEntry,
+}
+
+/// What was done to these records, up to a version of each, in the order of the trail, as the caller may read it.
+pub fn of_records(
+    reading: &mut Reading<'_>,
+    records: &[(&Kind, RecordId)],
+    up_to: i32,
+    limit: i64,
+) -> Result<Vec<Written>> {
+    let caller = &reading.cause.caller;
+    let engine = reading.connection.engine();
+    let hidden: BTreeSet<String> =
+        records.iter().filter(|(kind, _)| !reads_notes(caller, kind)).map(|(kind, _)| outbox::noted(kind)).collect();
+    let rows: Vec<AuditRow> = audit::table
+        .filter(among(engine, "audit.subject_id", records.iter().map(|(_, id)| id.as_str())))
+        .filter(audit::subject_version.le(up_to))
+        .filter(audit::action.ne_all(hidden))
+        .order((audit::at, audit::chain, audit::seq))
+        .limit(limit)
+        .load(reading.connection)?;
+    let places = rows.iter().map(|row| Ok((row.subject_id.parse().map_err(Error::internal)?, (row.chain, row.seq))));
+    let places = places.collect::<Result<Vec<(RecordId, _)>>>()?;
+    let entries = shown(reading, rows)?.into_iter();
+    Ok(places.into_iter().zip(entries).map(|((of, place), entry)| Written { of, place, entry }).collect())
+}
+
+fn reads_notes(caller: &Caller, kind: &Kind) -> bool {
+    caller.can(&kind.permission(journal::WORK_NOTE))
+}
+
+/// Rows of the trail as the caller may read them, in their order.
+fn shown(reading: &mut Reading<'_>, rows: Vec<AuditRow>) -> Result<Vec<HistoryEntry>> {
+    let (kernel, connection, caller) = (reading.kernel, &mut *reading.connection, &reading.cause.caller);
     let actors: Vec<UserId> = rows.iter().filter_map(|row| row.actor_id).collect();
-    let mut people = person::people(connection, actors)?;
-    let entries = rows.into_iter().map(|row| {
-        Ok(HistoryEntry {
+    let people = person::people(connection, actors)?;
+    let (mut entries, mut references) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+    for row in rows {
+        references.push(kernel.references(&row.subject_kind)?);
+        let with_notes = reads_notes(caller, kernel.practice(&row.subject_kind)?.kind());
+        entries.push(HistoryEntry {
             version: row.subject_version,
             at: row.at,
-            by: row.actor_id.and_then(|id| people.get_mut(&id).cloned()),
+            by: row.actor_id.and_then(|id| people.get(&id).cloned()),
             changes: changes(row.changes.read()?, with_notes),
             action: row.action,
             via: row.via,
             request_id: row.request_id,
             reason: row.reason,
-        })
-    });
-    let mut entries = entries.collect::<Result<Vec<_>>>()?;
-    let fields = kernel.references(kind.name)?;
-    let mentions = entries.iter_mut().flat_map(|entry| mentions(fields, entry)).collect();
+        });
+    }
+    let mentions = entries.iter_mut().zip(references).flat_map(|(entry, fields)| mentions(fields, entry)).collect();
     mention::hide(kernel, connection, caller, mentions)?;
     for entry in &mut entries {
         entry.changes.retain(|change| change.from != change.to);

@@ -161,6 +161,13 @@ impl JobRow {
         Ok(row)
     }
 
+    /// The same with what was done before it was queued.
+    pub fn begin_with(self, connection: &mut AnyConnection, done: i64, progress: &JsonText) -> Result<Self> {
+        let begun = (job::done.eq(done), job::progress.eq(progress));
+        diesel::update(job::table.find(self.id)).set(begun).execute(connection)?;
+        Ok(JobRow { done, progress: progress.clone(), ..self })
+    }
+
     /// The job with that id.
     pub fn find(connection: &mut AnyConnection, id: RowId) -> Result<Self> {
         let row = job::table.find(id).first(connection).optional()?;

@@ -4,6 +4,8 @@
 //!
 //! **Invariant:** a link is made and shown only between records that the caller sees; a hidden record is not told of.
 
+use std::collections::HashSet;
+
 use diesel::prelude::*;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -20,7 +22,7 @@ use super::{
 use crate::{
     auth::caller::Caller,
     clock::Moment,
-    db::AnyConnection,
+    db::{AnyConnection, sql::among},
     error::{Code, Error, Result, did_you_mean},
     id::{RecordId, RowId, UserId},
     schema::{link, record},
@@ -163,19 +165,76 @@ pub fn of_record(reading: &mut Reading<'_>, of: RecordId, after: Option<RowId>, 
     Ok(links)
 }
 
-/// The records of a kind that do this to `to` and on which somebody still works, the oldest first, `most` at most. Whoever asks minds
-/// what its caller sees.
+/// The records of a kind that do this to `to` and on which somebody still works, after one of them, the oldest first, `most` at most.
+/// Whoever asks minds what its caller sees.
 pub fn active_that_do(
     connection: &mut AnyConnection,
-    kind: &Kind,
-    relation: &str,
-    to: RecordId,
+    kind: &'static Kind,
+    (relation, to): (&str, RecordId),
+    after: Option<RecordId>,
     most: i64,
 ) -> Result<Vec<Header>> {
-    let those = record::table.inner_join(link::table.on(link::from_id.eq(record::id)));
-    let those = those.filter(link::to_id.eq(to)).filter(link::relation.eq(relation)).filter(record::kind.eq(kind.name));
-    let those = those.filter(record::phase.eq_any(ACTIVE.map(Phase::as_str)));
-    Ok(those.select(record::all_columns).order(record::id).limit(most).load(connection)?)
+    let mut those = record::table.filter(active(kind, relation.to_owned(), to)).into_boxed::<crate::db::Backend>();
+    if let Some(after) = after {
+        those = those.filter(record::id.gt(after));
+    }
+    Ok(those.order(record::id).limit(most).load(connection)?)
+}
+
+/// Which of these records do this to another one, whichever it is.
+pub fn which_do(connection: &mut AnyConnection, relation: &str, ids: &[RecordId]) -> Result<HashSet<RecordId>> {
+    let these = among(connection.engine(), "link.from_id", ids.iter().map(RecordId::as_str));
+    let links = link::table.filter(these).filter(link::relation.eq(relation)).select(link::from_id);
+    Ok(links.load(connection)?.into_iter().collect())
+}
+
+/// How many records [`active_that_do`] finds.
+pub fn count_active_that_do(
+    connection: &mut AnyConnection,
+    kind: &'static Kind,
+    (relation, to): (&str, RecordId),
+) -> Result<i64> {
+    Ok(record::table.filter(active(kind, relation.to_owned(), to)).count().get_result(connection)?)
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+fn active(kind: &'static Kind, relation: String, to: RecordId) -> _ {
+    let name: &'static str = kind.name;
+    let phases: [&'static str; 2] = ACTIVE.map(Phase::as_str);
+    let links = link::table.filter(link::to_id.eq(to)).filter(link::relation.eq(relation)).select(link::from_id);
+    record::kind.eq(name).and(record::phase.eq_any(phases)).and(record::id.eq_any(links))
+}
+
+/// The records of these kinds that are linked with one of `of` by one of these relations, whichever end they stand at: those that the
+/// caller sees, the oldest first, without `of` themselves. Where there are more than `most`, some of them.
+pub fn around(
+    reading: &mut Reading<'_>,
+    of: &[RecordId],
+    relations: &[&'static str],
+    kinds: &[&'static Kind],
+    most: i64,
+) -> Result<Vec<Header>> {
+    let engine = reading.connection.engine();
+    let these = |column| among(engine, column, of.iter().map(RecordId::as_str));
+    let seen = || {
+        let all = record::table.into_boxed::<crate::db::Backend>();
+        let all = all.filter(among(engine, "record.kind", kinds.iter().map(|kind| kind.name)));
+        match visibility::condition(engine, &reading.cause.caller, kinds) {
+            Some(sees) => all.filter(sees),
+            None => all,
+        }
+    };
+    let named = || link::relation.eq_any(relations.to_vec());
+    let ahead = link::table.filter(these("link.from_id")).filter(named()).select(link::to_id);
+    let behind = link::table.filter(these("link.to_id")).filter(named()).select(link::from_id);
+    let ahead = seen().filter(record::id.eq_any(ahead)).order(record::id).limit(most);
+    let behind = seen().filter(record::id.eq_any(behind)).order(record::id).limit(most);
+    let mut found: Vec<Header> = ahead.load(reading.connection)?;
+    found.extend(behind.load::<Header>(reading.connection)?);
+    found.retain(|header| !of.contains(&header.id));
+    found.sort_by_key(|header| header.id);
+    found.dedup_by_key(|header| header.id);
+    Ok(found)
 }
 
 /// Links `of` with another record, as a change of `of`. `relation` is the name of either side.
@@ -221,6 +280,7 @@ pub fn create(
     };
     diesel::insert_into(link::table).values(&row).execute(desk.unit.connection()?)?;
     relinked(desk, &row, (kind.name, of), &other)?;
+    desk.kernel.practice(to_kind)?.linked_from(desk, to_id, from_id, relation.name)?;
     Ok((outcome, row.seen_from(of, &other)))
 }
 

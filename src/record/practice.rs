@@ -96,6 +96,10 @@ pub trait Practice: Send + Sync + Sized + 'static {
     fn relinked(_desk: &mut Desk<'_, '_>, _record: RecordId, _relation: &str) -> Result<()> {
         Ok(())
     }
+    /// What follows when another record, `from`, is linked with one of this kind, to which the relation leads.
+    fn linked_from(_desk: &mut Desk<'_, '_>, _record: RecordId, _from: RecordId, _relation: &str) -> Result<()> {
+        Ok(())
+    }
     /// What follows when something was found other than it should be.
     fn drifted(_desk: &mut Desk<'_, '_>, _drift: &Drift) -> Result<()> {
         Ok(())
@@ -145,6 +149,8 @@ pub trait AnyPractice: Send + Sync {
     fn beside(&self, desk: &mut Desk<'_, '_>, id: RecordId, expected: Option<i32>, aside: Aside) -> Result<Outcome>;
     /// What follows when a record is linked with another by a relation that it leads from, or no longer is.
     fn relinked(&self, desk: &mut Desk<'_, '_>, record: RecordId, relation: &str) -> Result<()>;
+    /// What follows when another record is linked with one of this kind, to which the relation leads.
+    fn linked_from(&self, desk: &mut Desk<'_, '_>, record: RecordId, from: RecordId, relation: &str) -> Result<()>;
     /// What follows when something was found other than it should be.
     fn drifted(&self, desk: &mut Desk<'_, '_>, drift: &Drift) -> Result<()>;
     /// Asks the policies a decision again.
@@ -243,6 +249,9 @@ impl<P: Practice> AnyPractice for Mounted<P> {
     }
     fn relinked(&self, desk: &mut Desk<'_, '_>, record: RecordId, relation: &str) -> Result<()> {
         P::relinked(desk, record, relation)
+    }
+    fn linked_from(&self, desk: &mut Desk<'_, '_>, record: RecordId, from: RecordId, relation: &str) -> Result<()> {
+        P::linked_from(desk, record, from, relation)
     }
     fn drifted(&self, desk: &mut Desk<'_, '_>, drift: &Drift) -> Result<()> {
         P::drifted(desk, drift)

@@ -45,6 +45,14 @@ pub fn taken_over(kind: &Kind, from: &Map<String, Value>, given: Map<String, Val
     fields
 }
 
+/// What a new record of a kind takes over from several records: whatever all of them have alike.
+pub fn in_common(kind: &Kind, records: &[Map<String, Value>]) -> Map<String, Value> {
+    let Some((first, others)) = records.split_first() else { return Map::new() };
+    let mut common = taken_over(kind, first, Map::new());
+    common.retain(|name, value| others.iter().all(|record| record.get(name) == Some(&*value)));
+    common
+}
+
 /// Makes the other record, with what it takes over and what is given, and links the two, in one transaction. Gives the record that there was
 /// and the other.
 ///

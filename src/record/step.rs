@@ -145,7 +145,8 @@ pub fn ahead<P: Practice>(reading: &mut Reading<'_>, header: Header) -> Result<V
 }
 
 /// Takes a step of `on` as a consequence of a write to the record numbered `of`: with the server's rights, one level deeper.
-/// Where the step is refused, as every step is that is too deep, the write stands without it, and a work note tells why.
+/// Where the step is refused, as every step is that is too deep, the write stands without it, and a work note tells why; so does what this
+/// gives.
 pub fn consequence(
     desk: &mut Desk<'_, '_>,
     of: &str,
@@ -153,20 +154,20 @@ pub fn consequence(
     on: RecordId,
     step: &'static Step,
     input: Map<String, Value>,
-) -> Result<()> {
+) -> Result<Option<String>> {
     let (kernel, cause) = (desk.kernel, desk.cause.consequence(of));
     let practice = kernel.practice(kind.name)?;
     let choice = StepChoice::Named(step);
     let taken =
         desk.unit.attempt(|unit| practice.step(&mut Desk { kernel, unit, cause: &cause }, on, None, &choice, input))?;
     match taken {
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(None),
         Err(e) if e.source.is_some() => Err(e),
         Err(e) => {
             let note = format!("`{}` did not flow down to here: {}", step.name, e.detail);
             let note = Map::from_iter([(journal::WORK_NOTE.to_owned(), note.into())]);
             practice.change(&mut Desk { kernel, unit: &mut *desk.unit, cause: &cause }, on, None, note)?;
-            Ok(())
+            Ok(Some(e.detail))
         }
     }
 }

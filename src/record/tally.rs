@@ -19,6 +19,7 @@ use crate::{
         sql::{Bind, Rows, Sql},
     },
     error::{Code, Error, FieldError, Result, did_you_mean},
+    id::RecordId,
 };
 
 /// By how many fields records are counted at most.
@@ -90,6 +91,75 @@ fn expressions(kind: &Kind, field: &Field) -> Option<(String, String)> {
     }
 }
 
+/// How many records have these values now and had them before.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recurring {
+    /// The values, and how many records of now have them.
+    pub counted: RecordCount,
+    /// How many of before.
+    pub before: i64,
+}
+
+/// How many records that have these values are linked with another one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinkedCount {
+    /// The values.
+    pub key: Map<String, Value>,
+    /// The other record.
+    pub other: RecordId,
+    /// How many.
+    pub count: i64,
+}
+
+/// The columns by which records are counted: where each value stands, and where what people call it.
+struct Columns<'a> {
+    by: &'a [&'static Field],
+    all: Vec<(String, String)>,
+}
+
+type Word = Nullable<Text>;
+type Words = (Option<String>, Option<String>);
+
+impl<'a> Columns<'a> {
+    fn of(kind: &Kind, by: &'a [&'static Field]) -> Self {
+        let nothing = || ("''".to_owned(), "''".to_owned());
+        let mut all: Vec<_> = by.iter().map(|field| expressions(kind, field).unwrap_or_else(nothing)).collect();
+        all.resize(MOST_FIELDS, nothing());
+        Columns { by, all }
+    }
+
+    /// As they are selected, with their names.
+    fn selected(&self) -> String {
+        let columns = self.all.iter().enumerate();
+        let columns = columns.map(|(n, (key, label))| format!("{key} AS key{n}, MIN({label}) AS label{n}"));
+        columns.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Where the values stand.
+    fn keys(&self) -> impl Iterator<Item = &str> {
+        self.all.iter().take(self.by.len()).map(|(key, _)| key.as_str())
+    }
+
+    fn grouped(&self) -> String {
+        self.keys().collect::<Vec<_>>().join(", ")
+    }
+
+    /// Values and labels of a row, by field.
+    fn read(&self, words: [Words; MOST_FIELDS]) -> (Map<String, Value>, Map<String, Value>) {
+        let (mut key, mut label) = (Map::new(), Map::new());
+        for (field, (value, word)) in self.by.iter().zip(words) {
+            key.insert(field.name.to_owned(), value.into());
+            label.insert(field.name.to_owned(), word.into());
+        }
+        (key, label)
+    }
+}
+
+/// From which records the groups are made.
+fn from(kind: &Kind) -> String {
+    format!(" FROM record INNER JOIN {details} ON {details}.record_id = record.id ", details = kind.name)
+}
+
 impl List<'_> {
     /// How many of its records have what in common, the most first; `most` groups at most.
     ///
@@ -102,22 +172,15 @@ impl List<'_> {
         by: &[&'static Field],
         most: i64,
     ) -> Result<Vec<RecordCount>> {
-        let nothing = || ("''".to_owned(), "''".to_owned());
-        let mut columns: Vec<_> = by.iter().map(|field| expressions(kind, field).unwrap_or_else(nothing)).collect();
-        columns.resize(MOST_FIELDS, nothing());
-        let selected =
-            columns.iter().enumerate().map(|(n, (key, label))| format!("{key} AS key{n}, MIN({label}) AS label{n}"));
+        let columns = Columns::of(kind, by);
         let select = format!(
-            "SELECT {keys}, COUNT(*) AS counted, MIN(record.opened_at) AS first, MAX(record.opened_at) AS last \
-             FROM record INNER JOIN {details} ON {details}.record_id = record.id WHERE ",
-            keys = selected.collect::<Vec<_>>().join(", "),
-            details = kind.name,
+            "SELECT {}, COUNT(*) AS counted, MIN(record.opened_at) AS first, MAX(record.opened_at) AS last{}WHERE ",
+            columns.selected(),
+            from(kind),
         );
-        type Word = Nullable<Text>;
         let query = Sql::<(Word, Word, Word, Word, Word, Word, BigInt, Timestamp, Timestamp)>::new(select);
         let query = query.then(self.narrowed(connection.engine())?);
-        let keys = columns.iter().take(by.len()).map(|(key, _)| key.as_str()).collect::<Vec<_>>().join(", ");
-        let query = query.sql(format!(" GROUP BY {keys} ORDER BY counted DESC, key0, key1, key2 LIMIT "));
+        let end = format!(" GROUP BY {} ORDER BY counted DESC, key0, key1, key2 LIMIT ", columns.grouped());
         type Row = (
             Option<String>,
             Option<String>,
@@ -129,15 +192,95 @@ impl List<'_> {
             Moment,
             Moment,
         );
-        let rows: Vec<Row> = Rows(query.bind(Bind::Integer(most))).load(connection)?;
+        let rows: Vec<Row> = Rows(query.sql(end).bind(Bind::Integer(most))).load(connection)?;
         let counted = rows.into_iter().map(|(k0, l0, k1, l1, k2, l2, count, first_opened_at, last_opened_at)| {
-            let (mut key, mut label) = (Map::new(), Map::new());
-            for (field, (value, word)) in by.iter().zip([(k0, l0), (k1, l1), (k2, l2)]) {
-                key.insert(field.name.to_owned(), value.into());
-                label.insert(field.name.to_owned(), word.into());
-            }
+            let (key, label) = columns.read([(k0, l0), (k1, l1), (k2, l2)]);
             RecordCount { key, label, count, first_opened_at, last_opened_at }
         });
         Ok(counted.collect())
+    }
+
+    /// Which values `least` of its records that were opened since a moment have in common, the most first, and how many that were opened
+    /// before have them; `most` groups at most. Those that have nothing have nothing in common.
+    ///
+    /// # Errors
+    /// None that the caller is to blame for.
+    pub fn recurring(
+        &self,
+        connection: &mut AnyConnection,
+        kind: &'static Kind,
+        by: &[&'static Field],
+        (since, least): (Moment, i64),
+        most: i64,
+    ) -> Result<Vec<Recurring>> {
+        let columns = Columns::of(kind, by);
+        let time = Bind::Time(since);
+        let counted = "SUM(CASE WHEN record.opened_at >= ";
+        type Types = (Word, Word, Word, Word, Word, Word, BigInt, BigInt, Timestamp, Timestamp);
+        let query = Sql::<Types>::new(format!("SELECT {}, {counted}", columns.selected())).bind(time.clone());
+        let query = query.sql(" THEN 1 ELSE 0 END) AS counted, SUM(CASE WHEN record.opened_at < ").bind(time.clone());
+        let query = query.sql(" THEN 1 ELSE 0 END) AS before, MIN(CASE WHEN record.opened_at >= ").bind(time.clone());
+        let query = query.sql(" THEN record.opened_at END) AS first, MAX(record.opened_at) AS last");
+        let query = query.sql(from(kind)).sql("WHERE ").then(self.narrowed(connection.engine())?);
+        let query = columns.keys().fold(query, |query, key| query.sql(format!(" AND {key} IS NOT NULL")));
+        let query = query.sql(format!(" GROUP BY {} HAVING {counted}", columns.grouped())).bind(time);
+        let query = query.sql(" THEN 1 ELSE 0 END) >= ").bind(Bind::Integer(least));
+        let query = query.sql(" ORDER BY counted DESC, key0, key1, key2 LIMIT ").bind(Bind::Integer(most));
+        type Row = (
+            Option<String>,
+            Option<String>,
+            Option<String>,
+            Option<String>,
+            Option<String>,
+            Option<String>,
+            i64,
+            i64,
+            Moment,
+            Moment,
+        );
+        let rows: Vec<Row> = Rows(query).load(connection)?;
+        let found = rows.into_iter().map(|(k0, l0, k1, l1, k2, l2, count, before, first_opened_at, last_opened_at)| {
+            let (key, label) = columns.read([(k0, l0), (k1, l1), (k2, l2)]);
+            Recurring { counted: RecordCount { key, label, count, first_opened_at, last_opened_at }, before }
+        });
+        Ok(found.collect())
+    }
+
+    /// With which records that they are linked to by a relation how many of its records have which values in common, the most first; `most`
+    /// of them at most. Whoever asks minds what its caller sees of these.
+    ///
+    /// # Errors
+    /// None that the caller is to blame for.
+    pub fn linked(
+        &self,
+        connection: &mut AnyConnection,
+        kind: &'static Kind,
+        by: &[&'static Field],
+        relation: &str,
+        most: i64,
+    ) -> Result<Vec<LinkedCount>> {
+        let columns = Columns::of(kind, by);
+        let select = format!("SELECT {}, link.to_id AS other, COUNT(*) AS counted", columns.selected());
+        let query = Sql::<(Word, Word, Word, Word, Word, Word, Text, BigInt)>::new(select).sql(from(kind));
+        let query = query.sql("INNER JOIN link ON link.from_id = record.id AND link.relation = ");
+        let query = query.bind(Bind::Text(relation.to_owned())).sql(" WHERE ");
+        let query = query.then(self.narrowed(connection.engine())?);
+        let end = format!(" GROUP BY {}, link.to_id ORDER BY counted DESC, other LIMIT ", columns.grouped());
+        type Row = (
+            Option<String>,
+            Option<String>,
+            Option<String>,
+            Option<String>,
+            Option<String>,
+            Option<String>,
+            RecordId,
+            i64,
+        );
+        let rows: Vec<Row> = Rows(query.sql(end).bind(Bind::Integer(most))).load(connection)?;
+        let found = rows.into_iter().map(|(k0, l0, k1, l1, k2, l2, other, count)| {
+            let (key, _) = columns.read([(k0, l0), (k1, l1), (k2, l2)]);
+            LinkedCount { key, other, count }
+        });
+        Ok(found.collect())
     }
 }

@@ -12,7 +12,7 @@ use pointsman::{
     db::AnyConnection,
     error::{Code, Result},
     record::audit,
-    schema::{decision, incident, journal, record, timer, user_account},
+    schema::{decision, incident, journal, problem, problem_analysis, record, timer, user_account},
 };
 
 use crate::support::TestDatabase;
@@ -93,7 +93,17 @@ fn it_is_decided_by_the_policies(filled: &Filled) {
         let mine = record::table.filter(record::kind.eq(kind)).order(record::number).select(record::state);
         filled.read(|c| Ok(mine.load::<String>(c)?))
     };
-    assert_eq!(states("problem"), ["resolved", "fix_in_progress"]);
+    assert_eq!(states("problem"), ["resolved", "fix_in_progress", "root_cause_analysis", "closed"]);
+    let (proactive, published, accepted, analyses): (i64, i64, i64, i64) = filled.read(|c| {
+        let all = || problem::table.count();
+        Ok((
+            all().filter(problem::origin.eq("proactive")).get_result(c)?,
+            all().filter(problem::workaround_published_at.is_not_null()).get_result(c)?,
+            all().filter(problem::closure.eq("risk_accepted")).get_result(c)?,
+            problem_analysis::table.count().get_result(c)?,
+        ))
+    });
+    assert_eq!((proactive, published, accepted, analyses), (2, 2, 1, 2));
     let mut changes = states("change");
     changes.sort_unstable();
     assert_eq!(changes, ["authorise", "closed", "new", "review", "review", "scheduled"]);

@@ -41,6 +41,7 @@ mod policy_files;
 mod policy_kinds;
 mod policy_tests;
 mod problem;
+mod problem_found;
 mod queries;
 mod real_log;
 mod replay;

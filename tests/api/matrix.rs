@@ -5,10 +5,15 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use actix_web::http::Method;
 use diesel::prelude::*;
 use pointsman::{
-    db::AnyConnection,
+    db::{AnyConnection, JsonText},
     http::endpoint::{Access, Endpoint},
     id::RowId,
+    practice::problem::{
+        reach::Deed,
+        run::{Asked, KIND},
+    },
     record::{
+        job::JobRow,
         notification::message::{MessageRow, Subject},
         webhook::{delivery::DeliveryRow, row::WebhookRow},
     },
@@ -213,6 +218,7 @@ impl Scene {
         let analyses = format!("/api/v1/problems/{}/analyses", records["problems"]);
         let analysis = server.post(&analyses, json!({"title": "Why", "finding": finding})).by(Admin).expect(201).await;
         others.insert(("problems", "{analysis_id}"), analysis.field("id"));
+        others.insert(("problem-runs", "{id}"), problem_run(&server, &records["problems"]).await);
         let absence = json!({"to_user_id": Alex.id(&server.assembly).to_string(), "ends_at": "2026-04-01T00:00:00Z"});
         let absence = server.post("/api/v1/delegations", absence).by(Nora).expect(201).await;
         others.insert(("delegations", "{id}"), absence.field("id"));
@@ -311,6 +317,18 @@ async fn dead_letter(server: &Server, hook: &str) -> String {
         Ok(dead.id.to_string())
     });
     made.await.unwrap()
+}
+
+/// What a problem does for its many incidents; gives its id.
+async fn problem_run(server: &Server, problem: &str) -> String {
+    let deed = Deed::Resolve { code: "fixed".to_owned(), notes: String::new() };
+    let asked = Asked { problem: problem.parse().unwrap(), deed, total: 0 };
+    let (by, now) = (Admin.id(&server.assembly), server.assembly.clock.now());
+    let queued = server.assembly.writer.run(move |unit| {
+        let (subject, asked) = (asked.problem.to_string(), JsonText::of(&asked)?);
+        Ok(JobRow::queue(unit.connection()?, KIND, subject, asked, by, now)?.id.to_string())
+    });
+    queued.await.unwrap()
 }
 
 /// Mail to Rita that could not be sent; gives its id.

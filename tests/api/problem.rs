@@ -120,10 +120,26 @@ async fn a_workaround_is_told_to_every_incident_that_is_open() {
     assert_eq!(said(&server, &theirs, Ben).await, ["Workaround: Use the web mail."]);
     assert_eq!(said(&server, &done, Rita).await, Vec::<String>::new());
     assert!(!read(&server, &problem).await["workaround_published_at"].is_null());
-    server.post(&publish, json!({"audience": "internal"})).by(Alex).expect(200).await;
-    assert_eq!((said(&server, &mine, Rita).await.len(), said(&server, &mine, Alex).await.len()), (1, 2));
+    // Nobody is told the same twice, and whoever reads comments needs no work note of the same.
+    for audience in ["public", "internal"] {
+        let again = server.post(&publish, json!({"audience": audience})).by(Alex).expect(200).await.json();
+        assert_eq!((&again["incidents"], &again["job"]), (&json!([]), &Value::Null), "{audience}");
+    }
+    assert_eq!((said(&server, &mine, Rita).await.len(), said(&server, &mine, Alex).await.len()), (1, 1));
+    server.post(&publish, json!({"audience": "public"})).by(Alex).expect(200).await;
+    // Who is linked later is told at once, as long as it is this workaround that was published.
+    let later = incident(&server, Rob, json!({})).await;
+    let link = json!({"relation": "causes", "record_id": later.field("id")});
+    server.post(&format!("{problem}/links"), link).by(Alex).expect(201).await;
+    assert_eq!(said(&server, &later, Rob).await, ["Workaround: Use the web mail."]);
     server.patch(&problem, json!({"workaround": "Wait."})).header("if-match", "*").by(Alex).expect(200).await;
     assert!(read(&server, &problem).await["workaround_published_at"].is_null(), "this one was not");
+    let too_late = incident(&server, Rob, json!({})).await;
+    let link = json!({"relation": "causes", "record_id": too_late.field("id")});
+    server.post(&format!("{problem}/links"), link).by(Alex).expect(201).await;
+    assert_eq!(said(&server, &too_late, Rob).await, Vec::<String>::new());
+    let told = server.post(&publish, json!({"audience": "public"})).by(Alex).expect(200).await.json();
+    assert_eq!(told["incidents"].as_array().unwrap().len(), 4, "another text is told to all of them: {told:#}");
     server.post(&publish, json!({"audience": "everybody"})).by(Alex).expect(422).await;
     server.post(&publish, json!({"audience": "public"})).by(Rita).expect(403).await;
 }
@@ -320,8 +336,13 @@ async fn what_was_found_out_about_a_cause_is_kept() {
     }
     server.ask(Method::DELETE, &one).header("if-match", "*").by(Alex).expect(204).await;
     server.ask(Method::DELETE, &one).header("if-match", "*").by(Alex).expect(404).await;
-    let history = server.get(&format!("{problem}/history")).by(Alex).expect(200).await.text();
-    assert!(history.contains("analysis_removed") && history.contains("five_whys"), "{history}");
+    // What stood there stays in the history, with all that was found.
+    let history = server.get(&format!("{problem}/history")).by(Alex).expect(200).await.json();
+    let told: Vec<Value> =
+        history["items"].as_array().unwrap().iter().map(|entry| entry["changes"][0].clone()).collect();
+    let (whys, timeline) = (&made.json()["finding"], json!({"technique": "timeline", "events": events}));
+    assert_eq!((&told[0]["from"]["finding"], &told[0]["to"]), (&timeline, &Value::Null), "{history:#}");
+    assert_eq!((&told[1]["from"]["finding"], &told[1]["to"]["finding"]), (whys, &timeline), "{history:#}");
 }
 
 #[actix_web::test]

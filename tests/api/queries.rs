@@ -84,6 +84,25 @@ async fn cost_of_kind(server: &Server, kind: &'static Kind, costs: &mut Costs<'_
     }
 }
 
+/// A story costs as much whether one incident belongs to its problem or ten do.
+async fn cost_of_story(server: &Server, costs: &mut Costs<'_>) {
+    let problem = server.post("/api/v1/problems", json!({"title": "A full disk"})).by(Alex).expect(201).await;
+    let incident = async || {
+        let made = server.post("/api/v1/incidents", json!({"title": "Mail"})).by(Alex).expect(201).await;
+        let link = json!({"relation": "caused_by", "record_id": problem.field("id")});
+        server.post(&format!("/api/v1/incidents/{}/links", made.field("id")), link).by(Alex).expect(201).await;
+    };
+    let story = format!("/api/v1/records/{}/story", problem.field("number"));
+    let read = async || server.get(&story).by(Alex).status().await;
+    incident().await;
+    let few = costs.of("story of problem".to_owned(), read).await;
+    for _ in 0..9 {
+        incident().await;
+    }
+    let many = costs.of("story of problem with ten incidents".to_owned(), read).await;
+    assert_eq!(few, many, "a story costs more the longer it is");
+}
+
 #[actix_web::test]
 async fn requests_cost_as_many_statements_as_the_table_says() {
     listen();
@@ -96,6 +115,7 @@ async fn requests_cost_as_many_statements_as_the_table_says() {
     for kind in kinds() {
         cost_of_kind(&server, kind, &mut costs).await;
     }
+    cost_of_story(&server, &mut costs).await;
     let width = costs.lines.iter().map(|(what, _)| what.len()).max().unwrap_or(0);
     let mut text = String::new();
     for (what, count) in &costs.lines {

@@ -4,6 +4,7 @@
 //! Log and tables lie beside the project. `POINTSMAN_REAL_LOG=all` takes the whole log instead of its first four days, and
 //! `POINTSMAN_REAL_TABLE=SNECS` another table; `--nocapture` shows what came out.
 
+mod clusters;
 mod plain;
 mod table;
 
@@ -141,6 +142,7 @@ async fn a_real_log_meets_published_targets_as_often_as_its_rows_say() {
     assert!(compared >= 1_000, "{compared}");
     each_follows_from_its_ledger(&server, &clocks).await;
     nobody_is_called_for_the_past(&server).await;
+    clusters::are_what_the_rows_say(&server, &incidents, odd.len()).await;
     how_often_the_log_agrees(&incidents, &clocks);
     assert_eq!(replay(&server, &log, Some(SAMPLE)).replayed, 0, "a second time changes nothing");
 }

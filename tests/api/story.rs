@@ -26,8 +26,8 @@ async fn what_happened_is_told_in_order_with_what_was_decided() {
     let (incident, other) = (json!(number), json!(problem));
     let expected = [
         (&incident, &json!("incident.created")),
-        (&incident, &json!("incident.linked")),
         (&other, &json!("problem.created")),
+        (&incident, &json!("incident.linked")),
         (&incident, &json!("incident.started")),
     ];
     assert_eq!(done, expected, "{told:#}");
@@ -38,9 +38,11 @@ async fn what_happened_is_told_in_order_with_what_was_decided() {
     for line in [
         &*format!("# {number}: Mail \\*never\\* arrives"),
         &*format!("* {problem}, problem linked with it: A full disk (new)"),
-        "  * state: new → in progress",
+        "  * State: new → in progress",
         "  * Why: It's her turn.",
-        &*format!("  * link: caused by {problem}"),
+        "  * Requester: rita",
+        "  * Team: service-desk",
+        &*format!("  * link: caused by A full disk ({problem})"),
     ] {
         assert!(page.lines().any(|one| one == line), "no {line} in\n{page}");
     }
@@ -51,4 +53,78 @@ async fn what_happened_is_told_in_order_with_what_was_decided() {
     assert!(!hers.to_string().contains(&problem), "{hers:#}");
     server.get(&story).by(Ben).expect(404).await;
     server.get("/api/v1/records/INC9999999/story").by(Admin).expect(404).await;
+}
+
+/// The chapters of a story: record, what was done, when, and which decisions.
+fn chapters(story: &Value) -> Vec<(String, String, String, Vec<String>)> {
+    let word = |value: &Value| value.as_str().unwrap().to_owned();
+    let chapter = |one: &Value| {
+        let decisions = one["decisions"].as_array().unwrap().iter().map(|decision| word(&decision["decision"]));
+        (word(&one["number"]), word(&one["action"]), word(&one["at"]), decisions.collect())
+    };
+    story["chapters"].as_array().unwrap().iter().map(chapter).collect()
+}
+
+#[actix_web::test]
+async fn what_was_refused_or_asked_again_stands_where_it_happened() {
+    let server = Server::start().await;
+    let made = server.post("/api/v1/incidents", json!({"title": "Mail"})).by(Rita).expect(201).await;
+    let path = format!("/api/v1/incidents/{}", made.field("id"));
+    let at = |hour: u32| server.at(&format!("2026-03-03T{hour}:00:00Z"));
+    at(12);
+    server.post(&format!("{path}/start"), json!({})).by(Alex).expect(200).await;
+    at(13);
+    let filler = json!({"resolution_code": "fixed", "resolution_notes": "Done", "resolution_kind": "permanent"});
+    server.post(&format!("{path}/resolve"), filler).by(Alex).expect(422).await;
+    at(14);
+    server.post(&format!("{path}/decisions"), json!({"decision": "priority"})).by(Alex).expect(200).await;
+    at(15);
+    let comment = json!({"comment": "The disk was full."});
+    server.patch(&path, comment).header("if-match", "*").by(Alex).expect(200).await;
+    let told = server.get(&format!("/api/v1/records/{}/story", made.field("id"))).by(Alex).expect(200).await.json();
+    let chapters = chapters(&told);
+    let done: Vec<(&str, &str)> =
+        chapters.iter().skip(1).map(|(_, action, at, _)| (action.as_str(), &at[11..13])).collect();
+    let expected = [
+        ("incident.started", "12"),
+        ("incident.refused", "13"),
+        ("incident.asked_again", "14"),
+        ("incident.commented", "15"),
+    ];
+    assert_eq!(done, expected, "{told:#}");
+    let [refused, again] = [2, 3].map(|n: usize| &told["chapters"][n]);
+    assert!(refused["decisions"][0]["sentence"].as_str().unwrap().contains("was refuse"), "{refused}");
+    assert_eq!((&refused["by"]["user_name"], &refused["version"]), (&json!("alex"), &json!(2)));
+    assert_eq!(again["decisions"][0]["decision"], "priority");
+    assert_eq!(chapters[1].3, ["guard"], "what was refused is no part of the start");
+}
+
+#[actix_web::test]
+async fn what_something_touches_keeps_nobody_out_of_its_story() {
+    let server = Server::start().await;
+    let problem = server.post("/api/v1/problems", json!({"title": "A full disk"})).by(Alex).expect(201).await;
+    let change = json!({"title": "A larger disk", "change_type": "normal"});
+    let change = server.post("/api/v1/changes", change).by(Alex).expect(201).await;
+    let links = format!("/api/v1/changes/{}/links", change.field("id"));
+    for n in 0..55 {
+        let item = json!({"title": format!("disk-{n}"), "class": "server"});
+        let item = server.post("/api/v1/configuration_items", item).by(Admin).expect(201).await.field("id");
+        let affects = json!({"relation": "affects", "record_id": item});
+        server.post(&links, affects).by(Admin).expect(201).await;
+    }
+    let fixes = json!({"relation": "fixes", "record_id": problem.field("id")});
+    server.post(&links, fixes).by(Admin).expect(201).await;
+    let story = format!("/api/v1/records/{}/story", change.field("number"));
+    let told = server.get(&story).by(Alex).expect(200).await.json();
+    let kinds: Vec<&Value> = told["records"].as_array().unwrap().iter().map(|one| &one["kind"]).collect();
+    assert_eq!((kinds, &told["complete"]), (vec![&json!("change"), &json!("problem")], &json!(true)));
+    // Sixty incidents of one problem are more than one story is about.
+    for n in 0..60 {
+        let incident = json!({"title": format!("Mail {n}")});
+        let incident = server.post("/api/v1/incidents", incident).by(Alex).expect(201).await.field("id");
+        let link = json!({"relation": "caused_by", "record_id": problem.field("id")});
+        server.post(&format!("/api/v1/incidents/{incident}/links"), link).by(Alex).expect(201).await;
+    }
+    let told = server.get(&story).by(Alex).expect(200).await.json();
+    assert_eq!((told["records"].as_array().unwrap().len(), &told["complete"]), (50, &json!(false)));
 }

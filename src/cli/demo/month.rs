@@ -15,9 +15,15 @@ use super::{
 use crate::{
     auth::caller::Caller,
     clock::Moment,
-    error::{Error, Result},
+    error::{Code, Error, Result},
     id::RecordId,
-    practice::interaction,
+    practice::{
+        interaction,
+        problem::{
+            analysis, cluster,
+            incidents::{self, Audience},
+        },
+    },
     record::{
         approval::{
             case::Case,
@@ -79,7 +85,14 @@ impl<'a, 'u> Month<'a, 'u> {
                 Ok(())
             }
             Deed::Convert(contact) => self.convert(act, contact),
-            Deed::Change | Deed::Pass(_) | Deed::Step(_) | Deed::Link(..) | Deed::Approve => self.go_on(act),
+            Deed::Raise(filter) => self.raise(act, filter),
+            Deed::Change
+            | Deed::Pass(_)
+            | Deed::Step(_)
+            | Deed::Link(..)
+            | Deed::Approve
+            | Deed::Analyse
+            | Deed::Publish => self.go_on(act),
         }
     }
 
@@ -92,6 +105,19 @@ impl<'a, 'u> Month<'a, 'u> {
         let input = act.input.clone();
         let (_, made) = self.at(caller, act.at, |desk| interaction::convert(desk, contact, id, None, input))?;
         self.made[act.on] = Some(made.id);
+        Ok(())
+    }
+
+    /// What comes again and again becomes a problem, if it has come.
+    fn raise(&mut self, act: &Act, filter: &str) -> Result<()> {
+        let Some(input) = self.company.resolve(act.input.clone(), &self.made)? else { return Ok(()) };
+        let Who::Named(user_name) = act.who else { return Ok(()) };
+        let (caller, kind) = (self.company.person(user_name)?, self.kernel.practice("incident")?.kind());
+        match self.at(caller, act.at, |desk| cluster::raise(desk, kind, filter, input)) {
+            Ok(raised) => self.made[act.on] = Some(raised.problem.id),
+            Err(nothing) if nothing.code == Code::Conflict => (),
+            Err(other) => return Err(other),
+        }
         Ok(())
     }
 
@@ -123,7 +149,15 @@ impl<'a, 'u> Month<'a, 'u> {
                 self.at(caller, act.at, |desk| link::create(desk, kind, header.id, None, relation, &other))?;
             }
             Deed::Approve => self.approve(caller, act.at, &header)?,
-            Deed::Change | Deed::Create(_) | Deed::Convert(_) => {
+            Deed::Analyse => {
+                let new = serde_json::from_value(input.into()).map_err(Error::internal)?;
+                self.at(caller, act.at, |desk| analysis::add(desk, header.id, None, &new))?;
+            }
+            Deed::Publish => {
+                let audience = Audience::Public;
+                self.at(caller, act.at, |desk| incidents::publish_workaround(desk, header.id, None, None, audience))?;
+            }
+            Deed::Change | Deed::Create(_) | Deed::Convert(_) | Deed::Raise(_) => {
                 self.at(caller, act.at, |desk| practice.change(desk, header.id, None, input))?;
             }
         }

@@ -12,17 +12,15 @@ use crate::{
         body::{Body, fit},
         desk::{Call, Reply, record_id_of},
         endpoint::{Access, Answer, Content, Endpoint},
+        job_api::Job,
         mount::Api,
         parameter::{dry_run, idempotency_key, if_match, reason},
         schema::schema,
         sheet::under,
     },
     id::RecordId,
-    practice::problem::incidents::{self, Audience, Reached},
-    record::{
-        input::given,
-        store::{Desk, Outcome},
-    },
+    practice::problem::incidents::{self, Audience, Done, Reached},
+    record::{input::given, store::Desk},
 };
 
 pub(super) fn mount(api: &mut Api) {
@@ -57,8 +55,11 @@ struct IncidentResolution {
 /// What became of the incidents of a problem that were open.
 #[derive(Debug, Serialize, ToSchema)]
 struct ProblemIncidents {
-    /// Those that you may see, the oldest first.
+    /// The first 50 of those to which something was to be done, as far as you may see them, the oldest first.
     incidents: Vec<Reached>,
+    /// The job that does it to the others, where there are more; its result tells what became of them.
+    #[schema(required = true)]
+    job: Option<Job>,
 }
 
 fn verb(name: &str, id: &'static str, access: &'static str) -> Endpoint {
@@ -66,8 +67,8 @@ fn verb(name: &str, id: &'static str, access: &'static str) -> Endpoint {
     endpoint.access = Access::Permission(PROBLEM.permission(access).into());
     endpoint.parameters.extend([if_match(false), dry_run(), idempotency_key(), reason()]);
     let example = json!({"incidents": [{
-        "id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e6f", "number": "INC0000007", "state": "on_hold", "done": true,
-    }]});
+        "id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e6f", "number": "INC0000007", "state": "on_hold", "done": true, "reason": null,
+    }], "job": null});
     endpoint.responses = vec![
         Answer::json(200, "What became of them.", schema::<ProblemIncidents>(), example)
             .header("ETag", "The version of the problem, for `If-Match`."),
@@ -80,8 +81,8 @@ fn publish() -> Endpoint {
     let mut endpoint = verb("publish-workaround", "publish_problem_workaround", "update");
     endpoint.summary = "Tell the incidents of a problem of its workaround".into();
     endpoint.description =
-        "Every incident that is linked by `caused_by` and still open gets it as a comment or a work note, in the \
-                            name of the server."
+        "Every incident that is linked by `caused_by`, still open and has not had it gets it as a comment or a work note, in the \
+         name of the server; so do those that are linked later, at once."
             .into();
     endpoint.request = Some(Content::json(schema::<WorkaroundPublication>(), json!({"audience": "public"})));
     endpoint
@@ -117,13 +118,14 @@ async fn write(
     call: Call,
     body: &Value,
     id: web::Path<String>,
-    act: impl Fn(&mut Desk<'_, '_>, RecordId, Option<i32>) -> Result<(Outcome, Vec<Reached>)> + Send + 'static,
+    act: impl Fn(&mut Desk<'_, '_>, RecordId, Option<i32>) -> Result<Done> + Send + 'static,
 ) -> Result<HttpResponse> {
     let expected = call.expected_if_given();
     call.write(body, move |desk| {
         let of = record_id_of(desk.unit.reference(), PROBLEM, &id)?;
-        let (outcome, incidents) = expected.try_each(|version| act(desk, of, version))?;
-        let shown = serde_json::to_value(ProblemIncidents { incidents }).map_err(Error::internal)?;
+        let Done { outcome, reached, job } = expected.try_each(|version| act(desk, of, version))?;
+        let incidents = ProblemIncidents { incidents: reached, job: job.map(Job::of) };
+        let shown = serde_json::to_value(incidents).map_err(Error::internal)?;
         Ok(Reply::ok(shown).at_version(outcome.version))
     })
     .await

@@ -4,6 +4,7 @@ mod analyses;
 mod clusters;
 mod incidents;
 mod known_errors;
+mod runs;
 
 use super::mount::Api;
 use crate::{
@@ -16,6 +17,7 @@ const PROBLEM: &Kind = &ProblemPractice::KIND;
 /// Mounts it.
 pub fn mount(api: &mut Api) {
     incidents::mount(api);
+    runs::mount(api);
     analyses::mount(api);
     known_errors::mount(api);
     clusters::mount(api);

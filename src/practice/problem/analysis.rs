@@ -214,8 +214,13 @@ fn check(new: &NewProblemAnalysis) -> Result<()> {
     if faults.is_empty() { Ok(()) } else { Err(Error::invalid_all(faults)) }
 }
 
-fn told(action: &'static str, old: Value, new: Value) -> Aside {
-    Aside::new("update", action, BESIDE, old, new)
+/// What the history tells of a change: all that stood there, and all that stands there now.
+fn told(action: &'static str, old: Option<&AnalysisRow>, new: Option<&AnalysisRow>) -> Result<Aside> {
+    let whole = |row: &AnalysisRow| -> Result<Value> {
+        Ok(json!({"id": row.id, "title": row.title, "finding": row.content.read::<Value>()?}))
+    };
+    let [old, new] = [old, new].map(|row| row.map(whole).transpose());
+    Ok(Aside::new("update", action, BESIDE, old?.unwrap_or_default(), new?.unwrap_or_default()))
 }
 
 /// Begins an analysis, as a change of its problem.
@@ -243,8 +248,7 @@ pub fn add(
         created_at: desk.cause.at,
         updated_at: desk.cause.at,
     };
-    let change = json!({"id": row.id, "technique": row.technique, "title": row.title});
-    let outcome = store::beside::<ProblemPractice>(desk, of, expected, told("analysed", Value::Null, change))?;
+    let outcome = store::beside::<ProblemPractice>(desk, of, expected, told("analysed", None, Some(&row))?)?;
     diesel::insert_into(problem_analysis::table).values(&row).execute(desk.unit.connection()?)?;
     Ok((outcome, row))
 }
@@ -268,8 +272,7 @@ pub fn replace(
         updated_at: desk.cause.at,
         ..old.clone()
     };
-    let what = |row: &AnalysisRow| json!({"id": row.id, "technique": row.technique, "title": row.title});
-    let outcome = store::beside::<ProblemPractice>(desk, of, expected, told("analysed", what(&old), what(&row)))?;
+    let outcome = store::beside::<ProblemPractice>(desk, of, expected, told("analysed", Some(&old), Some(&row))?)?;
     let changed = (
         problem_analysis::technique.eq(&row.technique),
         problem_analysis::title.eq(&row.title),
@@ -286,8 +289,7 @@ pub fn replace(
 /// There is none of this id.
 pub fn remove(desk: &mut Desk<'_, '_>, (of, id): (RecordId, RowId), expected: Option<i32>) -> Result<Outcome> {
     let old = AnalysisRow::find(of_visible(desk, of)?, of, id)?;
-    let change = json!({"id": id, "technique": old.technique, "title": old.title});
-    let outcome = store::beside::<ProblemPractice>(desk, of, expected, told("analysis_removed", change, Value::Null))?;
+    let outcome = store::beside::<ProblemPractice>(desk, of, expected, told("analysis_removed", Some(&old), None)?)?;
     diesel::delete(problem_analysis::table.find(id)).execute(desk.unit.connection()?)?;
     Ok(outcome)
 }

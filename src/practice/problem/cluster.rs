@@ -1,24 +1,38 @@
 //! Clusters: incidents that have something in common, and come again and again; which of them are few and weigh most, and which become more.
 
+use std::collections::HashMap;
+
 use chrono::TimeDelta;
 use serde::Serialize;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::{PROACTIVE, ProblemPractice, incidents::CAUSED_BY};
 use crate::{
     clock::Moment,
-    error::{Error, Result},
+    error::{Code, Error, Result},
+    id::RecordId,
     record::{
-        kind::{Field, Kind},
+        header::Header,
+        kind::{Field, Holds, Kind},
+        link,
         list::{Asked, List},
-        store::Reading,
-        tally::RecordCount,
+        practice::Practice,
+        raise,
+        store::{Desk, Outcome, Reading},
+        tally::{LinkedCount, RecordCount, Recurring},
+        visibility,
     },
 };
 
 /// The most clusters of one answer.
-const MOST: usize = 500;
-/// Groups that are looked at in a window; beyond that they are so small that none is a cluster.
-const GROUPS: i64 = 10_000;
+const MOST: i64 = 500;
+/// So many problems of all clusters together are looked at, and told of one.
+const PROBLEMS: i64 = 5_000;
+const TOLD: usize = 5;
+/// So many incidents are linked with a problem that is raised from them; as many pages of as many are looked through for them.
+const LINKED: i64 = 200;
+const PAGES: usize = 10;
 /// The share of all incidents, in percent, that the vital few make up (Pareto, after Juran).
 const VITAL: f64 = 80.0;
 /// From how many standard deviations on a difference is no chance: 95 of 100 are nearer.
@@ -68,6 +82,30 @@ pub struct IncidentCluster {
     pub cumulative_percent: f64,
     /// Whether it belongs to the few that make up 80 of a hundred together.
     pub vital: bool,
+    /// A filter that lists them, and from which a problem is raised.
+    #[schema(examples(
+        "opened_at >= 2026-01-01T00:00:00Z AND opened_at < 2026-04-01T00:00:00Z AND category = \"mail\""
+    ))]
+    pub filter: String,
+    /// The problems that they belong to already, of those that you may see: open ones first, then those of the most; at most five.
+    pub problems: Vec<ClusterProblem>,
+}
+
+/// A problem that incidents of a cluster belong to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ClusterProblem {
+    /// Its id.
+    pub id: RecordId,
+    /// Its number.
+    pub number: String,
+    /// Its title.
+    pub title: String,
+    /// Where it stands.
+    pub state: String,
+    /// Whether somebody still works on it.
+    pub open: bool,
+    /// How many incidents of the cluster belong to it.
+    pub incidents: i64,
 }
 
 /// The clusters of a window.
@@ -88,48 +126,150 @@ pub struct IncidentClusters {
 /// # Errors
 /// A filter that is wrong; a window that ends before it begins.
 pub fn clusters(reading: &mut Reading<'_>, kind: &'static Kind, question: &Question) -> Result<IncidentClusters> {
-    let length = question.until.since(question.from);
+    let Question { from, until, ref by, .. } = *question;
+    let length = until.since(from);
     if length <= TimeDelta::zero() {
         return Err(Error::invalid("until", "out_of_range", "`until` comes after `from`."));
     }
-    let now = counted(reading, kind, question, (question.from, question.until))?;
-    let before = counted(reading, kind, question, (question.from.minus(length), question.from))?;
-    let total = now.iter().map(|group| group.count).sum();
-    let of_before = |key| before.iter().find(|group| group.key == key).map_or(0, |group| group.count);
+    let now = list(reading, kind, window(question, from))?;
+    let total = now.count(reading.connection)?;
+    let linked = now.linked(reading.connection, kind, by, CAUSED_BY, PROBLEMS)?;
+    let both = list(reading, kind, window(question, from.minus(length)))?;
+    let found = both.recurring(reading.connection, kind, by, (from, question.least.max(1)), MOST)?;
+    let mut problems = problems(reading, linked)?;
     let mut cumulative = 0;
-    let clusters = now.iter().filter(|group| group.count >= question.least && has_something(group)).map(|group| {
-        let (was, vital) = (of_before(group.key.clone()), percent(cumulative, total) < VITAL);
-        cumulative += group.count;
+    let clusters = found.into_iter().map(|Recurring { counted, before }| {
+        let vital = percent(cumulative, total) < VITAL;
+        cumulative += counted.count;
         IncidentCluster {
-            counted: group.clone(),
-            before: was,
-            trend: trend(group.count, was),
-            percent: percent(group.count, total),
+            before,
+            trend: trend(counted.count, before),
+            percent: percent(counted.count, total),
             cumulative_percent: percent(cumulative, total),
             vital,
+            filter: filter_of(question, &counted.key),
+            problems: problems.remove(&key_text(&counted.key)).unwrap_or_default(),
+            counted,
         }
     });
-    let items = clusters.take(MOST).collect();
-    Ok(IncidentClusters { from: question.from, until: question.until, total, items })
+    let items = clusters.collect();
+    Ok(IncidentClusters { from, until, total, items })
 }
 
-fn counted(
-    reading: &mut Reading<'_>,
-    kind: &'static Kind,
-    question: &Question,
-    (from, until): (Moment, Moment),
-) -> Result<Vec<RecordCount>> {
-    let window = format!("opened_at >= {from} AND opened_at < {until}");
-    let filter = question.filter.as_ref().map_or_else(|| window.clone(), |filter| format!("{window} AND ({filter})"));
+/// A filter of the incidents that were opened from a moment on, before the window ends.
+fn window(question: &Question, from: Moment) -> String {
+    let window = format!("opened_at >= {from} AND opened_at < {}", question.until);
+    question.filter.as_ref().map_or_else(|| window.clone(), |filter| format!("{window} AND ({filter})"))
+}
+
+fn list<'a>(reading: &mut Reading<'a>, kind: &'static Kind, filter: String) -> Result<List<'a>> {
     let asked = Asked { filter: Some(filter), ..Asked::default() };
-    let caller = &reading.cause.caller;
-    let list = List::new(reading.kernel, reading.connection, caller, Some(kind), &asked, reading.cause.at)?;
-    list.tally(reading.connection, kind, &question.by, GROUPS)
+    List::new(reading.kernel, reading.connection, &reading.cause.caller, Some(kind), &asked, reading.cause.at)
 }
 
-/// Those that have nothing have nothing in common.
-fn has_something(group: &RecordCount) -> bool {
-    group.key.values().all(|value| !value.is_null())
+/// The filter that lists the incidents of a cluster.
+fn filter_of(question: &Question, key: &Map<String, Value>) -> String {
+    let values = question.by.iter().filter_map(|field| {
+        let value = key.get(field.name)?.as_str()?;
+        let is_number = matches!(field.holds, Holds::Integer(..));
+        let value = if is_number { value.to_owned() } else { quoted(value) };
+        Some(format!(" AND {} = {value}", field.name))
+    });
+    std::iter::once(window(question, question.from)).chain(values).collect()
+}
+
+/// Text as it stands in a filter.
+pub(super) fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+fn key_text(key: &Map<String, Value>) -> String {
+    Value::from(key.clone()).to_string()
+}
+
+/// The problems of each cluster that the caller sees.
+fn problems(reading: &mut Reading<'_>, linked: Vec<LinkedCount>) -> Result<HashMap<String, Vec<ClusterProblem>>> {
+    let ids = linked.iter().map(|linked| linked.other).collect();
+    let seen = visibility::among(reading.kernel, reading.connection, &reading.cause.caller, ids)?;
+    let mut of: HashMap<String, Vec<ClusterProblem>> = HashMap::new();
+    for LinkedCount { key, other, count: incidents } in linked {
+        let Some(header) = seen.get(&other).filter(|header| header.kind == ProblemPractice::KIND.name) else {
+            continue;
+        };
+        let Header { id, number, title, state, .. } = header.clone();
+        of.entry(key_text(&key)).or_default().push(ClusterProblem {
+            id,
+            number,
+            title,
+            state,
+            open: header.is_active(),
+            incidents,
+        });
+    }
+    for problems in of.values_mut() {
+        // The sort is stable: they come in the order of how many belong to them.
+        problems.sort_by_key(|problem| !problem.open);
+        problems.truncate(TOLD);
+    }
+    Ok(of)
+}
+
+/// A problem that was raised from incidents.
+#[derive(Debug)]
+pub struct Raised {
+    /// The problem.
+    pub problem: Outcome,
+    /// The incidents that were linked with it, the latest first.
+    pub linked: Vec<RecordId>,
+    /// Whether there are more that belong to no problem yet.
+    pub more: bool,
+}
+
+/// Raises a proactive problem from the incidents that a filter finds and that belong to no problem yet: it takes over what they have in common,
+/// beside what is given, and is linked with the latest of them.
+///
+/// # Errors
+/// A filter that is wrong; no such incident; what keeps the caller from making the problem, or from changing an incident.
+pub fn raise(desk: &mut Desk<'_, '_>, kind: &'static Kind, filter: &str, given: Map<String, Value>) -> Result<Raised> {
+    let (kernel, cause) = (desk.kernel, desk.cause);
+    let mut reading = Reading { kernel, connection: desk.unit.connection()?, cause };
+    let (found, more) = alone(&mut reading, kind, filter)?;
+    if found.is_empty() {
+        return Err(Error::new(Code::Conflict, "The filter finds no incident that belongs to no problem yet."));
+    }
+    let linked: Vec<RecordId> = found.iter().map(|header| header.id).collect();
+    let records = kernel.practice(kind.name)?.render(reading.connection, found)?;
+    let practice = kernel.practice(ProblemPractice::KIND.name)?;
+    let mut fields = raise::in_common(practice.kind(), &records);
+    fields.insert("origin".to_owned(), PROACTIVE.into());
+    fields.extend(given);
+    let problem = practice.create(desk, fields)?;
+    for incident in &linked {
+        link::create(desk, kind, *incident, None, CAUSED_BY, problem.id.as_str())?;
+    }
+    Ok(Raised { problem, linked, more })
+}
+
+/// The latest incidents that a filter finds and that belong to no problem yet; and whether there may be more.
+fn alone(reading: &mut Reading<'_>, kind: &'static Kind, filter: &str) -> Result<(Vec<Header>, bool)> {
+    let list = list(reading, kind, filter.to_owned())?;
+    let (mut found, mut last): (Vec<Header>, Option<Header>) = (Vec::new(), None);
+    for _ in 0..PAGES {
+        let page = list.following(reading.connection, last.as_ref(), LINKED)?;
+        let is_last = (page.len() as i64) < LINKED;
+        last = page.last().cloned();
+        let ids: Vec<RecordId> = page.iter().map(|header| header.id).collect();
+        let belong = link::which_do(reading.connection, CAUSED_BY, &ids)?;
+        found.extend(page.into_iter().filter(|header| !belong.contains(&header.id)));
+        if found.len() as i64 > LINKED {
+            found.truncate(LINKED as usize);
+            return Ok((found, true));
+        }
+        if is_last {
+            return Ok((found, false));
+        }
+    }
+    Ok((found, true))
 }
 
 /// How many of a hundred, to two digits.

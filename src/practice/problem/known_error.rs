@@ -1,11 +1,13 @@
 //! Known errors that fit what somebody types: found by where it happens and by the words with which it is told of.
+//!
+//! **Invariant:** whatever the caller does not see is left out before the best are chosen, so that it takes nobody's place.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Problem, ProblemPractice, word};
+use super::{Problem, ProblemPractice, cluster::quoted, near::Near, word};
 use crate::{
     clock::Moment,
     error::Result,
@@ -21,7 +23,7 @@ use crate::{
 /// Which problems are suggested: known errors whose cause is not gone.
 const SUGGESTIBLE: &str = "known_error_at != null AND phase != \"done\" AND closure != \"resolved\"";
 /// How many are looked at of those that one thing in common has found.
-const CANDIDATES: i64 = 100;
+const CANDIDATES: usize = 100;
 /// How many are suggested.
 const SUGGESTED: usize = 10;
 /// What shared words count for at most.
@@ -61,6 +63,10 @@ pub enum Fit {
     ErrorCode,
     /// It is about the same configuration item.
     ConfigurationItem,
+    /// It affects the same configuration item.
+    AffectedItem,
+    /// It is about, or affects, a configuration item that this one rests on, or that rests on it.
+    ItemNearby,
     /// It is about the same service.
     Service,
     /// It has the same category.
@@ -109,18 +115,22 @@ pub fn suggest(reading: &mut Reading<'_>, typed: &Typed) -> Result<Vec<KnownErro
     let kind = &const { ProblemPractice::KIND };
     let caller = &reading.cause.caller;
     caller.require(&kind.permission("read"))?;
-    let given = word::words(&[&typed.title, &typed.description]);
-    let text = format!("{} {}", typed.title, typed.description).to_lowercase();
-    let (telling, by_word) = word::look_up(reading.connection, &given, &text, CANDIDATES)?;
-    let seen = list(reading, SUGGESTIBLE)?.among(reading.connection, &by_word)?;
+    let (telling, mut found) = word::look_up(reading, (&typed.title, &typed.description), CANDIDATES)?;
+    let near = match typed.configuration_item_id {
+        Some(item) => Near::of(reading, item)?,
+        None => None,
+    };
+    if let Some(near) = &near {
+        found.extend(near.known_errors(reading, CANDIDATES as i64)?);
+    }
+    let seen = list(reading, SUGGESTIBLE)?.among(reading.connection, &found)?;
     let seen: Vec<RecordId> = seen.into_iter().collect();
     let mut found: HashMap<RecordId, Header> =
         Header::find_all(reading.connection, &seen)?.into_iter().map(|header| (header.id, header)).collect();
     for place in places(typed) {
-        let near = list(reading, &format!("{SUGGESTIBLE} AND {place}"))?;
-        found.extend(
-            near.following(reading.connection, None, CANDIDATES)?.into_iter().map(|header| (header.id, header)),
-        );
+        let there = list(reading, &format!("{SUGGESTIBLE} AND {place}"))?;
+        let there = there.following(reading.connection, None, CANDIDATES as i64)?;
+        found.extend(there.into_iter().map(|header| (header.id, header)));
     }
     let mut headers: Vec<Header> = found.into_values().collect();
     // What changed last comes first where they fit alike.
@@ -128,8 +138,22 @@ pub fn suggest(reading: &mut Reading<'_>, typed: &Typed) -> Result<Vec<KnownErro
     let ids: Vec<RecordId> = headers.iter().map(|header| header.id).collect();
     let details: BTreeMap<RecordId, Problem> =
         Problem::load(reading.connection, &ids)?.into_iter().map(|problem| (problem.record_id, problem)).collect();
-    let known = headers.into_iter().filter_map(|header| Some((details.get(&header.id)?.clone(), header)));
-    Ok(best(known, typed, &text, &telling))
+    let affected = match &near {
+        Some(near) => near.affected_by(reading.connection, &ids)?,
+        None => BTreeMap::new(),
+    };
+    let text = format!("{} {}", typed.title, typed.description).to_lowercase();
+    let known = headers.iter().filter_map(|header| {
+        let problem = details.get(&header.id)?;
+        let affects = affected.get(&header.id).map(Vec::as_slice).unwrap_or_default();
+        let item = near.as_ref().and_then(|near| near.fit(header.configuration_item_id, affects));
+        fit(header, problem, (typed, &text), item, said(header, problem, &telling))
+    });
+    let mut best: Vec<KnownError> = known.collect();
+    // The sort is stable.
+    best.sort_by_key(|one| std::cmp::Reverse(one.score));
+    best.truncate(SUGGESTED);
+    Ok(best)
 }
 
 /// Problems that the caller sees, what changed last first.
@@ -141,51 +165,41 @@ fn list<'a>(reading: &mut Reading<'a>, filter: &str) -> Result<List<'a>> {
 
 /// Where it happens, as filters. A category alone is too coarse to say anything.
 fn places(typed: &Typed) -> Vec<String> {
-    let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
-    let item = typed.configuration_item_id.map(|id| format!("configuration_item_id = \"{id}\""));
     let service = typed.service_id.map(|id| format!("service_id = \"{id}\""));
     let both = typed.category.as_ref().zip(typed.subcategory.as_ref());
     let both = both.map(|(one, other)| format!("category = {} AND subcategory = {}", quoted(one), quoted(other)));
-    [item, service, both].into_iter().flatten().collect()
+    [service, both].into_iter().flatten().collect()
 }
 
-/// Those that fit best, and how well, by the words that say something.
-fn best(
-    known: impl Iterator<Item = (Problem, Header)>,
-    typed: &Typed,
-    text: &str,
-    telling: &BTreeSet<String>,
-) -> Vec<KnownError> {
-    let scored = known.filter_map(|(problem, header)| {
-        let told = word::words(&[&header.title, problem.symptom.as_deref().unwrap_or_default()]);
-        let shared = u32::try_from(telling.intersection(&told).count()).unwrap_or(u32::MAX);
-        fit(&header, &problem, (typed, text), shared)
-    });
-    let mut found: Vec<KnownError> = scored.collect();
-    // The sort is stable.
-    found.sort_by_key(|one| std::cmp::Reverse(one.score));
-    found.truncate(SUGGESTED);
-    found
+/// What the words say that a known error shares with the text.
+fn said(header: &Header, problem: &Problem, telling: &HashMap<String, u32>) -> u32 {
+    let told = word::words(&[&header.title, problem.symptom.as_deref().unwrap_or_default()]);
+    told.iter().filter_map(|word| telling.get(word)).sum()
 }
 
 /// How well one fits, if it does: where it happens counts double for each step nearer, and one shared word alone is chance.
-fn fit(header: &Header, problem: &Problem, (typed, text): (&Typed, &str), shared: u32) -> Option<KnownError> {
+fn fit(
+    header: &Header,
+    problem: &Problem,
+    (typed, text): (&Typed, &str),
+    item: Option<(Fit, u32)>,
+    said: u32,
+) -> Option<KnownError> {
     let same = |a: &Option<String>, b: &Option<String>| a.is_some() && a == b;
     let code = problem.error_code.as_deref().is_some_and(|code| text.contains(&code.to_lowercase()));
-    let item = header.configuration_item_id.is_some() && header.configuration_item_id == typed.configuration_item_id;
     let service = header.service_id.is_some() && header.service_id == typed.service_id;
     let category = same(&problem.category, &typed.category);
     let subcategory = category && same(&problem.subcategory, &typed.subcategory);
     let fits = [
         (code, Fit::ErrorCode, 8),
-        (item, Fit::ConfigurationItem, 4),
         (service, Fit::Service, 2),
         (category, Fit::Category, 1),
         (subcategory, Fit::Subcategory, 1),
-        (shared > 1, Fit::Words, shared.min(WORDS)),
+        (said >= word::LEAST, Fit::Words, said.div_ceil(2).min(WORDS)),
     ];
-    let because: Vec<(Fit, u32)> =
-        fits.into_iter().filter(|(is_so, ..)| *is_so).map(|(_, fit, for_it)| (fit, for_it)).collect();
+    let fits = fits.into_iter().filter(|(is_so, ..)| *is_so).map(|(_, fit, for_it)| (fit, for_it));
+    let mut because: Vec<(Fit, u32)> = fits.chain(item).collect();
+    because.sort_by_key(|(fit, _)| *fit);
     // A category alone is too coarse to say anything.
     let score = because.iter().map(|(_, for_it)| for_it).sum();
     (score > 1).then(|| KnownError {

@@ -5,7 +5,11 @@ pub mod cluster;
 pub mod incidents;
 pub mod known_error;
 mod lifecycle;
+mod near;
+pub mod reach;
 mod rules;
+pub mod run;
+mod told;
 mod word;
 
 use diesel::prelude::*;
@@ -19,7 +23,8 @@ use crate::{
     id::RecordId,
     record::{
         draft::Draft,
-        kind::{Field, Holds, Kind, Step},
+        job,
+        kind::{Field, Holds, Kind, Step, Trigger},
         practice::Practice,
         store::Desk,
     },
@@ -46,6 +51,7 @@ pub struct Problem {
     pub workaround_published_at: Option<Moment>,
     pub resolution_notes: Option<String>,
     pub closure: Option<String>,
+    pub workaround_audience: Option<String>,
 }
 
 details_table!(problem, Problem, id => Problem {
@@ -61,6 +67,7 @@ details_table!(problem, Problem, id => Problem {
     workaround_published_at: None,
     resolution_notes: None,
     closure: None,
+    workaround_audience: None,
 });
 
 /// It began with incidents that had happened.
@@ -113,20 +120,38 @@ const FIELDS: &[Field] = &[
         "Whether its cause is gone (`resolved`) or is lived with (`risk_accepted`); null while it is not closed.",
         Holds::Choice(&[rules::RESOLVED, rules::RISK_ACCEPTED]),
     ),
+    Field::by_server(
+        "workaround_audience",
+        "Workaround published to",
+        "Who reads the published workaround: everybody who sees its incidents (`public`), or those who work on them (`internal`). Incidents \
+         that are linked later are told of it as well.",
+        Holds::Choice(told::AUDIENCES),
+    ),
 ];
 
 impl Practice for ProblemPractice {
     type Details = Problem;
+    const JOBS: &'static [(&'static str, job::Do)] = &[(run::KIND, run::run)];
     const KIND: Kind = Kind {
         name: "problem",
         plural: "problems",
         label: "Problem",
         prefix: "PRB",
         doc: "The cause, or possible cause, of one or more incidents, which are linked by `caused_by`. Once cause and workaround are known it is a known error, which is found while an incident is typed.",
-        without: &["priority", "planned_start", "planned_end", "escalation_level", "escalated_at"],
+        without: &["planned_start", "planned_end", "escalation_level", "escalated_at"],
         fields: FIELDS,
         lifecycle: lifecycle::LIFECYCLE,
-        decisions: &[],
+        decisions: &[
+            Trigger {
+                on_change_of: &["impact", "urgency", "service_id", "configuration_item_id"],
+                ..Trigger::of("priority")
+            },
+            Trigger {
+                on_change_of: &["category", "subcategory", "service_id", "configuration_item_id", "priority"],
+                ..Trigger::of("routing")
+            },
+            Trigger::of("guard"),
+        ],
         public: false,
     };
 
@@ -136,6 +161,9 @@ impl Practice for ProblemPractice {
     fn settle(draft: &mut Draft<Problem>, desk: &mut Desk<'_, '_>) -> Result<()> {
         rules::derive(draft, desk.cause.at);
         word::keep(draft, desk)
+    }
+    fn linked_from(desk: &mut Desk<'_, '_>, problem: RecordId, from: RecordId, relation: &str) -> Result<()> {
+        reach::linked(desk, problem, from, relation)
     }
     fn enter(draft: &mut Draft<Problem>, step: &Step, _desk: &mut Desk<'_, '_>) -> Result<()> {
         rules::enter(draft, step);

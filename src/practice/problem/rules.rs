@@ -3,7 +3,11 @@
 use super::Problem;
 use crate::{
     clock::Moment,
-    record::{draft::Draft, kind::Step},
+    record::{
+        draft::Draft,
+        header::Header,
+        kind::{Phase, Step},
+    },
 };
 
 /// Closed because the cause is gone.
@@ -17,10 +21,15 @@ pub(super) fn derive(draft: &mut Draft<Problem>, at: Moment) {
     let published = draft.old().map(|(_, was)| was.workaround.clone());
     let details = &mut draft.details;
     if published.is_some_and(|published| published != details.workaround) {
-        details.workaround_published_at = None;
+        (details.workaround_published_at, details.workaround_audience) = (None, None);
     }
     let is_known = details.cause.is_some() && details.workaround.is_some();
     details.known_error_at = if is_known { details.known_error_at.or(Some(at)) } else { None };
+}
+
+/// Whether its cause is gone.
+pub(super) fn is_gone(header: &Header, details: &Problem) -> bool {
+    header.phase == Phase::Done.as_str() || details.closure.as_deref() == Some(RESOLVED)
 }
 
 /// What a step changes in the problem itself.

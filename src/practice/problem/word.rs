@@ -1,26 +1,49 @@
 //! The words by which known errors are found: of their titles and symptoms, and of their error codes. They stand in a table of their own
 //! while the known error is one that is suggested, so that what somebody types is looked up and not compared with everything.
+//!
+//! How much a word says follows from how many known errors have it: of all that are suggested, those of other organisations as well, since a
+//! few alone know nothing of how usual a word is.
 
-use std::collections::BTreeSet;
+use std::{
+    cmp::Reverse,
+    collections::{BTreeSet, HashMap},
+};
 
 use diesel::{dsl::count_star, prelude::*};
 
-use super::{Problem, rules};
+use super::{Problem, ProblemPractice, rules};
 use crate::{
-    db::AnyConnection,
+    db::{AnyConnection, Backend},
     error::Result,
     id::RecordId,
     insert_rows,
-    record::{draft::Draft, header::Header, kind::Phase, practice::Details, store::Desk},
+    record::{
+        draft::Draft,
+        header::Header,
+        practice::{Details, Practice},
+        store::{Desk, Reading},
+        visibility,
+    },
     schema::{known_error_word, problem, record},
 };
 
 /// The shortest word that counts, and the longest.
 const SHORTEST: usize = 3;
 const LONGEST: usize = 50;
-/// So many words of what is typed are looked up.
-const LOOKED_UP: usize = 200;
-/// So many records are looked at in one go.
+/// The word that each known error has, by which they are counted.
+pub(super) const EACH: &str = "";
+/// So many words of what is typed count: those of the title and the rarest. They lead to so many places at most.
+const TELLING: usize = 200;
+const PLACES: i64 = 5_000;
+/// So many known errors know nothing yet of how usual a word is; then it has to be so long.
+const FEW: i64 = 12;
+const LONG: usize = 4;
+/// What a rare word says, and one that is not quite usual. Less than both together is chance.
+const RARE: u32 = 2;
+const UNUSUAL: u32 = 1;
+/// The least that shared words have to say.
+pub(super) const LEAST: u32 = RARE + UNUSUAL;
+/// So many records or words are looked at in one go.
 const AT_ONCE: usize = 500;
 
 /// A word of a known error.
@@ -46,20 +69,20 @@ fn parts(text: &str) -> impl Iterator<Item = String> {
 }
 
 /// Whether it is suggested: it is known, and its cause is not gone.
-fn is_suggested(phase: &str, details: &Problem) -> bool {
-    let is_gone = phase == Phase::Done.as_str() || details.closure.as_deref() == Some(rules::RESOLVED);
-    details.known_error_at.is_some() && !is_gone
+fn is_suggested(header: &Header, details: &Problem) -> bool {
+    details.known_error_at.is_some() && !rules::is_gone(header, details)
 }
 
 /// Of a record, while it is suggested. A code is found by the longest part of it.
 fn rows(header: &Header, details: &Problem) -> BTreeSet<WordRow> {
-    if !is_suggested(&header.phase, details) {
+    if !is_suggested(header, details) {
         return BTreeSet::new();
     }
     let row = |word: String, is_code: bool| WordRow { word, is_code, record_id: header.id };
     let told = words(&[&header.title, details.symptom.as_deref().unwrap_or_default()]);
     let code = details.error_code.as_deref().and_then(|code| parts(code).max_by_key(|part| part.chars().count()));
-    told.into_iter().map(|word| row(word, false)).chain(code.map(|part| row(part, true))).collect()
+    let told = told.into_iter().chain([EACH.to_owned()]);
+    told.map(|word| row(word, false)).chain(code.map(|part| row(part, true))).collect()
 }
 
 /// Keeps the words of a problem as it is about to be.
@@ -99,45 +122,99 @@ pub(super) fn ship(connection: &mut AnyConnection) -> Result<()> {
     Ok(())
 }
 
-/// The words among these that say something, and the known errors that have two of them or a part of whose code stands in the text.
-pub(super) fn look_up(
-    connection: &mut AnyConnection,
-    given: &BTreeSet<String>,
-    text: &str,
-    most: i64,
-) -> Result<(BTreeSet<String>, Vec<RecordId>)> {
+/// How much a word says that so many of the known errors have.
+fn weight(word: &str, have_it: i64, known: i64) -> u32 {
+    let is_usual = if known < FEW {
+        word.chars().count() < LONG || known >= 4 && have_it * 2 > known
+    } else {
+        have_it * 5 > known
+    };
+    match is_usual {
+        true => 0,
+        false if known < FEW || have_it == 1 || have_it * 20 <= known => RARE,
+        false => UNUSUAL,
+    }
+}
+
+/// What the words of a text say that say something.
+fn telling(connection: &mut AnyConnection, title: &str, description: &str) -> Result<HashMap<String, u32>> {
     use known_error_word as word;
-    let known: i64 = problem::table.filter(problem::known_error_at.is_not_null()).count().get_result(connection)?;
-    let asked: Vec<&String> = given.iter().take(LOOKED_UP).collect();
-    let counted: Vec<(String, i64)> = word::table
-        .filter(word::is_code.eq(false))
-        .filter(word::word.eq_any(asked))
-        .group_by(word::word)
-        .select((word::word, count_star()))
-        .load(connection)?;
-    // A word that half of them have says nothing.
-    let telling = counted.into_iter().filter(|(_, n)| known < 4 || n * 2 <= known);
-    let telling: BTreeSet<String> = telling.map(|(word, _)| word).collect();
-    let mut found: Vec<RecordId> = word::table
-        .filter(word::is_code.eq(false))
-        .filter(word::word.eq_any(telling.iter().collect::<Vec<_>>()))
-        .group_by(word::record_id)
-        .having(count_star().gt(1))
-        .select(word::record_id)
-        .order((count_star().desc(), word::record_id.desc()))
-        .limit(most)
-        .load(connection)?;
-    let in_text: BTreeSet<String> = parts(text).collect();
-    let by_code: Vec<RecordId> = word::table
-        .inner_join(record::table.on(record::id.eq(word::record_id)))
-        .filter(word::is_code.eq(true))
-        .filter(word::word.eq_any(in_text.iter().take(LOOKED_UP).collect::<Vec<_>>()))
-        .order(record::updated_at.desc())
-        .select(word::record_id)
-        .limit(most)
-        .load(connection)?;
-    found.extend(by_code);
+    let each = word::table.filter(word::is_code.eq(false)).filter(word::word.eq(EACH));
+    let known: i64 = each.count().get_result(connection)?;
+    let (in_title, given) = (words(&[title]), words(&[title, description]));
+    let mut found: Vec<(String, i64)> = Vec::new();
+    for part in given.into_iter().collect::<Vec<_>>().chunks(AT_ONCE) {
+        let counted = word::table.filter(word::is_code.eq(false)).filter(word::word.eq_any(part));
+        found
+            .extend(counted.group_by(word::word).select((word::word, count_star())).load::<(String, i64)>(connection)?);
+    }
+    let weighed = found.into_iter().map(|(word, n)| {
+        let says = weight(&word, n, known);
+        (word, n, says)
+    });
+    let mut telling: Vec<(String, i64, u32)> = weighed.collect();
+    telling.retain(|(.., says)| *says > 0);
+    telling.sort_by_cached_key(|(word, n, says)| (Reverse(*says), !in_title.contains(word), *n, word.clone()));
+    telling.truncate(TELLING);
+    let mut places = 0;
+    telling.retain(|(_, n, _)| {
+        let fits = places + n <= PLACES;
+        places += if fits { *n } else { 0 };
+        fits
+    });
+    Ok(telling.into_iter().map(|(word, _, says)| (word, says)).collect())
+}
+
+/// Which of these words, or of codes these parts, lead to which known errors that the caller sees.
+fn places(reading: &mut Reading<'_>, these: &[String], is_code: bool) -> Result<Vec<(RecordId, String)>> {
+    let known = known_error_word::table.inner_join(record::table.on(record::id.eq(known_error_word::record_id)));
+    let mut found = known.into_boxed::<Backend>();
+    let kind = &const { ProblemPractice::KIND };
+    if let Some(sees) = visibility::condition(reading.connection.engine(), &reading.cause.caller, &[kind]) {
+        found = found.filter(sees);
+    }
+    found = found.filter(known_error_word::is_code.eq(is_code)).filter(known_error_word::word.eq_any(these));
+    let found = found.order(record::updated_at.desc()).limit(PLACES);
+    Ok(found.select((known_error_word::record_id, known_error_word::word)).load(reading.connection)?)
+}
+
+/// What the words of a text say that say something, and the known errors that the caller sees and that share enough of them, or a part of
+/// whose code stands in the text; `most` of each.
+pub(super) fn look_up(
+    reading: &mut Reading<'_>,
+    (title, description): (&str, &str),
+    most: usize,
+) -> Result<(HashMap<String, u32>, Vec<RecordId>)> {
+    let telling = telling(reading.connection, title, description)?;
+    let mut shared: HashMap<RecordId, u32> = HashMap::new();
+    for (id, word) in places(reading, &telling.keys().cloned().collect::<Vec<_>>(), false)? {
+        *shared.entry(id).or_default() += telling.get(&word).copied().unwrap_or_default();
+    }
+    let mut by_word: Vec<(u32, RecordId)> = shared.into_iter().map(|(id, says)| (says, id)).collect();
+    by_word.retain(|(says, _)| *says >= LEAST);
+    by_word.sort_unstable_by_key(|best| Reverse(*best));
+    let mut found: Vec<RecordId> = by_word.into_iter().take(most).map(|(_, id)| id).collect();
+    let in_text: BTreeSet<String> = parts(title).chain(parts(description)).collect();
+    let mut by_code = Vec::new();
+    for part in in_text.into_iter().collect::<Vec<_>>().chunks(AT_ONCE) {
+        by_code.extend(places(reading, part, true)?.into_iter().map(|(id, _)| id));
+    }
+    let text = format!("{title} {description}").to_lowercase();
+    found.extend(whose_code_is_in(reading.connection, &by_code, &text)?.into_iter().take(most));
     Ok((telling, found))
+}
+
+/// Those of these known errors whose code stands in the text as a whole.
+fn whose_code_is_in(connection: &mut AnyConnection, ids: &[RecordId], text: &str) -> Result<Vec<RecordId>> {
+    let mut found = Vec::new();
+    for part in ids.chunks(AT_ONCE) {
+        let codes = problem::table.filter(problem::record_id.eq_any(part));
+        let codes: Vec<(RecordId, Option<String>)> =
+            codes.select((problem::record_id, problem::error_code)).load(connection)?;
+        let is_there = |code: &Option<String>| code.as_ref().is_some_and(|code| text.contains(&code.to_lowercase()));
+        found.extend(codes.into_iter().filter(|(_, code)| is_there(code)).map(|(id, _)| id));
+    }
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -149,5 +226,24 @@ mod tests {
         let found = words(&["Mail is LATE: at 17:05 o'clock", &"x".repeat(51)]);
         assert_eq!(found.into_iter().collect::<Vec<_>>(), ["clock", "late", "mail"]);
         assert_eq!(parts("ORA-01555, E5").collect::<Vec<_>>(), ["ora", "01555", "e5"]);
+    }
+
+    #[test]
+    fn a_word_says_the_more_the_rarer_it_is() {
+        let cases = [
+            ("invoices", 1, 1, RARE),
+            ("the", 1, 1, 0),
+            ("mail", 2, 4, RARE),
+            ("mail", 3, 4, 0),
+            ("vpn", 1, 12, RARE),
+            ("mail", 2, 12, UNUSUAL),
+            ("does", 3, 12, 0),
+            ("invoices", 50, 1_000, RARE),
+            ("mail", 200, 1_000, UNUSUAL),
+            ("does", 201, 1_000, 0),
+        ];
+        for (word, have_it, known, says) in cases {
+            assert_eq!(weight(word, have_it, known), says, "{word}: {have_it} of {known}");
+        }
     }
 }

@@ -73,6 +73,8 @@ pub struct Row {
     pub state: String,
     pub priority: usize,
     pub group: String,
+    pub category: String,
+    pub subcategory: String,
     pub made_sla: bool,
 }
 
@@ -99,6 +101,7 @@ pub fn incidents(file: &Path, until: Option<Minute>) -> BTreeMap<String, Inciden
     let place = |name: &str| header.iter().position(|column| column == name).unwrap();
     let [number, state, opened, updated] = ["number", "incident_state", "opened_at", "sys_updated_at"].map(place);
     let [priority, group, made_sla] = ["priority", "assignment_group", "made_sla"].map(place);
+    let [category, subcategory] = ["category", "subcategory"].map(place);
     let mut found: BTreeMap<String, Incident> = BTreeMap::new();
     for row in reader.records() {
         let row = row.unwrap();
@@ -114,6 +117,8 @@ pub fn incidents(file: &Path, until: Option<Minute>) -> BTreeMap<String, Inciden
             state: row[state].to_owned(),
             priority: row[priority][..1].parse().unwrap(),
             group: row[group].replace('?', ""),
+            category: row[category].replace('?', ""),
+            subcategory: row[subcategory].replace('?', ""),
             made_sla: &row[made_sla] == "true",
         });
     }

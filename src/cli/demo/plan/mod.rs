@@ -80,6 +80,12 @@ pub enum Deed {
     Link(&'static str, usize),
     /// Whoever is asked agrees.
     Approve,
+    /// A problem is made of the incidents that a filter finds.
+    Raise(&'static str),
+    /// How the cause of a problem was looked for is written down.
+    Analyse,
+    /// The workaround of a problem is told to its incidents.
+    Publish,
 }
 
 /// The month that ends at `until`.

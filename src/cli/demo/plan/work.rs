@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{
     super::{
         company::{CHANGE_MANAGER, PEOPLE},
-        stories::{CAUSES, Cause, PLANS, Plan, Reach},
+        stories::{CAUSES, Cause, PLANS, Plan, RECURRING, Reach, Recurring},
     },
     Deed, Planner, Who,
 };
@@ -33,6 +33,26 @@ impl Planner {
                 self.act(linked, on, Who::Named(plan.who.0), Deed::Link("fixes", *problem), json!({}));
             }
         }
+        RECURRING.iter().for_each(|recurring| self.recurring(recurring));
+    }
+
+    /// What comes again and again becomes a problem.
+    fn recurring(&mut self, recurring: &'static Recurring) {
+        let (on, who, raised) = (self.next(), Who::Named(recurring.who), self.until.minus(recurring.before));
+        let about = json!({
+            "title": recurring.title, "description": recurring.text, "assignee_id": recurring.who, "team_id": team_of(recurring.who),
+        });
+        self.act(raised, on, who, Deed::Raise(recurring.filter), about);
+        let after = |hours| raised.plus(TimeDelta::hours(hours));
+        self.act(after(2), on, who, Deed::Step("assess"), json!({}));
+        if let Some(why) = recurring.accepted {
+            self.act(after(28), on, who, Deed::Step("accept_risk"), json!({"resolution_notes": why}));
+            return;
+        }
+        self.act(after(24), on, who, Deed::Step("analyse"), json!({}));
+        let bones = recurring.causes.iter().map(|(category, causes)| json!({"category": category, "causes": causes}));
+        let finding = json!({"technique": "ishikawa", "effect": recurring.title, "bones": bones.collect::<Vec<_>>()});
+        self.act(after(50), on, who, Deed::Analyse, json!({"title": "What may contribute to it", "finding": finding}));
     }
 
     fn cause(&mut self, cause: &'static Cause, major: Moment, incident: usize) -> usize {
@@ -47,8 +67,14 @@ impl Planner {
         self.act(after(1), incident, who, Deed::Link("caused_by", on), json!({}));
         self.act(after(2), on, who, Deed::Step("assess"), json!({}));
         self.act(after(4), on, who, Deed::Step("analyse"), json!({}));
+        if !cause.whys.is_empty() {
+            let whys = cause.whys.iter().map(|(question, answer)| json!({"question": question, "answer": answer}));
+            let finding = json!({"technique": "five_whys", "whys": whys.collect::<Vec<_>>()});
+            self.act(after(25), on, who, Deed::Analyse, json!({"title": "Why it came to that", "finding": finding}));
+        }
         let found = json!({"cause": cause.cause, "workaround": cause.workaround});
         self.act(after(26), on, who, Deed::Step("fix"), found);
+        self.act(after(27), on, who, Deed::Publish, json!({}));
         if let Some(how) = cause.resolved {
             self.act(after(240), on, who, Deed::Step("resolve"), json!({"resolution_notes": how}));
         }

@@ -9,7 +9,7 @@ mod workplace;
 
 pub use infrastructure::{ALERTS, MAJORS};
 pub use quick::QUICK;
-pub use work::{CAUSES, Cause, PLANS, Plan, Reach};
+pub use work::{CAUSES, Cause, PLANS, Plan, RECURRING, Reach, Recurring};
 
 /// Who tells a story.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,9 +17,56 @@ pub struct Cause {
     pub cause: &'static str,
     /// What helps until it is gone.
     pub workaround: &'static str,
+    /// How it was found: questions, each about the answer before, and their answers.
+    pub whys: &'static [(&'static str, &'static str)],
     /// How it was removed, where it was.
     pub resolved: Option<&'static str>,
 }
+
+/// What comes again and again, until somebody looks for the cause before anybody asks.
+#[derive(Debug)]
+pub struct Recurring {
+    /// Which incidents, as a filter.
+    pub filter: &'static str,
+    /// The title of the problem.
+    pub title: &'static str,
+    /// Its description.
+    pub text: &'static str,
+    /// Who looks for the cause.
+    pub who: &'static str,
+    /// How long before the end of the month.
+    pub before: TimeDelta,
+    /// What may have contributed, by where it lies; nothing where it is lived with.
+    pub causes: &'static [(&'static str, &'static [&'static str])],
+    /// Why it is lived with, where it is.
+    pub accepted: Option<&'static str>,
+}
+
+/// Those of the month.
+pub const RECURRING: &[Recurring] = &[
+    Recurring {
+        filter: "subcategory = \"printer\"",
+        title: "Printers fail at every site, week after week",
+        text: "Blank labels, streaks and jams, each settled by itself. Together they stop the gates more often than any outage.",
+        who: "grace.mbeki",
+        before: TimeDelta::days(6),
+        causes: &[
+            ("technology", &["Print heads run past their hours", "Two makes of labels in one store"]),
+            ("process", &["Nobody cleans the heads between two calls"]),
+            ("supplier", &["The contract pays for repairs, not for care"]),
+        ],
+        accepted: None,
+    },
+    Recurring {
+        filter: "subcategory = \"monitor\"",
+        title: "Monitors of the old series flicker",
+        text: "The same series each time, and the same cable.",
+        who: "luca.marino",
+        before: TimeDelta::days(5),
+        causes: &[],
+        accepted: Some("The series is replaced in spring anyway; until then a new cable helps most."),
+    },
+];
 
 /// One for each of the outages that are over, in their order.
 pub const CAUSES: &[Cause] = &[
@@ -30,6 +77,12 @@ pub const CAUSES: &[Cause] = &[
         about: ("Email and calendar", "mail-store-01"),
         cause: "Logs of the mail store are removed by the backup alone, and the backup had failed for nine days.",
         workaround: "Move the oldest logs to the archive volume and start the store again.",
+        whys: &[
+            ("Why did the mail store stop?", "Its log volume was full."),
+            ("Why was it full?", "Nothing had removed its logs for nine days."),
+            ("Why not?", "The backup removes them, and it had failed."),
+            ("Why did nobody know?", "The backup tells of what it does, and is silent where it does nothing."),
+        ],
         resolved: Some("The volume warns at 80 percent, and the backup tells when it fails."),
     },
     Cause {
@@ -39,6 +92,7 @@ pub const CAUSES: &[Cause] = &[
         about: ("Corporate network", "edge-router-north"),
         cause: "The cabinet has a single feed. The second one was planned when the site was built, and never laid.",
         workaround: "Switch the breaker on again; the key hangs in the dispatch office.",
+        whys: &[],
         resolved: None,
     },
 ];
