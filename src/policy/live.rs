@@ -208,7 +208,7 @@ fn shadows(connection: &mut AnyConnection, bundle: &Bundle) -> Result<Vec<Shadow
     Ok(shadows)
 }
 
-/// The enabled policies with their active and last good versions, compiled.
+/// The enabled policies with their active and last good versions, compiled; what does not compile any more fails when it is asked.
 /// What has not changed is taken over with its breaker, so that publishing one policy does not close that of another.
 fn active(connection: &mut AnyConnection, known: Option<&Bundle>) -> Result<Vec<Arc<ActivePolicy>>> {
     let known: Vec<&Arc<ActivePolicy>> = known.into_iter().flat_map(Bundle::all).collect();
@@ -222,24 +222,10 @@ fn active(connection: &mut AnyConnection, known: Option<&Bundle>) -> Result<Vec<
         }
         let decision = row.decision()?;
         let (version, last_good) = (row.version(connection, number)?, row.last_good(connection)?);
-        let mut compiled = |version: VersionRow| -> Result<Option<Version>> {
-            let compiled = version.build(connection)?.compiled(version.number.into(), decision);
-            let compiled = compiled.inspect_err(|problems| {
-                tracing::error!(
-                    policy = row.name,
-                    version = version.number,
-                    ?problems,
-                    "a stored policy does not compile"
-                );
-            });
-            Ok(compiled.ok())
+        let mut compiled = |version: VersionRow| -> Result<Version> {
+            Ok(version.build(connection)?.stored(version.number.into(), (decision, &row.kind), &row.name))
         };
-        let (live, last_good) = (compiled(version)?, last_good.map(&mut compiled).transpose()?.flatten());
-        let (asked, last_good) = match (live, last_good) {
-            (Some(live), last_good) => (live, last_good),
-            (None, Some(good)) => (good, None),
-            (None, None) => continue,
-        };
+        let (asked, last_good) = (compiled(version)?, last_good.map(&mut compiled).transpose()?);
         let policy = ActivePolicy::new(row.id.to_string(), &row.name, asked, last_good);
         policy.tell_breaker(false);
         active.push(Arc::new(policy));

@@ -12,6 +12,7 @@ mod change;
 mod change_agreed;
 mod change_board;
 mod change_rehearsed;
+mod change_unanswered;
 mod commands;
 mod configuration;
 mod conformance;
