@@ -31,6 +31,7 @@ use crate::{
     id::{RecordId, RowId, TeamId},
     record::{
         calendar::{Calendars, row::CalendarRow},
+        class::Classes,
         decide::{Answer, Decide, DecisionRow, Question, SHADOW},
         on_call::{self, Schedule},
     },
@@ -55,6 +56,7 @@ pub struct Live {
     calendars: Arc<Calendars>,
     on_call: Arc<[(String, Schedule)]>,
     schemas: Schemas,
+    classes: Classes,
 }
 
 /// The policies of a decision about a kind, with a version that runs in the shadow in the place of its policy.
@@ -134,6 +136,7 @@ impl Live {
             team::table.filter(team::active.eq(true)).select((team::name, team::id)).load(connection)?;
         let teams = Arc::new(named.iter().cloned().collect());
         let schemas = gather::schemas(connection)?;
+        let classes = Classes::read(connection, gather::ITEM)?;
         let mut tables = Tables::new();
         for row in TableRow::all(connection)? {
             tables.insert(row.name.clone(), Arc::new(row.table()?));
@@ -147,7 +150,7 @@ impl Live {
             Some((team.clone(), schedule))
         });
         let on_call = on_call.collect();
-        Ok(Live { epoch, bundle, shadows, tables, teams, calendars, on_call, schemas })
+        Ok(Live { epoch, bundle, shadows, tables, teams, calendars, on_call, schemas, classes })
     }
 
     /// Until when what is found out with it stands.
@@ -158,6 +161,11 @@ impl Live {
     /// What a script sees of records.
     pub fn schemas(&self) -> &Schemas {
         &self.schemas
+    }
+
+    /// The classes of configuration items; those that were made lately may be missing.
+    pub fn classes(&self) -> &Classes {
+        &self.classes
     }
 
     /// Whether any policy is asked this decision about a kind.
