@@ -11,6 +11,7 @@ mod calendar;
 mod change;
 mod change_agreed;
 mod change_board;
+mod change_policies;
 mod change_rehearsed;
 mod change_unanswered;
 mod commands;
