@@ -1,5 +1,5 @@
 //! What a policy would have seen of a record at a moment in the past: the record, what it refers to, and the lookup tables as
-//! they were then. Teams are those of now.
+//! they were then. Teams, and what it affects beside its own configuration item, are those of now.
 //!
 //! **Invariant:** what the audit trail tells is undone from now backwards, so nothing is from after the moment.
 
@@ -58,6 +58,9 @@ const REFERRED: &[(&str, &str, Names)] = &[
             ("name", "title"),
             ("state", "state"),
             ("class", "class"),
+            ("is_a", "class"),
+            ("criticality", "criticality"),
+            ("owner", "owner_id"),
             ("environment", "environment"),
             ("support_team", "support_team_id"),
         ],
@@ -90,7 +93,7 @@ pub fn input(connection: &mut AnyConnection, live: &Live, question: &Question<'_
             continue;
         };
         for (read, told) in names.iter().filter(|(_, told)| held.contains_key(*told)) {
-            seen.insert((*read).to_owned(), named(connection, live, told, &held[*told])?);
+            seen.insert((*read).to_owned(), named(connection, live, (read, told), &held[*told])?);
         }
     }
     input.record = Facts::from_json(live.schemas().of(question.kind.name), &Json::Object(record))?;
@@ -98,9 +101,10 @@ pub fn input(connection: &mut AnyConnection, live: &Live, question: &Question<'_
 }
 
 /// What a script reads where the trail holds an id.
-fn named(connection: &mut AnyConnection, live: &Live, told: &str, held: &Json) -> Result<Json> {
+fn named(connection: &mut AnyConnection, live: &Live, (read, told): (&str, &str), held: &Json) -> Result<Json> {
     let Some(id) = held.as_str() else { return Ok(held.clone()) };
     Ok(match told {
+        "class" if read == "is_a" => gather::line(connection, live, id)?.into(),
         "support_team_id" => live.team_name(id).into(),
         "owner_id" => user_name(connection, id)?.into(),
         "organisation_id" => {

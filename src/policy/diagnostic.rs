@@ -194,6 +194,9 @@ pub const LOOP: &str = "loop";
 /// The code that says a policy was not asked, because it went over its limits too often.
 pub const UNASKED: &str = "not_asked";
 
+/// The code of the error of a stored version that does not compile.
+pub const UNCOMPILED: &str = "does_not_compile";
+
 /// The code that says a test came to something else than it expects.
 pub const EXPECTATION: &str = "expectation";
 

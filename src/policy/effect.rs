@@ -125,7 +125,7 @@ fn approval(connection: &mut AnyConnection, live: &Live, verdict: &Verdict) -> R
         let Said::Require { stage, who, how_many, within, calendar } = said else { continue };
         let approver = approver(connection, live, who)?;
         match stages.iter_mut().find(|known| known.name == *stage) {
-            Some(known) => known.approvers.extend(approver),
+            Some(known) => known.approvers.extend(approver.filter(|approver| !known.approvers.contains(approver))),
             None => stages.push(NewApprovalStage {
                 name: stage.clone(),
                 approvers: approver.into_iter().collect(),

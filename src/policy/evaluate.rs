@@ -174,8 +174,8 @@ pub fn evaluate(program: &Program, input: &Input, host: &Arc<dyn Host>) -> Evalu
     let running = Running::start(LIVE);
     let context = Context::new(program.decision(), host, input.now, &input.changed, None);
     let function = program.decision().spec().function;
-    let result = input
-        .arguments(program)
+    let result = program.problem().map_or_else(|| input.arguments(program), |problem| Err(problem.clone()));
+    let result = result
         .and_then(|arguments| decide(program, arguments, &context))
         .and_then(|returned| check_returned(program, &context, &returned));
     let result = result.and_then(|()| not_stopped(&running)).map_err(|e| placed(e, program, function));

@@ -1,7 +1,7 @@
 //! From a record to what a policy sees of it: ids become names, and what it refers to stands in it.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -18,12 +18,18 @@ use crate::{
     error::Result,
     on_either,
     record::{
+        class::Classes,
         custom::{CustomField, fields_of},
         decide::Question,
         kind::{Holds, Kind},
     },
-    schema::{configuration_item, organisation, record, service, user_account},
+    schema::{configuration_item, link, organisation, record, service, user_account},
 };
+
+/// The kind of what has a class and an environment.
+pub(super) const ITEM: &str = "configuration_item";
+/// The relation of a record to what else it touches.
+const AFFECTS: &str = "affects";
 
 /// What the policies of a question's kind see.
 pub fn input(connection: &mut AnyConnection, live: &Live, question: &Question<'_>) -> Result<Input> {
@@ -52,6 +58,10 @@ pub fn facts(connection: &mut AnyConnection, live: &Live, kind: &Kind, record: &
     for field in schema.fields() {
         let value = value(connection, live, (kind, field), record)?;
         builder.set(&field.name, value)?;
+    }
+    if schema.field(facts::ITEM_CLASSES).is_some() {
+        let [environments, classes] = environments_and_classes(connection, live, record)?;
+        builder.set(facts::ITEM_ENVIRONMENTS, environments.as_slice())?.set(facts::ITEM_CLASSES, classes.as_slice())?;
     }
     Ok(builder.build())
 }
@@ -164,21 +174,79 @@ fn item_facts(
     id: &str,
 ) -> Result<Option<Facts>> {
     use configuration_item as item;
-    let row: Option<(String, String, String, String, Option<String>)> = record::table
+    type Row = (String, String, String, String, String, Option<String>, Option<String>);
+    let row: Option<Row> = record::table
         .inner_join(item::table.on(item::record_id.eq(record::id)))
         .filter(record::id.eq(id))
-        .select((record::title, record::state, item::class, item::environment, item::support_team_id))
+        .select((
+            record::title,
+            record::state,
+            item::class,
+            item::environment,
+            item::criticality,
+            item::owner_id,
+            item::support_team_id,
+        ))
         .first(connection)
         .optional()?;
-    let Some((name, state, class, environment, team)) = row else { return Ok(None) };
+    let Some((name, state, class, environment, criticality, owner, team)) = row else { return Ok(None) };
+    let owner = owner.map(|id| user_name(connection, &id)).transpose()?.flatten();
     let mut facts = Facts::builder(schema);
     facts
         .set("name", name.as_str())?
         .set("state", state.as_str())?
         .set("class", class.as_str())?
+        .set("is_a", line(connection, live, &class)?.as_slice())?
         .set("environment", environment.as_str())?
+        .set("criticality", criticality.as_str())?
+        .set("owner", owner.as_deref())?
         .set("support_team", team.as_deref().and_then(|id| live.team_name(id)))?;
     Ok(Some(facts.build()))
+}
+
+/// A class and those above it, the nearest first.
+pub(super) fn line(connection: &mut AnyConnection, live: &Live, class: &str) -> Result<Vec<String>> {
+    let line = |classes: &Classes| classes.get(class).map(|found| found.line.clone());
+    if let Some(known) = line(live.classes()) {
+        return Ok(known);
+    }
+    // One that was made since.
+    Ok(line(&Classes::read(connection, ITEM)?).unwrap_or_else(|| vec![class.to_owned()]))
+}
+
+/// Environment and class of all that a record touches, each pair once: of its own configuration item, and of those that it affects.
+fn touched(connection: &mut AnyConnection, record: &Map<String, Json>) -> Result<BTreeSet<(String, String)>> {
+    use configuration_item as item;
+    let (text, both) = (|name: &str| record.get(name).and_then(Json::as_str), (item::environment, item::class));
+    let mut touched = BTreeSet::new();
+    if let Some(own) = text("configuration_item_id") {
+        let own = item::table.filter(item::record_id.eq(own)).select(both);
+        touched.extend(own.load::<(String, String)>(connection)?);
+    }
+    // Nothing is linked with what is only being made.
+    let is_new = record.get("version").and_then(Json::as_i64) == Some(0);
+    if let (Some(id), false) = (text("id"), is_new) {
+        let affected = link::table
+            .inner_join(item::table.on(item::record_id.eq(link::to_id)))
+            .filter(link::from_id.eq(id))
+            .filter(link::relation.eq(AFFECTS));
+        touched.extend(affected.select(both).distinct().load::<(String, String)>(connection)?);
+    }
+    Ok(touched)
+}
+
+/// The environments of all that a record touches, and their classes with those above them.
+fn environments_and_classes(
+    connection: &mut AnyConnection,
+    live: &Live,
+    record: &Map<String, Json>,
+) -> Result<[Vec<String>; 2]> {
+    let (mut environments, mut classes) = (BTreeSet::new(), BTreeSet::new());
+    for (environment, class) in touched(connection, record)? {
+        environments.insert(environment);
+        classes.extend(line(connection, live, &class)?);
+    }
+    Ok([environments, classes].map(|words| words.into_iter().collect()))
 }
 
 /// The old values of the plain fields that changed.

@@ -87,10 +87,10 @@ const CALENDARS: &[(&str, &str)] = &[
 scripts! {
     Priority "priority": "impact_and_urgency" "problems" "age" "attack_under_way" "out_of_hours" "reopened";
     Routing "routing": "incidents" "bounced" "environments" "follow_the_sun" "on_duty" "organisations";
-    Guard "guard": "incidents" "closing" "hardware" "holding" "major_incidents" "ownership";
+    Guard "guard": "incidents" "closing" "hardware" "holding" "major_incidents" "makers" "ownership";
     Escalation "escalation": "incidents" "bounced" "major_incidents" "reopened" "silence" "vip";
     AssessRisk "assess_risk": "changes" "plans" "shared_parts" "team_history";
-    Approve "approve": "changes" "freeze_periods" "outages" "separation_of_duties";
+    Approve "approve": "changes" "freeze_periods" "separation_of_duties" "outages";
 }
 
 modules! { "criticality" }
@@ -109,6 +109,8 @@ const LIVE: &[(Decision, &str)] = &[
     (Decision::Escalation, "incidents"),
     (Decision::AssessRisk, "changes"),
     (Decision::Approve, "changes"),
+    (Decision::Approve, "freeze_periods"),
+    (Decision::Approve, "separation_of_duties"),
 ];
 
 fn module(name: &str, source: &str) -> Module {

@@ -31,6 +31,7 @@ use crate::{
     id::{RecordId, RowId, TeamId},
     record::{
         calendar::{Calendars, row::CalendarRow},
+        class::Classes,
         decide::{Answer, Decide, DecisionRow, Question, SHADOW},
         on_call::{self, Schedule},
     },
@@ -55,6 +56,7 @@ pub struct Live {
     calendars: Arc<Calendars>,
     on_call: Arc<[(String, Schedule)]>,
     schemas: Schemas,
+    classes: Classes,
 }
 
 /// The policies of a decision about a kind, with a version that runs in the shadow in the place of its policy.
@@ -134,6 +136,7 @@ impl Live {
             team::table.filter(team::active.eq(true)).select((team::name, team::id)).load(connection)?;
         let teams = Arc::new(named.iter().cloned().collect());
         let schemas = gather::schemas(connection)?;
+        let classes = Classes::read(connection, gather::ITEM)?;
         let mut tables = Tables::new();
         for row in TableRow::all(connection)? {
             tables.insert(row.name.clone(), Arc::new(row.table()?));
@@ -147,7 +150,7 @@ impl Live {
             Some((team.clone(), schedule))
         });
         let on_call = on_call.collect();
-        Ok(Live { epoch, bundle, shadows, tables, teams, calendars, on_call, schemas })
+        Ok(Live { epoch, bundle, shadows, tables, teams, calendars, on_call, schemas, classes })
     }
 
     /// Until when what is found out with it stands.
@@ -158,6 +161,11 @@ impl Live {
     /// What a script sees of records.
     pub fn schemas(&self) -> &Schemas {
         &self.schemas
+    }
+
+    /// The classes of configuration items; those that were made lately may be missing.
+    pub fn classes(&self) -> &Classes {
+        &self.classes
     }
 
     /// Whether any policy is asked this decision about a kind.
@@ -208,7 +216,7 @@ fn shadows(connection: &mut AnyConnection, bundle: &Bundle) -> Result<Vec<Shadow
     Ok(shadows)
 }
 
-/// The enabled policies with their active and last good versions, compiled.
+/// The enabled policies with their active and last good versions, compiled; what does not compile any more fails when it is asked.
 /// What has not changed is taken over with its breaker, so that publishing one policy does not close that of another.
 fn active(connection: &mut AnyConnection, known: Option<&Bundle>) -> Result<Vec<Arc<ActivePolicy>>> {
     let known: Vec<&Arc<ActivePolicy>> = known.into_iter().flat_map(Bundle::all).collect();
@@ -222,24 +230,10 @@ fn active(connection: &mut AnyConnection, known: Option<&Bundle>) -> Result<Vec<
         }
         let decision = row.decision()?;
         let (version, last_good) = (row.version(connection, number)?, row.last_good(connection)?);
-        let mut compiled = |version: VersionRow| -> Result<Option<Version>> {
-            let compiled = version.build(connection)?.compiled(version.number.into(), decision);
-            let compiled = compiled.inspect_err(|problems| {
-                tracing::error!(
-                    policy = row.name,
-                    version = version.number,
-                    ?problems,
-                    "a stored policy does not compile"
-                );
-            });
-            Ok(compiled.ok())
+        let mut compiled = |version: VersionRow| -> Result<Version> {
+            Ok(version.build(connection)?.stored(version.number.into(), (decision, &row.kind), &row.name))
         };
-        let (live, last_good) = (compiled(version)?, last_good.map(&mut compiled).transpose()?.flatten());
-        let (asked, last_good) = match (live, last_good) {
-            (Some(live), last_good) => (live, last_good),
-            (None, Some(good)) => (good, None),
-            (None, None) => continue,
-        };
+        let (asked, last_good) = (compiled(version)?, last_good.map(&mut compiled).transpose()?);
         let policy = ActivePolicy::new(row.id.to_string(), &row.name, asked, last_good);
         policy.tell_breaker(false);
         active.push(Arc::new(policy));

@@ -54,9 +54,7 @@ pub fn risk(verdict: &Verdict) -> &'static str {
 
 /// What becomes of an approval, and who is asked.
 fn approval(verdict: &Verdict) -> Outcome {
-    let gists = |wanted: fn(&Effect) -> bool| {
-        verdict.said().filter(|said| wanted(said)).map(Effect::gist).collect::<Vec<_>>().join(", ")
-    };
+    let gists = |wanted: fn(&Effect) -> bool| each_once(verdict.said().filter(|said| wanted(said)).map(Effect::gist));
     let rejected = gists(|said| matches!(said, Effect::Reject { .. }));
     let asked = gists(|said| matches!(said, Effect::Require { .. }));
     let approves = verdict.said().any(|said| *said == Effect::Approve);
@@ -72,9 +70,20 @@ fn approval(verdict: &Verdict) -> Outcome {
         let by = if calendar.is_empty() { String::new() } else { format!(" by {calendar}") };
         (!within.is_empty()).then(|| format!("{stage}: {within}{by}"))
     });
-    let due = due.collect::<Vec<_>>().join(", ");
+    let due = each_once(due);
     let review = gists(|said| *said == Effect::ReviewAfterwards);
     Outcome::from([("approval", approval.to_owned()), ("approvers", asked), ("due", due), ("review", review)])
+}
+
+/// These, each once: what several policies ask for is asked for once.
+fn each_once(all: impl Iterator<Item = String>) -> String {
+    let mut once: Vec<String> = Vec::new();
+    all.for_each(|one| {
+        if !once.contains(&one) {
+            once.push(one);
+        }
+    });
+    once.join(", ")
 }
 
 /// Who is asked for an approval that comes to this, as policies name them, each once; nobody for other decisions.

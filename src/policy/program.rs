@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     decision::Decision,
-    diagnostic::{Diagnostic, WRONG_KIND, from_parse_error, shortened},
+    diagnostic::{Diagnostic, RunError, UNCOMPILED, WRONG_KIND, from_parse_error, shortened},
     engine,
     entry::Entry,
     module::Linked,
@@ -53,9 +53,25 @@ pub struct Program {
     test_ast: AST,
     /// In the order of the source.
     rules: Arc<[Rule]>,
+    /// Why it can't run at all.
+    problem: Option<RunError>,
 }
 
 impl Program {
+    /// What stands in the place of a source that does not compile: it fails with that whenever it is asked, so that it is missed.
+    pub fn broken(linked: Linked, decision: Decision, kind: &'static str, problems: &[Diagnostic]) -> Program {
+        let first = problems.first();
+        let (line, column) = first.map_or((0, 0), |problem| (problem.line, problem.column));
+        let why = first.map_or("", |problem| problem.message.as_str());
+        let problem =
+            RunError { code: UNCOMPILED.to_owned(), message: format!("it does not compile: {why}"), line, column };
+        let program = program(linked, decision, AST::empty());
+        Program { kind, problem: Some(problem), ..program }
+    }
+    /// Why it can't run at all, if it can't.
+    pub fn problem(&self) -> Option<&RunError> {
+        self.problem.as_ref()
+    }
     /// The decision that it answers.
     pub fn decision(&self) -> Decision {
         self.decision
@@ -102,7 +118,8 @@ impl Program {
         let ast = self.ast.merge(&AST::new([], module));
         let (decision, kind, linked, sha256) = (self.decision, self.kind, self.linked.clone(), self.sha256.clone());
         let (test_ast, rules) = (without_decision(&ast, decision), Arc::clone(&self.rules));
-        Program { decision, kind, linked, sha256, entry: entry(&ast, decision), ast, test_ast, rules }
+        let problem = self.problem.clone();
+        Program { decision, kind, linked, sha256, entry: entry(&ast, decision), ast, test_ast, rules, problem }
     }
 }
 
@@ -215,7 +232,7 @@ fn program(linked: Linked, decision: Decision, ast: AST) -> Program {
     let test_ast = without_decision(&ast, decision);
     let sha256 = hex::encode(Sha256::digest(linked.own().as_bytes()));
     let kind = kind_of(linked.own(), decision);
-    Program { decision, kind, linked, sha256, entry: entry(&ast, decision), ast, test_ast, rules }
+    Program { decision, kind, linked, sha256, entry: entry(&ast, decision), ast, test_ast, rules, problem: None }
 }
 
 fn entry(ast: &AST, decision: Decision) -> Option<Entry> {

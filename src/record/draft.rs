@@ -42,6 +42,8 @@ pub struct Draft<D> {
     pub is_escalation_asked: bool,
     /// What policies want of its approval.
     pub wish: Option<Wish>,
+    /// The decisions that were asked for this write already.
+    pub decided: Vec<&'static str>,
     /// What clocks have told of that policies were asked about, or are not to be: the clock, and how much was used up.
     pub clocks_asked: Vec<(RowId, i32)>,
 }
@@ -93,6 +95,7 @@ impl<D: serde::Serialize + PartialEq + Clone> Draft<D> {
             clocks: None,
             is_escalation_asked: false,
             wish: None,
+            decided: Vec::new(),
             clocks_asked: Vec::new(),
         }
     }

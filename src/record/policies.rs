@@ -11,7 +11,8 @@ use super::{
     decide::{Answer, DecisionRow, Effect, Question, SHADOW},
     draft::Draft,
     escalation,
-    kind::Kind,
+    header::Header,
+    kind::{Kind, Trigger},
     outbox::NOTIFIED,
     practice::{Details, Practice},
     reference,
@@ -37,8 +38,24 @@ pub fn askable(kind: &Kind) -> impl Iterator<Item = &'static str> {
 
 /// Asks every decision that the change calls for, in the order of the kind's table, and carries out what they say.
 pub fn decide_all<P: Practice>(desk: &mut Desk<'_, '_>, draft: &mut Draft<P::Details>) -> Result<()> {
-    for trigger in draft.kind.decisions.iter().filter(|t| ![GUARD, escalation::DECISION].contains(&t.decision)) {
-        if is_called_for(desk.cause.policies.clone(), draft, trigger)? {
+    decide::<P>(desk, draft, draft.kind.decisions)
+}
+
+/// The same of those that stand before the approval in the table: what is agreed to is judged as it is now, not as it once was.
+pub fn decide_before_approval<P: Practice>(desk: &mut Desk<'_, '_>, draft: &mut Draft<P::Details>) -> Result<()> {
+    let all = draft.kind.decisions;
+    let place = all.iter().position(|trigger| trigger.decision == APPROVE).unwrap_or_default();
+    decide::<P>(desk, draft, all.get(..place).unwrap_or_default())
+}
+
+fn decide<P: Practice>(
+    desk: &mut Desk<'_, '_>,
+    draft: &mut Draft<P::Details>,
+    triggers: &'static [Trigger],
+) -> Result<()> {
+    for trigger in triggers.iter().filter(|t| ![GUARD, escalation::DECISION].contains(&t.decision)) {
+        if is_called_for(desk, draft, trigger)? {
+            draft.decided.push(trigger.decision);
             let answer = ask(desk, draft, trigger.decision, None)?;
             carry_out::<P>(desk, draft, trigger.decision, answer)?;
         }
@@ -50,13 +67,17 @@ pub fn decide_all<P: Practice>(desk: &mut Desk<'_, '_>, draft: &mut Draft<P::Det
 pub fn guard<D: Details>(desk: &mut Desk<'_, '_>, draft: &mut Draft<D>) -> Result<()> {
     let is_asked = draft.kind.decisions.iter().any(|t| t.decision == GUARD);
     let Answer { effects, log } = if is_asked { ask(desk, draft, GUARD, None)? } else { Answer::default() };
-    let Some(refused) = refused(desk.cause, &effects) else {
-        draft.decisions.extend(log);
-        return Ok(());
-    };
-    let version = draft.header.version;
-    desk.unit.testimony.decisions.extend(log.into_iter().map(|row| row.of(draft.header.id, version)));
+    draft.decisions.extend(log);
+    let Some(refused) = refused(desk.cause, &effects) else { return Ok(()) };
+    testify(desk, draft);
     Err(refused)
+}
+
+/// Keeps what policies said of a step that is refused: whoever asks why finds it, though nothing of it is carried out.
+pub fn testify<D>(desk: &mut Desk<'_, '_>, draft: &mut Draft<D>) {
+    let (id, version) = (draft.header.id, draft.header.version);
+    let nothing = |row: DecisionRow| DecisionRow { applied: JsonText::empty_list(), ..row.of(id, version) };
+    desk.unit.testimony.decisions.extend(draft.decisions.drain(..).map(nothing));
 }
 
 /// Why a step must not be taken, if it must not.
@@ -82,33 +103,46 @@ pub fn decide_again<P: Practice>(desk: &mut Desk<'_, '_>, draft: &mut Draft<P::D
 }
 
 /// Asks the policies whether they agree to a step by themselves, where nobody was asked for an approval; otherwise what is missing.
-pub fn agree<D: Details>(desk: &mut Desk<'_, '_>, draft: &mut Draft<D>) -> Result<Option<FieldError>> {
+pub fn agree<P: Practice>(desk: &mut Desk<'_, '_>, draft: &mut Draft<P::Details>) -> Result<Option<FieldError>> {
     if !approval::asks_policies(draft.kind) {
         return Ok(Some(approval::missing(NOT_ASKED)));
     }
-    let Answer { effects, log } = ask(desk, draft, APPROVE, None)?;
-    remember(draft, log, Vec::new(), Vec::new())?;
-    match granted(&effects) {
-        Some(wish) => {
-            draft.wish = Some(wish);
-            Ok(None)
-        }
-        None => Ok(Some(approval::missing(NOT_ASKED))),
+    let answer = ask(desk, draft, APPROVE, None)?;
+    draft.decided.push(APPROVE);
+    let missing = not_granted(&answer.effects);
+    match missing {
+        None => carry_out::<P>(desk, draft, APPROVE, answer)?,
+        Some(_) => remember(draft, answer.log, Vec::new(), Vec::new())?,
     }
+    Ok(missing)
+}
+
+/// Whether policies agreed to a record by themselves, and somebody else asks for it or makes it from now on: that may be somebody of whom
+/// they would have said otherwise.
+pub fn is_by_others<D: Details>(desk: &mut Desk<'_, '_>, draft: &Draft<D>) -> Result<bool> {
+    let parts = |header: &Header| (header.requester_id, header.assignee_id);
+    let is_other = draft.old().is_some_and(|(before, _)| parts(before) != parts(&draft.header));
+    Ok(is_other && approval::is_given_by_policies(desk.unit.settled(draft.header.id)?, draft.header.id)?)
 }
 
 /// Whether they would, for whoever draws the buttons.
 pub fn would_agree<D: Details>(reading: &mut Reading<'_>, draft: &Draft<D>) -> Result<Option<FieldError>> {
-    let answer = rehearsed(reading, draft, APPROVE)?;
-    Ok(if granted(&answer.effects).is_some() { None } else { Some(approval::missing(NOT_ASKED)) })
+    Ok(not_granted(&rehearsed(reading, draft, APPROVE)?.effects))
 }
 
 /// What is said where nobody agrees, and nobody was asked.
 const NOT_ASKED: &str = "It is not approved, and the policies don't agree to it by themselves.";
 
-fn granted(effects: &[Effect]) -> Option<Wish> {
-    let wish = effects.iter().find_map(|effect| if let Effect::Approval(wish) = effect { Some(wish) } else { None });
-    wish.filter(|wish| matches!(wish, Wish::Granted(_))).cloned()
+/// The same with what they say instead; nothing where they agree.
+fn not_granted(effects: &[Effect]) -> Option<FieldError> {
+    let said = effects.iter().find(|effect| matches!(effect, Effect::Approval(_)));
+    match said {
+        Some(Effect::Approval(Wish::Granted(_))) => None,
+        Some(said) => {
+            Some(approval::missing(&format!("{NOT_ASKED} They say: {}.", effect_text(said).trim_end_matches('.'))))
+        }
+        None => Some(approval::missing(NOT_ASKED)),
+    }
 }
 
 /// Whether the guard would refuse the step, for whoever draws the buttons. Nothing is logged.
@@ -143,10 +177,16 @@ fn refusal_of(effect: &Effect) -> Option<FieldError> {
     Some(FieldError::new(pointer, "refused_by_policy", format!("{text} ({policy})")))
 }
 
-fn is_called_for<D: Details>(policies: Policies, draft: &Draft<D>, trigger: &super::kind::Trigger) -> Result<bool> {
-    // Who agreed in this write already is not asked again.
-    let is_agreed = trigger.decision == APPROVE && draft.wish.is_some();
-    if is_agreed || !trigger.is_asked_in(&draft.header.state) {
+fn is_called_for<D: Details>(desk: &mut Desk<'_, '_>, draft: &Draft<D>, trigger: &Trigger) -> Result<bool> {
+    if draft.decided.contains(&trigger.decision) {
+        return Ok(false);
+    }
+    let (is_asked, state) = (trigger.is_asked_in(&draft.header.state), draft.header.state.as_str());
+    let rests_on_it = || draft.kind.lifecycle.steps.iter().any(|step| step.needs_approval && step.to == state);
+    if trigger.decision == APPROVE && (is_asked || rests_on_it()) && is_by_others(desk, draft)? {
+        return Ok(true);
+    }
+    if !is_asked {
         return Ok(false);
     }
     let (old_team, team) = (draft.old().and_then(|(header, _)| header.team_id), draft.header.team_id);
@@ -154,7 +194,7 @@ fn is_called_for<D: Details>(policies: Policies, draft: &Draft<D>, trigger: &sup
     // Routing leaves alone what a person has given to a team, except where it is only watched.
     let routed_by_hand = is_routing && team.is_some() && team != old_team;
     let Some(before) = draft.was()? else {
-        return Ok(!routed_by_hand || matches!(policies, Policies::Observe { .. }));
+        return Ok(!routed_by_hand || matches!(desk.cause.policies, Policies::Observe { .. }));
     };
     let after = draft.after()?;
     let changed = trigger.on_change_of.iter().any(|name| before.get(*name) != after.get(*name));
@@ -234,6 +274,9 @@ fn carry_out<P: Practice>(
         if decision == APPROVE && draft.wish.is_none() {
             draft.wish = Some(Wish::Unanswered(Vec::new()));
         }
+    }
+    if let Some(unanswered @ Wish::Unanswered(_)) = draft.wish.clone().filter(|_| decision == APPROVE) {
+        applied.extend(of_its_kind::<P>(draft, &Effect::Approval(unanswered))?);
     }
     remember(draft, log, applied, discarded)
 }

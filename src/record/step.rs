@@ -108,10 +108,12 @@ pub(super) fn enter<P: Practice>(
     P::settle(draft, desk)?;
     let mut missing = missing::<P>(draft, step)?;
     missing.extend(tasks(desk.unit.settled(draft.header.id)?, draft, step)?);
-    if missing.is_empty() {
-        missing.extend(agreed(desk, draft, step)?);
+    if missing.is_empty() && step.needs_approval {
+        policies::decide_before_approval::<P>(desk, draft)?;
+        missing.extend(agreed::<P>(desk, draft)?);
     }
     if !missing.is_empty() {
+        policies::testify(desk, draft);
         let detail = format!("`{}` needs more: {}", step.name, sentences(&missing));
         return Err(Error::new(Code::IllegalTransition, detail).with_errors(missing));
     }
@@ -196,15 +198,13 @@ fn chosen(kind: &'static Kind, from: &str, choice: &StepChoice) -> Result<&'stat
     })
 }
 
-/// What a step needs of the approvals of its record. Where there is none, policies may agree now.
-fn agreed<D: Details>(desk: &mut Desk<'_, '_>, draft: &mut Draft<D>, step: &Step) -> Result<Option<FieldError>> {
-    if !step.needs_approval {
-        return Ok(None);
-    }
+/// What is missing of the approvals of a record. Where there is none, policies may agree now, and where they agreed by themselves to what
+/// others ask for or make now, they are asked whether they still do.
+fn agreed<P: Practice>(desk: &mut Desk<'_, '_>, draft: &mut Draft<P::Details>) -> Result<Option<FieldError>> {
     match policy::in_the_way(desk.unit.settled(draft.header.id)?, draft.kind, draft.header.id)? {
-        Standing::Given => Ok(None),
         Standing::Missing(missing) => Ok(Some(missing)),
-        Standing::None => policies::agree(desk, draft),
+        Standing::Given if !policies::is_by_others(desk, draft)? => Ok(None),
+        Standing::Given | Standing::None => policies::agree::<P>(desk, draft),
     }
 }
 

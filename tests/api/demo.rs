@@ -69,7 +69,7 @@ fn a_month_is_plausible_and_whole_and_not_lived_twice() {
 
 fn it_is_decided_by_the_policies(filled: &Filled) {
     let counts = &filled.summary.counts;
-    assert_eq!((counts.organisations, counts.teams, counts.users), (6, 10, 45));
+    assert_eq!((counts.organisations, counts.teams, counts.users), (6, 11, 45));
     let expected =
         [("service", 8..=8), ("configuration_item", 56..=56), ("incident", 240..=260), ("interaction", 75..=85)];
     for (kind, range) in expected {

@@ -76,7 +76,7 @@ impl Desk {
     /// With what the server has.
     fn pulled() -> Desk {
         let desk = Desk::new();
-        desk.policy("pull", &["--drafts"]).expect(0, &["41 files written"]);
+        desk.policy("pull", &["--drafts"]).expect(0, &["42 files written"]);
         desk.policy("pull", &[]).expect(0, &["0 files written"]);
         desk
     }
@@ -151,15 +151,15 @@ const ROUTING: &str = "//! All goes to the desk.\nfn route(incident) {\n    rule
 #[test]
 fn a_folder_is_pulled_edited_and_pushed_and_the_new_version_is_live() {
     let desk = Desk::new();
-    desk.policy("pull", &[]).expect(0, &["routing/incidents.rhai", "16 files written", "Not live, and only there: 25"]);
+    desk.policy("pull", &[]).expect(0, &["routing/incidents.rhai", "18 files written", "Not live, and only there: 24"]);
     let pulled = held(desk.folder.path());
-    assert_eq!(pulled.len(), 17);
+    assert_eq!(pulled.len(), 19);
     for (path, text) in &pulled {
         let shipped =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("rules").join(path.strip_prefix(desk.folder.path()).unwrap());
         assert!(path.ends_with("policies.json") || fs::read_to_string(shipped).unwrap() == *text, "{}", path.display());
     }
-    desk.policy("pull", &[]).expect(0, &["0 files written, 16 unchanged"]);
+    desk.policy("pull", &[]).expect(0, &["0 files written, 18 unchanged"]);
     assert_eq!(held(desk.folder.path()), pulled);
     desk.policy("check", &[]).expect(0, &[]);
     desk.policy("test", &[]).expect(0, &[]);
@@ -207,7 +207,7 @@ fn a_folder_is_pulled_edited_and_pushed_and_the_new_version_is_live() {
     assert_eq!(desk.get("lookup-tables/category_teams")["version"], 2);
 
     let pushed = held(desk.folder.path());
-    desk.policy("pull", &[]).expect(0, &["0 files written, 17 unchanged"]);
+    desk.policy("pull", &[]).expect(0, &["0 files written, 19 unchanged"]);
     assert_eq!(held(desk.folder.path()), pushed);
     desk.policy("push", &["--publish"]).expect(0, &["Nothing to push"]);
     desk.policy("diff", &[]).expect(0, &["are the same"]);
@@ -292,7 +292,7 @@ fn what_the_gate_refuses_is_told_with_its_place_and_nothing_goes_live() {
 #[test]
 fn drafts_that_were_pulled_are_not_published() {
     let desk = Desk::new();
-    desk.policy("pull", &["--drafts"]).expect(0, &["guard/closing.rhai", "41 files written, 0 unchanged"]);
+    desk.policy("pull", &["--drafts"]).expect(0, &["guard/closing.rhai", "42 files written, 0 unchanged"]);
     assert_eq!(desk.manifest()["drafts"], true);
     desk.policy("push", &["--publish"]).expect(0, &["Nothing to push"]);
     assert_eq!(desk.get("policies/guard_closing")["active_version"], Value::Null);
@@ -334,7 +334,7 @@ fn who_may_not_is_told_so() {
     let file = desk.path("token");
     fs::write(&file, &desk.token).unwrap();
     command.arg("pull").arg(desk.path("there")).arg("--token-file").arg(&file);
-    said(command).expect(0, &["16 files written"]);
+    said(command).expect(0, &["18 files written"]);
     assert!(!folder.join("policies.json").exists());
 
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

@@ -38,6 +38,11 @@ async fn from_an_incident_to_its_end() {
     let manager = format!("/api/v1/users/{}/roles/change_manager", Nora.id(&server.assembly));
     server.ask(actix_web::http::Method::PUT, &manager).by(Admin).header("if-match", "*").expect(200).await;
 
+    let board = json!({"name": "change-advisory-board", "description": "Looks at changes that work depends on."});
+    let board = wrote(server, Admin, "/api/v1/teams", board).await;
+    let seat = format!("{}/members/{}", path("teams", &board), Vera.id(&server.assembly));
+    server.ask(actix_web::http::Method::PUT, &seat).by(Admin).header("if-match", "*").send().await;
+
     // The shop runs on a server.
     let shop = json!({"title": "Shop", "criticality": "gold"});
     let shop = wrote(server, Admin, "/api/v1/services", shop).await;
@@ -118,7 +123,10 @@ async fn from_an_incident_to_its_end() {
     let approvals = sees(server, Nora, &format!("{change}/approvals")).await;
     for approval in approvals["items"].as_array().unwrap() {
         let yes = json!({"comment": "Do it at night."});
-        wrote(server, Nora, &format!("/api/v1/approvals/{}/approve", approval["id"].as_str().unwrap()), yes).await;
+        let path = format!("/api/v1/approvals/{}/approve", approval["id"].as_str().unwrap());
+        // Nora manages changes, and Vera sits on the board.
+        wrote(server, Nora, &path, yes.clone()).await;
+        wrote(server, Vera, &path, yes).await;
     }
     wrote(server, Nora, &format!("{change}/schedule"), json!({})).await;
 

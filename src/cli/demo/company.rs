@@ -57,6 +57,7 @@ pub const TEAMS: &[(&str, &str)] = &[
     ("identity", "Accounts, rights, and who has joined or left."),
     ("duty-manager", "Decides when nobody else is there to ask."),
     ("vip-desk", "Looks after those whose time costs the company most."),
+    (BOARD, "Looks at changes that work depends on before they are made."),
 ];
 
 /// Somebody.
@@ -98,6 +99,10 @@ pub const POLICY_ADMINISTRATOR: &str = "oscar.nyberg";
 pub const AUDITOR: &str = "leila.rahimi";
 /// Who sees to it that changes come soon and break nothing.
 pub const CHANGE_MANAGER: &str = "nadia.petrova";
+/// The team that looks at changes which much depends on, and one who sits on it.
+const BOARD: &str = "change-advisory-board";
+/// Who speaks for that team.
+pub const BOARD_MEMBER: &str = "helen.pryce";
 /// Who keeps the services and configuration items.
 pub const SERVICE_OWNER: &str = "ingrid.vasquez";
 /// An agent to try things as.
@@ -116,7 +121,7 @@ pub const PEOPLE: &[Person] = &[
     agent("priya.raman", "Priya Raman", &["network-operations"]),
     agent("jonas.keller", "Jonas Keller", &["network-operations"]),
     agent("siobhan.doyle", "Siobhán Doyle", &["network-operations"]),
-    agent("kenji.mori", "Kenji Mori", &["server-operations", "duty-manager"]),
+    agent("kenji.mori", "Kenji Mori", &["server-operations", "duty-manager", BOARD]),
     agent("olena.bondar", "Olena Bondar", &["server-operations"]),
     agent("marcus.webb", "Marcus Webb", &["server-operations"]),
     agent("farah.aziz", "Farah Aziz", &["database-operations"]),
@@ -129,7 +134,7 @@ pub const PEOPLE: &[Person] = &[
     agent("ruth.abrams", "Ruth Abrams", &["application-support"]),
     agent("noor.haddad", "Noor Haddad", &["identity"]),
     agent("victor.lindqvist", "Victor Lindqvist", &["identity"]),
-    agent("helen.pryce", "Helen Pryce", &["duty-manager"]),
+    agent(BOARD_MEMBER, "Helen Pryce", &["duty-manager", BOARD]),
     agent("camille.laurent", "Camille Laurent", &["vip-desk"]),
     keeper(SERVICE_OWNER, "Ingrid Vásquez", "service_owner"),
     keeper(CHANGE_MANAGER, "Nadia Petrova", "change_manager"),

@@ -40,6 +40,8 @@ struct PolicyStatus {
     version_on_this_node: Option<i64>,
     /// Whether errors opened the breaker on this node: the last good version answers until something is published.
     breaker_open: bool,
+    /// Why that version can't run at all, which every decision that asks it takes for a failure; null when it can.
+    problem: Option<String>,
     /// What the figures below are made of.
     covers: PolicyStatusCover,
     /// How many evaluations there are in the sample.
@@ -96,7 +98,7 @@ pub(super) fn mount(api: &mut Api) {
         request: None,
         responses: vec![Answer::json(200, "How it fares.", schema::schema::<PolicyStatus>(), json!({
             "policy": "routing_incidents", "enabled": true, "active_version": 3, "version_on_this_node": 3,
-            "breaker_open": false,
+            "breaker_open": false, "problem": null,
             "covers": {"at_most": SAMPLE, "from": "2026-03-02T08:15:00Z", "to": "2026-03-05T16:40:00Z"},
             "evaluations": 412, "errors": 0, "passed": 3, "loops": 0, "p50_microseconds": 11, "p99_microseconds": 38,
             "rules": [{"name": "The category table", "line": 38, "tried": 390, "fitted": 211}],
@@ -138,6 +140,7 @@ impl Bench {
             active_version: row.active_version,
             version_on_this_node: here.map(|p| p.active.number),
             breaker_open: here.is_some_and(|p| p.breaker_is_open()),
+            problem: here.and_then(|p| p.active.program.problem()).map(|problem| problem.message.clone()),
             covers: PolicyStatusCover {
                 at_most: SAMPLE,
                 from: sample.iter().map(|s| s.0).min(),

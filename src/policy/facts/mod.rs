@@ -23,7 +23,9 @@ pub use scan::Scan;
 pub use schema::{FactSchema, FieldSchema, FieldType};
 #[cfg(test)]
 pub use shipped::incident_with;
-pub use shipped::{Schemas, all_beside, beside, incident, made_up_of, moment, transition};
+pub use shipped::{
+    ITEM_CLASSES, ITEM_ENVIRONMENTS, Schemas, all_beside, beside, incident, made_up_of, moment, transition,
+};
 pub use value::{Cell, MAX_TEXT, Value};
 pub use words::Phrase;
 
@@ -46,7 +48,7 @@ struct Inner {
 impl Facts {
     /// Starts a record of this schema with every field absent.
     pub fn builder(schema: &Arc<FactSchema>) -> FactsBuilder {
-        let values = std::iter::repeat_with(Value::default).take(schema.fields().len()).collect();
+        let values = schema.fields().iter().map(FieldSchema::absent).collect();
         FactsBuilder { schema: Arc::clone(schema), values }
     }
 

@@ -96,7 +96,7 @@ impl<'a> Scan<'a> {
         let mut more = self.pass("}").is_none();
         for (key, field) in members {
             let is_there = more && self.pass(key).is_some();
-            values.push(if is_there { self.value(&field.kind)? } else { Value::Null });
+            values.push(if is_there { self.value(&field.kind)? } else { field.absent() });
             more = if is_there { self.goes_on("}")? } else { more };
         }
         (!more).then(|| Facts::of(schema, values))

@@ -105,6 +105,11 @@ impl FieldSchema {
         self.choices = choices.iter().map(|&c| c.to_owned()).collect();
         self
     }
+    /// What stands in it where nobody says anything: nothing, or a list without items where there always is one.
+    pub fn absent(&self) -> Value {
+        let is_list = matches!(self.kind, FieldType::TextList) && !self.may_be_empty;
+        if is_list { Value::List(Arc::default()) } else { Value::Null }
+    }
 }
 
 /// The fields of one kind of record.

@@ -9,6 +9,7 @@ use super::{FactSchema, FieldSchema, FieldType, Value};
 use crate::{
     practice,
     record::{
+        approval::policy::asks_policies,
         kind::{Field, Holds, Kind},
         practice::AnyPractice,
     },
@@ -30,6 +31,11 @@ pub fn made_up_of(name: &str, own: &Arc<FactSchema>) -> Option<Arc<FactSchema>> 
     let kinds = || Schemas::shipped().all().find(|schema| schema.name() == name).cloned();
     if own.name() == name { Some(Arc::clone(own)) } else { beside(name).or_else(kinds) }
 }
+
+/// What is told of the environments of all that a record touches.
+pub const ITEM_ENVIRONMENTS: &str = "item_environments";
+/// What is told of the classes of all that a record touches.
+pub const ITEM_CLASSES: &str = "item_classes";
 
 /// What policies see of each kind that they are asked about.
 #[derive(Clone, Debug)]
@@ -93,7 +99,7 @@ fn of(practice: &dyn AnyPractice, custom: Vec<FieldSchema>) -> FactSchema {
     let details = kind.fields.iter().filter_map(|field| detail(kind, field, &blank));
     let uses = |field: &FieldSchema| kind.field(&field.column).is_some();
     let fields = identity(kind).into_iter().chain(details).chain(work(kind)).chain(context(custom));
-    FactSchema::new(kind.name, fields.filter(uses).collect())
+    FactSchema::new(kind.name, fields.filter(uses).chain(of_approved(kind)).collect())
 }
 
 /// A field of the kind's own table, with what a new record has there. What it refers to is told by name, if policies know it so.
@@ -167,6 +173,25 @@ fn context(custom: Vec<FieldSchema>) -> Vec<FieldSchema> {
     ]
 }
 
+/// What is told of records of which policies say who approves: who opened them, and what is known of all that they touch.
+fn of_approved(kind: &Kind) -> Vec<FieldSchema> {
+    if !asks_policies(kind) {
+        return Vec::new();
+    }
+    let list = |name: &str, doc: &str| {
+        let none = Value::List(Arc::default());
+        FieldSchema::new(name, FieldType::TextList, doc).always().default(none)
+    };
+    vec![
+        text("opener", "The user name of the person who opened it").column("opened_by_id").always().default("casey"),
+        list(
+            ITEM_ENVIRONMENTS,
+            "The environments of all configuration items that it touches: its own, and those that it `affects`",
+        ),
+        list(ITEM_CLASSES, "The classes of all configuration items that it touches, and the classes above them"),
+    ]
+}
+
 fn custom_field(custom: Vec<FieldSchema>) -> FieldSchema {
     let schema = Arc::new(FactSchema::new("custom", custom));
     let empty = schema.made_up();
@@ -203,9 +228,18 @@ fn ci() -> FactSchema {
         "ci",
         vec![
             text("name", "Its name").always().default("srv-001"),
-            text("class", "What it is, such as server, network or database").always(),
+            text("class", "What it is, such as server, switch or database").always(),
+            FieldSchema::new(
+                "is_a",
+                FieldType::TextList,
+                "Its class, and the classes above it: switch, network_device, hardware",
+            )
+            .always()
+            .default(Value::List(Arc::default())),
             text("environment", "Where it runs, such as production or test").always(),
+            text("criticality", "How much depends on it, such as gold or critical").always(),
             text("state", "Where it is in its life").always().default("in_use"),
+            text("owner", "The user name of its owner"),
             text("support_team", "The name of the team that looks after it"),
         ],
     )

@@ -154,6 +154,8 @@ impl Practice for ChangePractice {
                     "conflict_count",
                     "blackout",
                 ],
+                // It is approved as it is then: what others do later makes it no other.
+                in_states: lifecycle::BEFORE_WORK,
                 ..Trigger::of("assess_risk")
             },
             Trigger {

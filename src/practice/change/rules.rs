@@ -8,6 +8,7 @@ use crate::{
     error::{Error, FieldError, Result},
     id::TeamId,
     record::{
+        approval::policy::{self, Wish},
         decide::Effect,
         draft::Draft,
         header::Header,
@@ -199,7 +200,9 @@ pub(super) fn carry_out(draft: &mut Draft<Change>, effect: &Effect) -> bool {
         reckon(details);
         return true;
     }
-    let reviews = *effect == Effect::ReviewAfterwards;
+    // Who could not say who approves of an emergency could not say either that a board looks at it afterwards.
+    let is_unanswered = matches!(effect, Effect::Approval(Wish::Unanswered(_)));
+    let reviews = *effect == Effect::ReviewAfterwards || (is_unanswered && details.change_type == EMERGENCY);
     if reviews && details.cab_review.is_none() {
         details.cab_review = Some("due".to_owned());
     }

@@ -64,7 +64,7 @@ pub fn drawn_up(
         }
         Wish::Asked(stages) => {
             let (stages, why) = reachable(desk, header, stages, &covers)?;
-            begun(desk, header, (why, stages), &covers)?
+            begun(desk, header, (&why, stages), &covers)?
         }
         Wish::Unanswered(stages) => {
             let stages: Vec<NewApprovalStage> = stages.iter().cloned().chain([held()]).collect();
@@ -114,20 +114,29 @@ fn reachable(
     header: &Header,
     stages: &[NewApprovalStage],
     covers: &Map<String, Value>,
-) -> Result<(Vec<NewApprovalStage>, &'static str)> {
+) -> Result<(Vec<NewApprovalStage>, String)> {
     let case = blank(desk, header, ("", stages.to_vec()), covers)?;
     let (kernel, at) = (desk.kernel, desk.cause.at);
     let mut ground = Ground { kernel, connection: desk.unit.reference(), record: header, at };
-    let (mut kept, mut is_held) = (Vec::new(), false);
+    let (mut kept, mut undecidable) = (Vec::new(), Vec::new());
     for (wanted, row) in stages.iter().zip(&case.stages) {
         if stage::reach(&mut ground, &case.approval, row)?.is_enough {
             kept.push(wanted.clone());
-        } else if !is_held {
-            is_held = true;
+            continue;
+        }
+        if undecidable.is_empty() {
             kept.push(held());
         }
+        undecidable.push(format!("\"{}\"", wanted.name));
     }
-    Ok((kept, if is_held { "Whom the policies name can't decide." } else { "" }))
+    let why = match undecidable.is_empty() {
+        true => String::new(),
+        false => format!(
+            "Nobody whom the policies name can decide {}: whoever manages changes is asked instead, until an administrator says who can.",
+            undecidable.join(", ")
+        ),
+    };
+    Ok((kept, why))
 }
 
 /// Whoever manages changes is asked in the place of whom policies would have named.
@@ -161,6 +170,12 @@ pub fn in_the_way(connection: &mut AnyConnection, kind: &Kind, record: RecordId)
         (None, None) if standing.is_empty() || asks_policies(kind) => Standing::None,
         (None, None) => Standing::Given,
     })
+}
+
+/// Whether what policies said last of a record's approval is that they give it by themselves, and that stands.
+pub fn is_given_by_policies(connection: &mut AnyConnection, record: RecordId) -> Result<bool> {
+    let last = ApprovalRow::last_by_policy(connection, record)?;
+    Ok(last.is_some_and(|last| last.state == state::APPROVED && last.reason == reason::POLICY))
 }
 
 /// Whether policies say who approves of records of a kind.

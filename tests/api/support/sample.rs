@@ -128,8 +128,10 @@ pub async fn agreed(server: &Server, kind: &Kind) {
         let version = json!({"source": format!("fn approvals({}) {{ approve() }}\n", kind.name), "message": "All"});
         server.post("/api/v1/policies/agree/versions", version).by(Admin).expect(201).await;
         server.post("/api/v1/policies/agree/versions/1/publish", json!({})).by(Admin).expect(200).await;
-        let shipped = server.patch("/api/v1/policies/approve_changes", json!({"enabled": false}));
-        shipped.by(Admin).header("if-match", "*").expect(200).await;
+        for shipped in ["approve_changes", "approve_separation_of_duties"] {
+            let shipped = server.patch(&format!("/api/v1/policies/{shipped}"), json!({"enabled": false}));
+            shipped.by(Admin).header("if-match", "*").expect(200).await;
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        company::{CHANGE_MANAGER, PEOPLE},
+        company::{BOARD_MEMBER, CHANGE_MANAGER, PEOPLE},
         stories::{CAUSES, Cause, PLANS, Plan, RECURRING, Reach, Recurring},
     },
     Deed, Planner, Who,
@@ -103,10 +103,11 @@ impl Planner {
         let after = |minutes: i64| asked.plus(TimeDelta::minutes(if is_urgent { minutes / 60 } else { minutes }));
         let made =
             json!({"result": plan.result.0, "result_notes": Some(plan.result.1).filter(|notes| !notes.is_empty())});
-        let steps: [(Reach, Moment, &'static str, Deed, Value); 7] = [
+        let steps: [(Reach, Moment, &'static str, Deed, Value); 8] = [
             (Reach::Asked, after(120), author, Deed::Step("assess"), json!({})),
             (Reach::Asked, after(180), author, Deed::Step("request_authorisation"), json!({})),
             (Reach::Agreed, after(900), CHANGE_MANAGER, Deed::Approve, json!({})),
+            (Reach::Agreed, after(930), BOARD_MEMBER, Deed::Approve, json!({})),
             (Reach::Agreed, after(960), CHANGE_MANAGER, Deed::Step("schedule"), json!({})),
             (Reach::Made, begins, maker, Deed::Step("implement"), json!({})),
             (Reach::Made, ends, maker, Deed::Step("complete"), made),
