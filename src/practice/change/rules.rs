@@ -8,7 +8,7 @@ use crate::{
     error::{Error, FieldError, Result},
     id::TeamId,
     record::{
-        approval::policy::{self, Wish},
+        approval::policy::Wish,
         decide::Effect,
         draft::Draft,
         header::Header,
