@@ -19,7 +19,7 @@ use crate::{
     clock::Moment,
     db::AnyConnection,
     error::{Code, Error, FieldError, Result},
-    id::{RecordId, UserId},
+    id::{RecordId, RowId, UserId},
     insert_rows,
     record::{
         approval::policy::{self, Standing},
@@ -29,7 +29,7 @@ use crate::{
         store::{self, Desk},
         timer,
     },
-    schema::change_conflict,
+    schema::{change_conflict, change_window},
 };
 
 /// The setting that is locked while a change is taken into the schedule.
@@ -279,4 +279,11 @@ pub fn window_changed(desk: &mut Desk<'_, '_>, window: &WindowRow) -> Result<()>
     let found = plan::to_be_made(connection, within, about.as_ref(), None, MOST)?;
     tell(desk, found);
     Ok(())
+}
+
+/// Lets the changes look around again that the windows of a calendar concern, which has other open hours.
+pub fn calendar_changed(desk: &mut Desk<'_, '_>, calendar: RowId) -> Result<()> {
+    let of_it = change_window::table.filter(change_window::calendar_id.eq(calendar));
+    let windows: Vec<WindowRow> = of_it.filter(change_window::active.eq(true)).load(desk.unit.connection()?)?;
+    windows.iter().try_for_each(|window| window_changed(desk, window))
 }
