@@ -127,6 +127,28 @@ async fn a_thing_waits_for_its_next_window() {
 }
 
 #[actix_web::test]
+async fn the_hours_of_a_calendar_change_its_windows() {
+    let server = managed().await;
+    let switch = item(&server, "network_device", "switch", json!({})).await;
+    let evening = json!([{"from": "20:00", "until": "24:00"}]);
+    let nights = json!({"name": "nights", "zone": "UTC", "hours": {"tuesday": evening}});
+    let nights = server.post("/api/v1/calendars", nights).by(Admin).expect(201).await.field("id");
+    let by_night = json!({"kind": "maintenance", "configuration_item_id": switch, "calendar_id": nights});
+    window(&server, "By night", by_night).await;
+    let change = scheduled(&server, at("2026-03-10T20:00:00Z", Some(&switch))).await;
+    assert_eq!(read(&server, &change).await["conflict_count"], 0);
+    let path = format!("/api/v1/calendars/{nights}");
+    server
+        .patch(&path, json!({"hours": {"tuesday": [], "friday": evening}}))
+        .by(Admin)
+        .header("if-match", "*")
+        .expect(200)
+        .await;
+    a_little_later(&server).await;
+    assert_eq!(read(&server, &change).await["conflict_count"], 1);
+}
+
+#[actix_web::test]
 async fn what_is_met_in_the_place_of_something_else_is_new() {
     let server = managed().await;
     let web = item(&server, "server", "web", json!({})).await;
@@ -137,6 +159,9 @@ async fn what_is_met_in_the_place_of_something_else_is_new() {
     approve(&server, &approvals(&server, &change).await[0]).await;
     take(&server, &known, "cancel", json!({})).await;
     let other = scheduled(&server, at(night, Some(&web))).await;
+    let team = people::team(&server.assembly, "service-desk").to_string();
+    let given = json!({"team_id": team, "assignee_id": Alex.id(&server.assembly).to_string()});
+    server.patch(&change, given).by(Admin).header("if-match", "*").expect(200).await;
     for _ in 0..2 {
         let held = server.post(&format!("{change}/schedule"), json!({})).by(Admin).expect(409).await.json();
         assert_eq!(held["errors"][0]["code"], "approval", "{held}");

@@ -16,6 +16,7 @@ use crate::{
         resource::{Examples, Noun, Resource},
     },
     id::RowId,
+    practice::change::around,
     record::{
         calendar::{
             content::{Content, ExceptionalDay, Holiday, WeeklyHours, WeeklyHoursChange},
@@ -213,7 +214,8 @@ impl Resource for Calendar {
             updated_at: desk.cause.at,
         };
         met(row.update(desk.unit.connection()?)?)?;
-        note(desk, &Subject::Calendar(row.name))
+        note(desk, &Subject::Calendar(row.name))?;
+        around::calendar_changed(desk, row.id)
     }
 }
 

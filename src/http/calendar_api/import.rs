@@ -31,6 +31,7 @@ use crate::{
         schema::{inline, schema},
     },
     id::RowId,
+    practice::change::around,
     record::{
         calendar::{
             self, FIRST, LAST,
@@ -200,6 +201,7 @@ fn imported(desk: &mut Desk<'_, '_>, id: RowId, found: &Found) -> Result<Reply> 
         let subject = (Calendar::NOUN.one, row.id.as_str(), row.version);
         desk.tell("holidays_imported", subject, &json!({"added": joined.added}))?;
         note(desk, &Subject::Calendar(row.name.clone()))?;
+        around::calendar_changed(desk, row.id)?;
     }
     let import = HolidayImport {
         added: joined.added,

@@ -10,7 +10,7 @@ use diesel::prelude::*;
 use serde_json::{Value, json};
 
 use super::{
-    Change, ChangePractice,
+    APPROVED, Change, ChangePractice,
     conflict::{Conflict, Span},
     lifecycle, plan,
     window::{WindowKind, WindowRow},
@@ -19,7 +19,7 @@ use crate::{
     clock::Moment,
     db::AnyConnection,
     error::{Code, Error, FieldError, Result},
-    id::{RecordId, UserId},
+    id::{RecordId, RowId, UserId},
     insert_rows,
     record::{
         approval::policy::{self, Standing},
@@ -29,7 +29,7 @@ use crate::{
         store::{self, Desk},
         timer,
     },
-    schema::change_conflict,
+    schema::{change_conflict, change_window},
 };
 
 /// The setting that is locked while a change is taken into the schedule.
@@ -121,16 +121,26 @@ pub(super) fn look(draft: &mut Draft<Change>, desk: &mut Desk<'_, '_>) -> Result
     let header = if begins { begun(&draft.header, desk.cause.at) } else { draft.header.clone() };
     let around = Around::of(desk, &header)?;
     let was_asked = draft.old().is_some_and(|(header, _)| lifecycle::ASKED.contains(&header.state.as_str()));
+    let worse = if was_asked { around.worse(&known(desk.unit.connection()?, id)?, &draft.details) } else { None };
     if rests_on_approval && was_asked {
-        let known = known(desk.unit.connection()?, id)?;
-        return around.worse(&known, &draft.details).map_or(Ok(()), Err);
+        return worse.map_or(Ok(()), Err);
     }
-    around.keep(desk.unit.connection()?, id)?;
     let details = &mut draft.details;
     details.conflict_count = around.count();
     details.blackout = around.blackout().map(str::to_owned);
-    details.criticality = around.criticality;
-    Ok(())
+    details.criticality.clone_from(&around.criticality);
+    if worse.is_some() && draft.step.is_none() && !is_asked_again(draft)? {
+        // Something else is met in the place of what was known: that is seen when it looks around again, which asks about it.
+        tell(desk, vec![id]);
+        return Ok(());
+    }
+    around.keep(desk.unit.connection()?, id)
+}
+
+/// Whether something is other that is approved, so that this very write asks again.
+fn is_asked_again(draft: &Draft<Change>) -> Result<bool> {
+    let (Some(was), after) = (draft.was()?, draft.after()?) else { return Ok(false) };
+    Ok(APPROVED.iter().any(|name| was.get(*name) != after.get(*name)))
 }
 
 /// Waits for others who take changes into the schedule, or move them: of two that meet, whoever comes second sees the first.
@@ -269,4 +279,11 @@ pub fn window_changed(desk: &mut Desk<'_, '_>, window: &WindowRow) -> Result<()>
     let found = plan::to_be_made(connection, within, about.as_ref(), None, MOST)?;
     tell(desk, found);
     Ok(())
+}
+
+/// Lets the changes look around again that the windows of a calendar concern, which has other open hours.
+pub fn calendar_changed(desk: &mut Desk<'_, '_>, calendar: RowId) -> Result<()> {
+    let of_it = change_window::table.filter(change_window::calendar_id.eq(calendar));
+    let windows: Vec<WindowRow> = of_it.filter(change_window::active.eq(true)).load(desk.unit.connection()?)?;
+    windows.iter().try_for_each(|window| window_changed(desk, window))
 }

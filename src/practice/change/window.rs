@@ -148,7 +148,7 @@ pub fn seen(reading: &mut Reading<'_>, within: Span, most: usize) -> Result<Vec<
     for (row, spans) in timed(reading.connection, rows, within)? {
         times.extend(spans.into_iter().take(most).map(|span| (row.clone(), span)));
     }
-    times.sort_by(|(a, x), (b, y)| (x.from, a.id).cmp(&(y.from, b.id)));
+    times.sort_by_key(|(window, span)| (span.from, window.id));
     times.truncate(most);
     Ok(times)
 }
