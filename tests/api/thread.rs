@@ -1,6 +1,9 @@
 //! The thread through the practices, as a manager would follow it: an incident, its problem, a known error, a change, its approval, the
 //! work, the review, and the incident's end. By the API alone, and told at the end.
 
+use std::collections::BTreeSet;
+
+use actix_web::http::Method;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
@@ -31,17 +34,75 @@ fn each<'a>(items: &'a Value, name: &str) -> Vec<&'a Value> {
     items.as_array().unwrap().iter().map(|item| &item[name]).collect()
 }
 
+/// The board that looks at what may go wrong: it meets in the change's second stage.
+async fn board(server: &Server, members: &[Person]) {
+    let name = json!({"name": "change-advisory-board", "organisation_id": null});
+    let board = wrote(server, Admin, "/api/v1/teams", name).await;
+    for member in members {
+        let seat = format!("{}/members/{}", path("teams", &board), member.id(&server.assembly));
+        let seat = server.ask(Method::PUT, &seat).by(Admin).header("if-match", "*").send().await;
+        assert!(seat.status.is_success(), "{}", seat.text());
+    }
+}
+
+/// The last approval of a record, once somebody has agreed to it.
+async fn agreed(server: &Server, who: Person, record: &str, comment: &str) -> Value {
+    let approval = sees(server, Admin, &format!("{record}/approvals")).await["items"][0]["id"].clone();
+    let approve = format!("/api/v1/approvals/{}/approve", approval.as_str().unwrap());
+    wrote(server, who, &approve, json!({"comment": comment})).await
+}
+
+/// Tasks that follow each other, the first of which is done first.
+async fn tasks(server: &Server, who: Person, record: &str, titles: &[&str]) -> Vec<String> {
+    let mut made: Vec<String> = Vec::new();
+    for title in titles {
+        let task = json!({"title": title, "depends_on": made.last().into_iter().collect::<Vec<_>>()});
+        let task = wrote(server, who, &format!("{record}/tasks"), task).await;
+        made.push(task["id"].as_str().unwrap().to_owned());
+    }
+    made
+}
+
+async fn done(server: &Server, who: Person, record: &str, task: &str) {
+    server.at(&server.assembly.clock.now().plus(TimeDelta::minutes(1)).to_string());
+    let done = server.patch(&format!("{record}/tasks/{task}"), json!({"state": "done"}));
+    done.by(who).header("if-match", "*").expect(200).await;
+}
+
+/// Every decision that counts about any record of a story stands in it, once, with a sentence about that record; and no other does.
+async fn every_decision_is_told(server: &Server, told: &Value) {
+    let (mut logged, mut explained) = (BTreeSet::new(), BTreeSet::new());
+    for record in told["records"].as_array().unwrap() {
+        let plural = format!("{}s", record["kind"].as_str().unwrap());
+        let log = sees(server, Admin, &format!("{}/decisions?limit=100", path(&plural, record))).await;
+        assert_eq!(log["next_cursor"], Value::Null);
+        let counts = log["items"].as_array().unwrap().iter().filter(|one| one["mode"] == "live");
+        logged.extend(counts.map(|one| (record["number"].to_string(), one["id"].to_string(), one["kind"].to_string())));
+    }
+    for chapter in told["chapters"].as_array().unwrap() {
+        for one in chapter["decisions"].as_array().unwrap() {
+            let number = chapter["number"].as_str().unwrap();
+            assert!(one["sentence"].as_str().unwrap().starts_with(number), "{one}");
+            let is_new =
+                explained.insert((chapter["number"].to_string(), one["id"].to_string(), one["decision"].to_string()));
+            assert!(is_new, "{one} is told twice");
+        }
+    }
+    assert_eq!(explained, logged);
+    let kinds: BTreeSet<&str> = logged.iter().map(|(_, _, kind)| kind.as_str()).collect();
+    for decision in ["\"priority\"", "\"routing\"", "\"escalation\"", "\"guard\"", "\"assess_risk\"", "\"approve\""] {
+        assert!(kinds.contains(decision), "{decision}: {kinds:?}");
+    }
+}
+
 #[actix_web::test]
 async fn from_an_incident_to_its_end() {
     let server = Server::start().await;
     let server = &server;
     let manager = format!("/api/v1/users/{}/roles/change_manager", Nora.id(&server.assembly));
-    server.ask(actix_web::http::Method::PUT, &manager).by(Admin).header("if-match", "*").expect(200).await;
+    server.ask(Method::PUT, &manager).by(Admin).header("if-match", "*").expect(200).await;
 
-    let board = json!({"name": "change-advisory-board", "description": "Looks at changes that work depends on."});
-    let board = wrote(server, Admin, "/api/v1/teams", board).await;
-    let seat = format!("{}/members/{}", path("teams", &board), Vera.id(&server.assembly));
-    server.ask(actix_web::http::Method::PUT, &seat).by(Admin).header("if-match", "*").send().await;
+    board(server, &[Vera, Rob, Bea, Rita]).await;
 
     // The shop runs on a server.
     let shop = json!({"title": "Shop", "criticality": "gold"});
@@ -100,6 +161,8 @@ async fn from_an_incident_to_its_end() {
     let second = path("incidents", &again);
     let same = json!({"relation": "caused_by", "record_id": known["items"][0]["id"]});
     wrote(server, Alex, &format!("{second}/links"), same).await;
+    let comments = sees(server, Rob, &format!("{second}/journal")).await;
+    assert_eq!(each(&comments["items"], "body"), [&json!("Workaround: Remove the logs of last month.")]);
 
     // What ends it is a change. What it would hit is looked at before anybody is asked.
     let plan = json!({
@@ -115,24 +178,29 @@ async fn from_an_incident_to_its_end() {
     assert_eq!(each(&preview["touches"], "title"), ["shop-db-1", "Shop"], "{preview:#}");
     assert_eq!((&preview["outage_minutes"], &preview["conflicts"]), (&json!(5), &json!([])));
     assert_eq!(preview["open_incidents"].as_array().unwrap().len(), 2);
+    let work =
+        tasks(server, Alex, &change, &["Take a backup", "Rotate the logs", "Tell the shop that it is over"]).await;
 
     // Its risk is assessed, and those who have to agree are asked. Nobody goes on before they have.
     wrote(server, Alex, &format!("{change}/assess"), json!({})).await;
     wrote(server, Alex, &format!("{change}/request_authorisation"), json!({})).await;
     server.post(&format!("{change}/schedule"), json!({})).by(Nora).expect(409).await;
-    let approvals = sees(server, Nora, &format!("{change}/approvals")).await;
-    for approval in approvals["items"].as_array().unwrap() {
-        let yes = json!({"comment": "Do it at night."});
-        let path = format!("/api/v1/approvals/{}/approve", approval["id"].as_str().unwrap());
-        // Nora manages changes, and Vera sits on the board.
-        wrote(server, Nora, &path, yes.clone()).await;
-        wrote(server, Vera, &path, yes).await;
-    }
+    // The change manager comes first, then the board, of which more than one has to agree. Rita has no say: it is asked for in her name.
+    let approval = agreed(server, Nora, &change, "Do it at night.").await;
+    assert_eq!(each(&approval["stages"], "name"), ["Change manager", "Change advisory board"]);
+    assert_eq!(each(&approval["stages"], "state"), ["approved", "open"]);
+    agreed(server, Vera, &change, "Tell the shop before.").await;
+    server.post(&format!("{change}/schedule"), json!({})).by(Nora).expect(409).await;
+    assert_eq!(agreed(server, Rob, &change, "").await["state"], "approved");
     wrote(server, Nora, &format!("{change}/schedule"), json!({})).await;
 
     // Wednesday night: it is made, and goes well. On Thursday it is looked at again.
     server.at("2026-03-04T20:00:00Z");
     wrote(server, Alex, &format!("{change}/implement"), json!({})).await;
+    done(server, Alex, &change, &work[0]).await;
+    done(server, Alex, &change, &work[1]).await;
+    server.post(&format!("{change}/complete"), json!({"result": "successful"})).by(Alex).expect(409).await;
+    done(server, Alex, &change, &work[2]).await;
     server.at("2026-03-04T20:50:00Z");
     wrote(server, Alex, &format!("{change}/complete"), json!({"result": "successful"})).await;
     server.at("2026-03-05T09:00:00Z");
@@ -156,11 +224,7 @@ async fn from_an_incident_to_its_end() {
     assert_eq!(told["complete"], true);
     let chapters = told["chapters"].as_array().unwrap();
     assert!(chapters.is_sorted_by_key(|chapter| chapter["at"].as_str().unwrap()));
-    let decisions: Vec<&Value> = chapters.iter().flat_map(|chapter| chapter["decisions"].as_array().unwrap()).collect();
-    for decision in ["priority", "routing", "assess_risk", "approve"] {
-        let of_it = decisions.iter().find(|one| one["decision"] == decision);
-        assert!(of_it.is_some_and(|one| !one["sentence"].as_str().unwrap().is_empty()), "{decision}: {decisions:#?}");
-    }
+    every_decision_is_told(server, &told).await;
     let page = server.get(&story).by(Admin).header("accept", "text/markdown").expect(200).await.text();
     golden::holds("tests/api/golden/thread.md", &page);
 }

@@ -89,7 +89,7 @@ fn plain(value: &Value, names: &BTreeMap<String, String>) -> String {
 fn part(name: &str, value: &Value, names: &BTreeMap<String, String>) -> Option<String> {
     let is_id = name == "id" || name.ends_with("_id");
     let is_named = value.as_str().is_some_and(|id| names.contains_key(id));
-    if value.is_null() || is_id && !is_named {
+    if value.is_null() || value == "" || is_id && !is_named {
         return None;
     }
     let said = plain(value, names);
