@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use diesel::prelude::*;
+use diesel::{dsl::exists, prelude::*};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -181,10 +181,16 @@ pub fn active_that_do(
     Ok(those.order(record::id).limit(most).load(connection)?)
 }
 
-/// Which of these records do this to another one, whichever it is.
-pub fn which_do(connection: &mut AnyConnection, relation: &str, ids: &[RecordId]) -> Result<HashSet<RecordId>> {
+/// Which of these records do this to another one of a kind, whichever it is.
+pub fn which_do(
+    connection: &mut AnyConnection,
+    (relation, kind): (&str, &str),
+    ids: &[RecordId],
+) -> Result<HashSet<RecordId>> {
     let these = among(connection.engine(), "link.from_id", ids.iter().map(RecordId::as_str));
-    let links = link::table.filter(these).filter(link::relation.eq(relation)).select(link::from_id);
+    let of_kind = record::table.filter(record::id.eq(link::to_id)).filter(record::kind.eq(kind));
+    let links = link::table.filter(these).filter(link::relation.eq(relation)).filter(exists(of_kind));
+    let links = links.select(link::from_id);
     Ok(links.load(connection)?.into_iter().collect())
 }
 
@@ -281,7 +287,9 @@ pub fn create(
     diesel::insert_into(link::table).values(&row).execute(desk.unit.connection()?)?;
     relinked(desk, &row, (kind.name, of), &other)?;
     desk.kernel.practice(to_kind)?.linked_from(desk, to_id, from_id, relation.name)?;
-    Ok((outcome, row.seen_from(of, &other)))
+    // What follows from the link may have changed the record once more.
+    let version = Header::find(desk.unit.settled(of)?, of)?.map_or(outcome.version, |header| header.version);
+    Ok((Outcome { version, ..outcome }, row.seen_from(of, &other)))
 }
 
 /// Takes a link away, as a change of `of`.
@@ -351,7 +359,7 @@ fn refuse_second(connection: &mut AnyConnection, relation: &Relation, from: Reco
     let there = |connection: &mut AnyConnection, a: RecordId, b: RecordId| -> Result<bool> {
         let same =
             link::table.filter(link::from_id.eq(a)).filter(link::relation.eq(relation.name)).filter(link::to_id.eq(b));
-        Ok(diesel::select(diesel::dsl::exists(same)).get_result(connection)?)
+        Ok(diesel::select(exists(same)).get_result(connection)?)
     };
     if there(connection, from, to)? {
         return Err(Error::new(Code::Conflict, "These records are linked like that already."));

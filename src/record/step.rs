@@ -81,8 +81,10 @@ pub fn take<P: Practice>(
 /// are asked again where it leads.
 fn refuse_unapproved(kind: &Kind, step: &Step, given: &Accepted) -> Result<()> {
     let approved = if step.needs_approval { policy::approved(kind) } else { &[] };
+    // Whoever has had a say is not made its maker, nor who asks for it, in the very step.
+    let people: &[&str] = if approved.is_empty() { &[] } else { &["requester_id", "assignee_id"] };
     let is_asked_for = |name: &&&str| given.fields.contains_key(**name) && !step.requires.contains(name);
-    let changed = approved.iter().filter(is_asked_for);
+    let changed = approved.iter().chain(people).filter(is_asked_for);
     let errors: Vec<FieldError> = changed
         .map(|name| {
             let detail = format!("`{name}` is approved as it is: change it before, and it is asked about again.");

@@ -1,14 +1,14 @@
 //! What changes meet: all kinds of conflicts, and what becomes of them when others move or windows are others.
 
 use chrono::TimeDelta;
-use pointsman::clock::Moment;
+use pointsman::{clock::Moment, practice::change::ChangePractice, record::practice::Practice};
 use serde_json::{Value, json};
 
 use crate::{
     change::{approvals, approve, made, managed, normal, read, take},
     change_agreed::{asked, scheduled, states},
     configuration::{ITEMS, item, relate},
-    support::{Person::*, Server, people},
+    support::{Person::*, Server, people, sample::agreed},
 };
 
 /// A change of two hours from a moment on.
@@ -215,6 +215,9 @@ async fn what_is_made_late_takes_the_time_that_it_takes() {
 #[actix_web::test]
 async fn what_comes_later_is_seen_a_little_later() {
     let server = managed().await;
+    // Nothing is refused for the time alone, so that it shows who is asked again.
+    let freezes = server.patch("/api/v1/policies/approve_freeze_periods", json!({"enabled": false}));
+    freezes.by(Admin).header("if-match", "*").expect(200).await;
     let disk = item(&server, "storage", "disk", json!({})).await;
     let web = item(&server, "server", "web", json!({})).await;
     relate(&server, (ITEMS, &web), "depends_on", &disk, None).await;
@@ -263,17 +266,25 @@ async fn the_failures_of_a_team_are_counted() {
         body["team_id"] = json!(desk);
         body
     };
+    agreed(&server, &ChangePractice::KIND).await;
+    let scheduled = async |body: Value| {
+        let change = made(&server, body).await;
+        for step in ["assess", "request_authorisation", "schedule"] {
+            take(&server, &change, step, json!({})).await;
+        }
+        change
+    };
     let failed = json!({"result": "failed", "result_notes": "It did not start."});
     for (day, result) in
         [(10, json!({"result": "successful"})), (11, failed.clone()), (12, json!({"result": "successful"}))]
     {
-        let change = scheduled(&server, of_desk(day)).await;
+        let change = scheduled(of_desk(day)).await;
         server.at(&format!("2026-03-{day}T20:00:00Z"));
         take(&server, &change, "implement", json!({})).await;
         take(&server, &change, "complete", result).await;
     }
     // One that was given up counts as what it is.
-    let change = scheduled(&server, of_desk(13)).await;
+    let change = scheduled(of_desk(13)).await;
     server.at("2026-03-13T20:00:00Z");
     take(&server, &change, "implement", json!({})).await;
     take(&server, &change, "cancel", failed).await;

@@ -9,8 +9,12 @@ CREATE TABLE graph_change (
 CREATE INDEX graph_change_by_epoch ON graph_change (epoch, seq);
 CREATE FUNCTION tell_graph_change() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 BEGIN
-    IF TG_TABLE_NAME = 'record' AND NOT EXISTS (SELECT FROM relation WHERE from_id = NEW.id OR to_id = NEW.id) THEN
-        RETURN NULL;
+    IF TG_TABLE_NAME = 'record' THEN
+        -- Of two that step and relate a record at once, the second sees the first.
+        PERFORM 1 FROM setting WHERE name = 'graph_epoch' FOR UPDATE;
+        IF NOT EXISTS (SELECT FROM relation WHERE from_id = NEW.id OR to_id = NEW.id) THEN
+            RETURN NULL;
+        END IF;
     END IF;
     -- Once in a transaction, however much it changes. The row of the epoch stays locked until it ends, so that changes are numbered in
     -- the order in which others see them.
@@ -38,4 +42,4 @@ CREATE CONSTRAINT TRIGGER redundancy_group_counts AFTER INSERT OR UPDATE OR DELE
 CREATE CONSTRAINT TRIGGER relation_counts AFTER INSERT OR UPDATE OR DELETE ON relation
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION tell_graph_change();
 CREATE CONSTRAINT TRIGGER record_stands_otherwise AFTER UPDATE ON record
-    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.state <> OLD.state) EXECUTE FUNCTION tell_graph_change();
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.state <> OLD.state AND NEW.kind IN ('configuration_item', 'service')) EXECUTE FUNCTION tell_graph_change();

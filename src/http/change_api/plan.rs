@@ -87,7 +87,8 @@ fn shown(reading: &mut Reading<'_>, found: Vec<Conflict>) -> Result<Vec<ChangeCo
         kind,
         item: subject(item),
         change: subject(change),
-        window,
+        // A window may tell of what it is about.
+        window: window.filter(|_| item.is_none_or(|item| seen.contains_key(&item))),
         over_at,
     });
     Ok(shown.collect())

@@ -223,8 +223,10 @@ async fn get(call: Call, id: web::Path<String>) -> Result<HttpResponse> {
 fn deleting() -> Endpoint {
     let mut endpoint = endpoint(Method::DELETE, "/{id}", "delete_configuration_baseline");
     endpoint.summary = "Delete a baseline".into();
-    endpoint.description = "The configuration items stay as they are.".into();
+    endpoint.description =
+        "The configuration items stay as they are. While it is being taken, its job has to be cancelled before.".into();
     endpoint.parameters.extend([dry_run(), reason()]);
+    endpoint.problems.push(Code::Conflict);
     endpoint.responses = vec![Answer::empty(204, "It is gone.")];
     endpoint
 }

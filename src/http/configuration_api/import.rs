@@ -81,10 +81,12 @@ struct ConfigurationImport {
 struct ImportCounts {
     /// What was not there; of an audit: unknown.
     created: i64,
-    /// What was changed; of an audit: different.
+    /// What was changed.
     updated: i64,
     /// What is there as the source says.
     unchanged: i64,
+    /// What is there otherwise than the source says, and stands by the word of another.
+    different: i64,
     /// Where it can't be told which record it is.
     ambiguous: i64,
     /// What can't be stored.
@@ -236,7 +238,7 @@ fn getting() -> Endpoint {
     (job["state"], job["kind"]) = ("succeeded".into(), KIND.into());
     let example = json!({
         "job": job, "source": "inventory", "rehearse": true, "scope": null,
-        "counts": {"created": 2, "updated": 0, "unchanged": 1, "ambiguous": 0, "refused": 0, "missing": 0},
+        "counts": {"created": 2, "updated": 0, "unchanged": 1, "different": 0, "ambiguous": 0, "refused": 0, "missing": 0},
     });
     Endpoint {
         summary: "Read what an import came to".into(),

@@ -131,7 +131,7 @@ pub(super) fn look(draft: &mut Draft<Change>, desk: &mut Desk<'_, '_>) -> Result
     details.criticality.clone_from(&around.criticality);
     if worse.is_some() && draft.step.is_none() && !is_asked_again(draft)? {
         // Something else is met in the place of what was known: that is seen when it looks around again, which asks about it.
-        tell(desk, vec![id]);
+        tell(desk, BTreeSet::from([id]));
         return Ok(());
     }
     around.keep(desk.unit.connection()?, id)
@@ -240,13 +240,13 @@ impl Taken {
         let near: BTreeSet<RecordId> = plan::near(desk.kernel, connection, &touched)?.into_keys().collect();
         let within = (self.span.from, Some(self.span.until));
         let found = plan::to_be_made(connection, within, Some(&near), self.assignee, MOST)?;
-        let others = found.into_iter().filter(|id| *id != header.id).collect();
-        tell(desk, others);
+        tell(desk, found.into_iter().filter(|id| *id != header.id).collect());
         Ok(())
     }
 }
 
-fn tell(desk: &mut Desk<'_, '_>, changes: Vec<RecordId>) {
+/// In the order of their ids, so that two who tell the same changes do not wait for each other.
+fn tell(desk: &mut Desk<'_, '_>, changes: BTreeSet<RecordId>) {
     let due_at = desk.cause.at.plus(KNOWN);
     for id in changes {
         timer::set(desk, id, TIMER, due_at);
@@ -263,9 +263,28 @@ pub(super) fn moved(written: &Draft<Change>, desk: &mut Desk<'_, '_>) -> Result<
     both.into_iter().try_for_each(|(header, taken)| taken.tell(desk, header))
 }
 
-/// Lets the changes look around again that a window concerns: those of what it is about and of what is next to that. A blackout is of its
-/// time; a maintenance window is of all time, since others are not within it.
+/// Lets the changes look around again that a window concerns.
 pub fn window_changed(desk: &mut Desk<'_, '_>, window: &WindowRow) -> Result<()> {
+    let found = concerned(desk, window)?.into_iter().collect();
+    tell(desk, found);
+    Ok(())
+}
+
+/// Lets the changes look around again that the windows of a calendar concern, which has other open hours.
+pub fn calendar_changed(desk: &mut Desk<'_, '_>, calendar: RowId) -> Result<()> {
+    let of_it = change_window::table.filter(change_window::calendar_id.eq(calendar));
+    let windows: Vec<WindowRow> = of_it.filter(change_window::active.eq(true)).load(desk.unit.connection()?)?;
+    let mut found = BTreeSet::new();
+    for window in &windows {
+        found.extend(concerned(desk, window)?);
+    }
+    tell(desk, found);
+    Ok(())
+}
+
+/// The changes that a window concerns: those of what it is about and of what is next to that. A blackout is of its time; a maintenance window
+/// is of all time, since others are not within it.
+fn concerned(desk: &mut Desk<'_, '_>, window: &WindowRow) -> Result<Vec<RecordId>> {
     let now = desk.cause.at;
     let within = match WindowKind::stored(&window.kind) {
         WindowKind::Blackout => (window.starts_at.map_or(now, |from| from.max(now)), window.ends_at),
@@ -276,14 +295,5 @@ pub fn window_changed(desk: &mut Desk<'_, '_>, window: &WindowRow) -> Result<()>
         Some(item) => Some(plan::near(desk.kernel, connection, &[item])?.into_keys().collect()),
         None => None,
     };
-    let found = plan::to_be_made(connection, within, about.as_ref(), None, MOST)?;
-    tell(desk, found);
-    Ok(())
-}
-
-/// Lets the changes look around again that the windows of a calendar concern, which has other open hours.
-pub fn calendar_changed(desk: &mut Desk<'_, '_>, calendar: RowId) -> Result<()> {
-    let of_it = change_window::table.filter(change_window::calendar_id.eq(calendar));
-    let windows: Vec<WindowRow> = of_it.filter(change_window::active.eq(true)).load(desk.unit.connection()?)?;
-    windows.iter().try_for_each(|window| window_changed(desk, window))
+    plan::to_be_made(connection, within, about.as_ref(), None, MOST)
 }

@@ -134,6 +134,12 @@ pub(super) fn obstacles(draft: &Draft<Change>, step: &Step) -> Vec<FieldError> {
             "An emergency is authorised without an assessment.",
         ));
     }
+    let times = [("/planned_start", draft.header.planned_start), ("/planned_end", draft.header.planned_end)];
+    if step.name == lifecycle::IMPLEMENT {
+        let empty = times.iter().filter(|(_, time)| time.is_none());
+        let detail = "What it meets is known of a time alone.";
+        wrong.extend(empty.map(|(place, _)| FieldError::new(*place, "required", detail)));
+    }
     let went_well = details.result.as_deref() == Some("successful");
     if step.name == "complete" && !went_well && details.result.is_some() && details.result_notes.is_none() {
         let detail = "`result_notes` say what went otherwise than planned.";

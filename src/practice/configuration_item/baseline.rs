@@ -94,8 +94,25 @@ pub fn order(desk: &mut Desk<'_, '_>, name: &str, description: &str, filter: &st
 /// # Errors
 /// The store is away, the filter finds too many, or the baseline or who asked for it is gone.
 pub fn take(bench: &Bench, mut job: JobRow, node: RowId, ending: &AtomicBool) -> Result<job::Told> {
-    let id = job.id;
-    bench.writer.run_blocking(move |unit| forget_items(unit.connection()?, id))?;
+    let (id, began, now) = (job.id, job.clone(), bench.clock.now());
+    let told = bench.writer.run_blocking(move |unit| {
+        let connection = unit.connection()?;
+        let row: Option<BaselineRow> = configuration_baseline::table.find(id).first(connection).optional()?;
+        // One that is taken stays as it was taken, and one that was deleted is taken no more.
+        if row.is_none_or(|row| row.taken_at.is_some()) {
+            return Ok(None);
+        }
+        let told = began.beat(connection, node, now)?;
+        if told == job::Told::GoOn {
+            forget_items(connection, id)?;
+        }
+        Ok(Some(told))
+    })?;
+    match told {
+        Some(job::Told::GoOn) => (),
+        Some(told) => return Ok(told),
+        None => return Ok(job::Told::GoOn),
+    }
     bench.database.read_here(|connection| {
         let row = BaselineRow::find(connection, id)?;
         let cause = job.cause(connection, Via::Api, bench.clock.now())?;
@@ -259,7 +276,17 @@ impl BaselineRow {
     }
 
     /// Forgets it.
+    ///
+    /// # Errors
+    /// It is being taken: its job has to be cancelled before.
     pub fn delete(&self, connection: &mut AnyConnection) -> Result<()> {
+        // Baselines that are older than the jobs have none.
+        let job =
+            JobRow::find(connection, self.id).ok().filter(|job| self.taken_at.is_none() && job.ended_at.is_none());
+        if job.is_some() {
+            let detail = format!("It is being taken: cancel the job {} before.", self.id);
+            return Err(Error::new(Code::Conflict, detail));
+        }
         forget_items(connection, self.id)?;
         match diesel::delete(configuration_baseline::table.find(self.id)).execute(connection)? {
             0 => Err(Error::new(Code::NotFound, "There is no such baseline.")),

@@ -18,6 +18,7 @@ use crate::{
         link,
         list::{Asked, List},
         practice::Practice,
+        query::filter::Quoted,
         raise,
         store::{Desk, Outcome, Reading},
         tally::{LinkedCount, RecordCount, Recurring},
@@ -172,15 +173,10 @@ fn filter_of(question: &Question, key: &Map<String, Value>) -> String {
     let values = question.by.iter().filter_map(|field| {
         let value = key.get(field.name)?.as_str()?;
         let is_number = matches!(field.holds, Holds::Integer(..));
-        let value = if is_number { value.to_owned() } else { quoted(value) };
+        let value = if is_number { value.to_owned() } else { Quoted(value).to_string() };
         Some(format!(" AND {} = {value}", field.name))
     });
     std::iter::once(window(question, question.from)).chain(values).collect()
-}
-
-/// Text as it stands in a filter.
-pub(super) fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 fn key_text(key: &Map<String, Value>) -> String {
@@ -259,7 +255,7 @@ fn alone(reading: &mut Reading<'_>, kind: &'static Kind, filter: &str) -> Result
         let is_last = (page.len() as i64) < LINKED;
         last = page.last().cloned();
         let ids: Vec<RecordId> = page.iter().map(|header| header.id).collect();
-        let belong = link::which_do(reading.connection, CAUSED_BY, &ids)?;
+        let belong = link::which_do(reading.connection, (CAUSED_BY, ProblemPractice::KIND.name), &ids)?;
         found.extend(page.into_iter().filter(|header| !belong.contains(&header.id)));
         if found.len() as i64 > LINKED {
             found.truncate(LINKED as usize);

@@ -109,7 +109,8 @@ pub fn publish_workaround(
             Some(store::change::<ProblemPractice>(desk, id, expected, change)?.version)
         }
     };
-    let Some(text) = new.map(str::to_owned).or(details.workaround) else {
+    let text = new.map(str::to_owned).or(details.workaround).filter(|text| !text.trim().is_empty());
+    let Some(text) = text else {
         let detail = "There is no workaround yet: give it in `workaround`.";
         return Err(Error::invalid("/workaround", "required", detail));
     };

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Problem, ProblemPractice, cluster::quoted, near::Near, word};
+use super::{Problem, ProblemPractice, near::Near, word};
 use crate::{
     clock::Moment,
     error::Result,
@@ -16,6 +16,7 @@ use crate::{
         header::Header,
         list::{Asked, List},
         practice::{Details, Practice},
+        query::filter::Quoted,
         store::Reading,
     },
 };
@@ -167,7 +168,7 @@ fn list<'a>(reading: &mut Reading<'a>, filter: &str) -> Result<List<'a>> {
 fn places(typed: &Typed) -> Vec<String> {
     let service = typed.service_id.map(|id| format!("service_id = \"{id}\""));
     let both = typed.category.as_ref().zip(typed.subcategory.as_ref());
-    let both = both.map(|(one, other)| format!("category = {} AND subcategory = {}", quoted(one), quoted(other)));
+    let both = both.map(|(one, other)| format!("category = {} AND subcategory = {}", Quoted(one), Quoted(other)));
     [service, both].into_iter().flatten().collect()
 }
 

@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    Problem, ProblemPractice,
+    Problem, ProblemPractice, rules,
     told::{self, Audience},
 };
 use crate::{
+    auth::caller::Caller,
     error::{Error, Result},
     id::RecordId,
     record::{
@@ -46,6 +47,16 @@ pub enum Deed {
         /// How, for the callers.
         notes: String,
     },
+}
+
+impl Deed {
+    /// Refuses whoever may not do it.
+    pub fn permitted(&self, caller: &Caller) -> Result<()> {
+        match self {
+            Deed::Tell { .. } => caller.require("problem.update"),
+            Deed::Resolve { .. } => caller.require("problem.resolve").and_then(|()| caller.require("incident.resolve")),
+        }
+    }
 }
 
 /// What became of an incident.
@@ -157,13 +168,16 @@ pub(super) fn linked(desk: &mut Desk<'_, '_>, problem: RecordId, from: RecordId,
     if relation != CAUSED_BY {
         return Ok(());
     }
-    let Some(Problem { workaround: Some(text), workaround_published_at: Some(_), workaround_audience, .. }) =
-        Problem::load(desk.unit.settled(problem)?, &[problem])?.pop()
+    let connection = desk.unit.settled(problem)?;
+    let (details, problem) = (Problem::load(connection, &[problem])?.pop(), Header::find(connection, problem)?);
+    // What was got rid of needs no workaround any more.
+    let still = details.zip(problem.as_ref()).filter(|(details, problem)| !rules::is_gone(problem, details));
+    let Some((Problem { workaround: Some(text), workaround_published_at: Some(_), workaround_audience, .. }, _)) =
+        still
     else {
         return Ok(());
     };
-    let connection = desk.unit.settled(from)?;
-    let (incident, problem) = (Header::find(connection, from)?, Header::find(connection, problem)?);
+    let incident = Header::find(desk.unit.settled(from)?, from)?;
     let incident = incident.filter(|incident| incident.kind == INCIDENT && incident.is_active());
     let audience = workaround_audience.as_deref().and_then(Audience::named);
     if let (Some(incident), Some(problem), Some(audience)) = (incident, problem, audience) {

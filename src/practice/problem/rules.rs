@@ -23,7 +23,8 @@ pub(super) fn derive(draft: &mut Draft<Problem>, at: Moment) {
     if published.is_some_and(|published| published != details.workaround) {
         (details.workaround_published_at, details.workaround_audience) = (None, None);
     }
-    let is_known = details.cause.is_some() && details.workaround.is_some();
+    let is_said = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.trim().is_empty());
+    let is_known = is_said(&details.cause) && is_said(&details.workaround);
     details.known_error_at = if is_known { details.known_error_at.or(Some(at)) } else { None };
 }
 

@@ -1,9 +1,6 @@
 //! The job of a problem that has many incidents: it reaches them in parts, each a transaction together with the sign of life that tells of it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,18 +8,18 @@ use super::{
     Problem,
     reach::{self, Became, Deed, Part},
     rules,
+    told::Audience,
 };
 use crate::{
-    auth::directory,
     db::JsonText,
     error::{Code, Error, Result},
     id::{RecordId, RowId},
     record::{
-        cause::{Cause, Policies, Via},
-        header::Header,
+        cause::Via,
         job::{self, Bench, JobRow},
         practice::Details,
         store::Desk,
+        visibility,
     },
 };
 
@@ -89,25 +86,16 @@ pub(super) fn queue(
 /// Does it, from where it was left off.
 ///
 /// # Errors
-/// The store is away, or whoever asked for it is gone.
+/// The store is away, or whoever asked for it is gone or may do it no more.
 pub fn run(bench: &Bench, mut job: JobRow, node: RowId, ending: &AtomicBool) -> Result<job::Told> {
     let asked: Asked = job.asked.read()?;
-    let caller = bench.database.read_here(|connection| directory::load_caller(connection, job.created_by))?;
-    let caller = caller.ok_or_else(|| Error::new(Code::Conflict, "Whoever asked for it is gone."))?;
-    let cause = Arc::new(Cause {
-        caller: Arc::new(caller),
-        via: Via::Server,
-        request_id: job.id.to_string(),
-        reason: String::new(),
-        at: bench.clock.now(),
-        policies: Policies::Decide,
-        depth: 0,
-    });
     job.total = asked.total;
     loop {
-        let (kernel, cause, asked, was) = (bench.kernel.clone(), cause.clone(), asked.clone(), job.clone());
-        let now = bench.clock.now();
+        let (kernel, asked, was, now) = (bench.kernel.clone(), asked.clone(), job.clone(), bench.clock.now());
         let (told, after, is_last) = bench.writer.run_blocking(move |unit| {
+            // Each part is done when it is done, with what whoever asked may do then.
+            let cause = was.cause(unit.connection()?, Via::Server, now)?;
+            asked.deed.permitted(&cause.caller)?;
             let mut desk = Desk { kernel: &kernel, unit, cause: &cause };
             let mut progress: Progress = was.progress.read()?;
             let part = next(&mut desk, &asked, progress.last)?;
@@ -132,14 +120,19 @@ pub fn run(bench: &Bench, mut job: JobRow, node: RowId, ending: &AtomicBool) -> 
     }
 }
 
-/// The next part; nothing any more where the problem has another workaround meanwhile, or is back.
+/// The next part; nothing any more where the problem has another workaround meanwhile, or one that others are told, or is back.
 fn next(desk: &mut Desk<'_, '_>, asked: &Asked, last: Option<RecordId>) -> Result<Part> {
+    let (kernel, caller) = (desk.kernel, desk.cause.caller.clone());
     let connection = desk.unit.settled(asked.problem)?;
-    let problem = Header::find(connection, asked.problem)?;
+    let problem = visibility::among(kernel, connection, &caller, vec![asked.problem])?.remove(&asked.problem);
     let details = Problem::load(connection, &[asked.problem])?.pop();
     let Some((problem, details)) = problem.zip(details) else { return Ok(Part::default()) };
     let still = match &asked.deed {
-        Deed::Tell { text, .. } => details.workaround.as_ref() == Some(text),
+        Deed::Tell { text, audience } => {
+            let published = details.workaround.as_ref().filter(|_| details.workaround_published_at.is_some());
+            published == Some(text)
+                && details.workaround_audience.as_deref().and_then(Audience::named) == Some(*audience)
+        }
         Deed::Resolve { .. } => rules::is_gone(&problem, &details),
     };
     if still { reach::part(desk, &problem, &asked.deed, last) } else { Ok(Part::default()) }

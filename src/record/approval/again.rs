@@ -50,7 +50,7 @@ pub fn follow(
                 void(desk, case, after, record, (reason::ASKED_AGAIN, false), &mut effects)?;
             }
             Fate::Stands => (),
-            Fate::Void { why, again } => void(desk, case, after, record, (why, again), &mut effects)?,
+            Fate::Void { why, again } => void(desk, case, after, record, (why, again && !is_replaced), &mut effects)?,
             Fate::Counted => recount(desk, case, after, &mut effects)?,
         }
     }

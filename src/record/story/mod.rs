@@ -103,8 +103,9 @@ pub fn of_record(reading: &mut Reading<'_>, record: Header, explain: Explain<'_>
     // All of it ends where the first of them had to.
     if let Some(end) = [written_until, decided_until].into_iter().flatten().min() {
         complete = false;
-        writes.retain(|written| written.entry.at <= end);
-        decisions.retain(|decision| decision.at <= end);
+        // Of the moment itself some may be missing.
+        writes.retain(|written| written.entry.at < end);
+        decisions.retain(|decision| decision.at < end);
     }
     let mut sentences = decided::explained(reading, &headers, &decisions, explain)?;
     let actors = decided::actors(reading, &decisions)?;

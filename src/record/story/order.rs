@@ -85,8 +85,8 @@ fn is_asked_with(one: &Decided, other: &Decided) -> bool {
 /// What policies were asked and has changed nothing, as an entry of its own.
 fn asked(kind: &Kind, group: &[Decided], actors: &HashMap<UserId, Person>) -> Option<HistoryEntry> {
     let first = group.first()?;
-    // A guard is asked about a step, and logged with what it was asked about where it lets it through.
-    let what = if group.iter().all(|decision| decision.decision == GUARD) { "refused" } else { "asked_again" };
+    // A guard is asked about a step, with others that are asked before it, and logged with the step where it lets it through.
+    let what = if group.iter().any(|decision| decision.decision == GUARD) { "refused" } else { "asked_again" };
     Some(HistoryEntry {
         version: first.version,
         at: first.at,

@@ -2,11 +2,6 @@
 //!
 //! A state is reconciled as fields are, and reached by the one step that leads there; where none does, the rest of the row stands.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
-
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -14,13 +9,14 @@ use utoipa::ToSchema;
 use super::{
     Ground, Item, Outcome,
     identify::{Identity, Said, identify},
+    known::Known,
     reconcile::{STATE, borrowed, holder_of},
     row::{OriginRow, SeenRow},
     said::{body, spoken},
 };
 use crate::{
     error::{Error, FieldError, Result},
-    id::{OrganisationId, RecordId, RowId, TeamId, UserId},
+    id::{RecordId, RowId},
     practice::configuration_item::ConfigurationItemPractice,
     record::{
         class::{Class, Classes, PLACE},
@@ -100,96 +96,6 @@ pub struct KeptField {
     pub source: String,
 }
 
-/// What an import has come to know.
-#[derive(Clone, Debug, Default)]
-pub struct Maps {
-    /// Records that a row has named, by the number of the row.
-    pub records: HashMap<RecordId, usize>,
-    /// What rows say of themselves, by the number of the row.
-    pub signatures: HashMap<String, usize>,
-    /// Records that a row may be which can't be told.
-    pub candidates: HashSet<RecordId>,
-    /// Keys of the rows, with the records that they are.
-    pub keys: HashMap<String, RecordId>,
-    /// Relations that are there and that a row names.
-    pub relations: HashSet<RowId>,
-    /// Relations that a rehearsal made or put in a group, and took back: as they are stored, with the group.
-    pub rehearsed: HashMap<Stored, Option<String>>,
-    /// Groups that it made or changed: whose, the name, and how much of it must be up.
-    pub rehearsed_groups: HashMap<(RecordId, String), i32>,
-}
-
-/// A relation as it is stored: from where, of which type, to where.
-pub type Stored = (RecordId, String, RecordId);
-
-/// What an import has come to know: before this transaction, and in it.
-#[derive(Debug, Default)]
-pub struct Known {
-    /// What is committed.
-    pub before: Arc<Maps>,
-    /// What goes with this transaction.
-    pub now: Maps,
-    /// Teams by name, those that are seen.
-    pub(super) teams: HashMap<String, Option<TeamId>>,
-    /// People by the names that they sign in with.
-    pub(super) users: HashMap<String, Option<UserId>>,
-    /// Organisations by name.
-    pub(super) organisations: HashMap<String, Option<OrganisationId>>,
-}
-
-impl Maps {
-    /// Adds what a transaction came to know.
-    pub fn extend(&mut self, more: Maps) {
-        self.records.extend(more.records);
-        self.signatures.extend(more.signatures);
-        self.candidates.extend(more.candidates);
-        self.keys.extend(more.keys);
-        self.relations.extend(more.relations);
-        self.rehearsed.extend(more.rehearsed);
-        self.rehearsed_groups.extend(more.rehearsed_groups);
-    }
-}
-
-impl Known {
-    /// With what is known before a transaction.
-    pub fn of(before: Arc<Maps>) -> Self {
-        Known { before, ..Known::default() }
-    }
-
-    fn row_of(&self, record: RecordId) -> Option<usize> {
-        [&self.now, &*self.before].iter().find_map(|maps| maps.records.get(&record)).copied()
-    }
-
-    fn row_like(&self, signature: &str) -> Option<usize> {
-        [&self.now, &*self.before].iter().find_map(|maps| maps.signatures.get(signature)).copied()
-    }
-
-    /// The row that has named the same thing before.
-    fn earlier(&self, identity: &Identity, signature: Option<&str>) -> Option<usize> {
-        match identity {
-            Identity::Known(id) => self.row_of(*id),
-            Identity::New => signature.and_then(|words| self.row_like(words)),
-            Identity::Ambiguous(_) => None,
-        }
-    }
-
-    /// The group in which a rehearsal has put a relation.
-    pub fn rehearsed(&self, relation: &Stored) -> Option<&Option<String>> {
-        [&self.now, &*self.before].into_iter().find_map(|maps| maps.rehearsed.get(relation))
-    }
-
-    /// How much of a group that a rehearsal has made must be up.
-    pub fn rehearsed_group(&self, of: RecordId, name: &str) -> Option<i32> {
-        let group = (of, name.to_owned());
-        [&self.now, &*self.before].into_iter().find_map(|maps| maps.rehearsed_groups.get(&group)).copied()
-    }
-
-    /// The record that a row gave this key.
-    pub fn keyed(&self, key: &str) -> Option<RecordId> {
-        [&self.now, &*self.before].iter().find_map(|maps| maps.keys.get(key)).copied()
-    }
-}
-
 impl Told {
     fn new(outcome: Outcome, record: Option<RecordId>, title: &str) -> Self {
         Told { outcome, record, title: title.to_owned(), detail: Detail::default() }
@@ -225,9 +131,14 @@ pub fn item(desk: &mut Desk<'_, '_>, ground: &Ground, known: &mut Known, (at, it
     };
     let number = item.number.as_deref().filter(|number| !number.trim().is_empty());
     let words = Said { number, key, title: item.title.as_deref(), attributes: &item.attributes };
-    let identity = match identify(desk, ground, class, &words)? {
+    let identity = match identify(desk, ground, known, class, &words)? {
         Ok(identity) => identity,
-        Err(wrong) => return refused(vec![wrong]),
+        Err((wrong, candidates)) => {
+            known.now.candidates.extend(&candidates);
+            let mut told = Told::refused(&title, at, vec![wrong]);
+            told.detail.candidates = candidates;
+            return Ok(told);
+        }
     };
     let signature = words.signature(class);
     if let Some(other) = known.earlier(&identity, signature.as_deref()) {
@@ -316,7 +227,10 @@ fn update(desk: &mut Desk<'_, '_>, ground: &Ground, classes: &Classes, row: &Row
     body.remove(STATE);
     // A class further down says more of it; any other is left to people.
     let (old, class) = (now.get("class").and_then(Value::as_str).unwrap_or_default(), row.class);
-    if old != class.name && classes.get(&class.name).is_some_and(|class| class.line.iter().any(|above| above == old)) {
+    if old != class.name
+        && !is_old(desk, ground, id)?
+        && classes.get(&class.name).is_some_and(|class| class.line.iter().any(|above| above == old))
+    {
         let to = class.name.clone();
         detail.changes.push(ImportChange { field: CLASS.to_owned(), from: old.into(), to: to.clone().into() });
         body.insert(CLASS.to_owned(), to.into());
@@ -378,8 +292,9 @@ fn weigh(
 }
 
 /// Whether the source has told of a record after it looked this time: what it said then stands.
-fn is_old(desk: &mut Desk<'_, '_>, ground: &Ground, id: RecordId) -> Result<bool> {
-    let observed_at = ground.observed_at(desk.cause.at);
+pub(super) fn is_old(desk: &mut Desk<'_, '_>, ground: &Ground, id: RecordId) -> Result<bool> {
+    // One that says nothing of when it looked is as new as any other of its source.
+    let Some(observed_at) = ground.asked.observed_at else { return Ok(false) };
     let last = SeenRow::last(desk.unit.connection()?, &ground.asked.source, id)?;
     Ok(last.is_some_and(|last| last > observed_at))
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Ground, row::SeenRow};
+use super::{Ground, known::Known, row::SeenRow};
 use crate::{
     error::{FieldError, Result},
     id::RecordId,
@@ -72,15 +72,19 @@ impl Said<'_> {
     }
 }
 
-/// Which record a row of this class is, or what is wrong with how it is named.
+/// Which record a row of this class is, or what is wrong with how it is named, with the records that it may mean.
 pub fn identify(
     desk: &mut Desk<'_, '_>,
     ground: &Ground,
+    known: &Known,
     class: &Class,
     said: &Said<'_>,
-) -> Result<std::result::Result<Identity, FieldError>> {
+) -> Result<std::result::Result<Identity, (FieldError, Vec<RecordId>)>> {
     let connection = desk.unit.connection()?;
-    let keyed = said.key.map(|key| SeenRow::named(connection, &ground.asked.source, key)).transpose()?.flatten();
+    let keyed = match said.key.map(|key| (key, known.keyed(key))) {
+        Some((key, None)) => SeenRow::named(connection, &ground.asked.source, key)?,
+        known => known.and_then(|(_, id)| id),
+    };
     let Some(number) = said.number else {
         return Ok(Ok(match keyed {
             Some(known) => Identity::Known(known),
@@ -91,11 +95,11 @@ pub fn identify(
     let seen = visibility::among(desk.kernel, connection, &ground.caller, id.into_iter().collect())?;
     let Some(header) = seen.into_values().find(|header| header.kind == KIND.name) else {
         let detail = format!("There is no configuration item `{number}`.");
-        return Ok(Err(FieldError::new("/number", "no_such_reference", detail)));
+        return Ok(Err((FieldError::new("/number", "no_such_reference", detail), Vec::new())));
     };
-    if keyed.is_some_and(|keyed| keyed != header.id) {
+    if let Some(keyed) = keyed.filter(|keyed| *keyed != header.id) {
         let detail = format!("`{number}` is not the configuration item that the source calls by this `key`.");
-        return Ok(Err(FieldError::new("/number", "conflict", detail)));
+        return Ok(Err((FieldError::new("/number", "conflict", detail), vec![keyed, header.id])));
     }
     Ok(Ok(Identity::Known(header.id)))
 }

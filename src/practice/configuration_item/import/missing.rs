@@ -13,7 +13,8 @@ use diesel::prelude::*;
 
 use super::{
     Outcome,
-    apply::{Detail, Known, Maps, SHOWN},
+    apply::{Detail, SHOWN},
+    known::{Known, Maps},
     relation,
     row::ImportRow,
     run::{Counts, TOGETHER, Work, keep},
@@ -60,7 +61,8 @@ impl Work<'_> {
         known: &Maps,
         ending: &AtomicBool,
     ) -> Result<job::Told> {
-        let Some(scope) = self.ground.asked.scope.clone() else { return Ok(job::Told::GoOn) };
+        let asked = &self.ground.asked;
+        let Some(scope) = asked.scope.clone() else { return Ok(job::Told::GoOn) };
         let (mut last, mut seq) = self.bench.database.read_here(|connection| left_off(connection, job))?;
         loop {
             let headers = self.bench.database.read_here(|connection| {
@@ -72,7 +74,9 @@ impl Work<'_> {
             let Some(end) = headers.last().cloned() else { break };
             last = Some(end);
             let is_named = |id: &RecordId| known.records.contains_key(id) || known.candidates.contains(id);
-            let unnamed = headers.into_iter().filter(|header| !is_named(&header.id));
+            // What came after the source had looked is nothing that it could have named.
+            let was_there = |header: &Header| asked.observed_at.is_none_or(|at| header.opened_at <= at);
+            let unnamed = headers.into_iter().filter(|header| !is_named(&header.id) && was_there(header));
             let unnamed =
                 unnamed.map(|header| Missing { record: header.id, title: header.title, relation: None }).collect();
             let told = self.tell((job, counts, &mut seq), unnamed, ending)?;
@@ -116,7 +120,8 @@ impl Work<'_> {
     /// Those of these relations that no row names, though rows name both ends; as whoever asked for the import sees them.
     fn unnamed(&self, connection: &mut AnyConnection, known: &Maps, rows: &[RelationRow]) -> Result<Vec<Missing>> {
         let is_named = |id: &RecordId| known.records.contains_key(id);
-        let rows = rows.iter().filter(|row| !known.relations.contains(&row.id));
+        let was_there = |row: &&RelationRow| self.ground.asked.observed_at.is_none_or(|at| row.created_at <= at);
+        let rows = rows.iter().filter(|row| !known.relations.contains(&row.id)).filter(was_there);
         let rows: Vec<&RelationRow> = rows.filter(|row| is_named(&row.from_id) && is_named(&row.to_id)).collect();
         let ends = rows.iter().flat_map(|row| [row.from_id, row.to_id]).collect();
         let seen = visibility::among(&self.bench.kernel, connection, &self.ground.caller, ends)?;

@@ -4,13 +4,14 @@
 //! field by field ([`reconcile`]): a source of lower priority does not overwrite what one of higher priority has said, unless that is
 //! stale. A rehearsal does the same in transactions that are taken back ([`run`]), so that it tells what the import would come to.
 //!
-//! - [`row`]: the tables; [`apply`]: one row, [`said`]: what it says; [`relation`]: one relation; [`missing`]: what no row names.
+//! - [`row`]: the tables; [`apply`]: one row, [`said`]: what it says, [`known`]: what was learnt of others; [`relation`]: one relation; [`missing`]: what no row names.
 //!
 //! What is written is written with the server's rights, but what is named is found with those of whoever asked: an import tells of, and
 //! relates, what its caller sees and may change.
 
 pub mod apply;
 pub mod identify;
+pub mod known;
 pub mod missing;
 pub mod reconcile;
 pub mod relation;

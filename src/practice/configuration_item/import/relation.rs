@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::{
     Ground, Outcome, RelationItem,
-    apply::{Detail, ImportChange, Known, SHOWN, Stored, Told, reasons, too_long},
+    apply::{Detail, ImportChange, SHOWN, Told, is_old, reasons, too_long},
+    known::{Known, Stored},
     row::SeenRow,
 };
 use crate::{
@@ -210,6 +211,10 @@ fn put(desk: &mut Desk<'_, '_>, ground: &Ground, known: &mut Known, wanted: Want
         Some(_) => Outcome::Updated,
     };
     known.now.relations.extend(there.as_ref().map(|row| row.id));
+    // What both ends were told of since the source looked stands.
+    if outcome != Outcome::Unchanged && is_old(desk, ground, wanted.of.id)? && is_old(desk, ground, wanted.other)? {
+        return Ok(Ok((Outcome::Different, there.map(|_| wanted.of.id), Vec::new())));
+    }
     let became = (outcome, (!ground.asked.rehearse).then_some(wanted.of.id), changes.unwrap_or_default());
     if outcome == Outcome::Unchanged {
         return Ok(Ok(became));

@@ -15,7 +15,8 @@ use serde_json::json;
 
 use super::{
     Asked, Ground, Item, Outcome,
-    apply::{self, Detail, Known, Maps, Told},
+    apply::{self, Detail, Told},
+    known::{Known, Maps},
     reconcile::Weights,
     relation,
     row::{self, ImportRow},
@@ -46,6 +47,9 @@ pub type Counts = BTreeMap<String, i64>;
 /// # Errors
 /// The store is away, or who asked for it is gone.
 pub fn run(bench: &Bench, mut job: JobRow, node: RowId, ending: &AtomicBool) -> Result<job::Told> {
+    if is_rehearsal_begun(&job)? {
+        begin_again(bench, &mut job, node)?;
+    }
     let mut counts: Counts = job.progress.read()?;
     let (cause, ground, mut before) = bench.database.read_here(|connection| {
         let asked = row::asked(connection, &job)?;
@@ -78,6 +82,22 @@ pub fn run(bench: &Bench, mut job: JobRow, node: RowId, ending: &AtomicBool) -> 
     work.missing(&mut job, &mut counts, &before, ending)
 }
 
+/// Whether it is a rehearsal that was cut off: what it knew of what it had made and taken back is lost.
+fn is_rehearsal_begun(job: &JobRow) -> Result<bool> {
+    Ok(job.done > 0 && job.asked.read::<Asked>()?.rehearse)
+}
+
+fn begin_again(bench: &Bench, job: &mut JobRow, node: RowId) -> Result<()> {
+    (job.done, job.progress) = (0, JsonText::empty_object());
+    let (begun, now) = (job.clone(), bench.clock.now());
+    bench.writer.run_blocking(move |unit| {
+        let connection = unit.connection()?;
+        let rows = configuration_import_row::table.filter(configuration_import_row::job_id.eq(begun.id));
+        diesel::delete(rows).execute(connection)?;
+        keep(connection, &begun, node, now, &[]).map(drop)
+    })
+}
+
 fn ground(connection: &mut AnyConnection, asked: Asked, cause: &Cause) -> Result<Ground> {
     let (caller, horizon) = (cause.caller.clone(), Horizon::of(connection, &cause.caller)?);
     Ok(Ground { asked, weights: Weights::read(connection)?, caller, horizon })
@@ -89,7 +109,8 @@ fn known_of(connection: &mut AnyConnection, job: RowId, items: &[Item]) -> Resul
     let last = i64::try_from(items.len()).unwrap_or(i64::MAX);
     let mine = row::table.filter(row::job_id.eq(job)).filter(row::record_id.is_not_null()).filter(row::seq.le(last));
     let rows: Vec<(i64, Option<RecordId>)> = mine.select((row::seq, row::record_id)).load(connection)?;
-    let unsure = row::table.filter(row::job_id.eq(job)).filter(row::outcome.eq(Outcome::Ambiguous.as_str()));
+    let unsure = [Outcome::Ambiguous, Outcome::Refused].map(Outcome::as_str);
+    let unsure = row::table.filter(row::job_id.eq(job)).filter(row::outcome.eq_any(unsure));
     let unsure: Vec<JsonText> = unsure.select(row::detail).load(connection)?;
     let mut known = Maps::default();
     for detail in unsure {

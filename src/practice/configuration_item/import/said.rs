@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use serde_json::{Map, Value};
 
-use super::{Ground, Item, apply::Known};
+use super::{Ground, Item, known::Known};
 use crate::{
     error::{FieldError, Result},
     practice::configuration_item::ConfigurationItemPractice,

@@ -1,0 +1,99 @@
+//! What an import has come to know: which rows are which records, and what a rehearsal has made and taken back.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use super::identify::Identity;
+use crate::id::{OrganisationId, RecordId, RowId, TeamId, UserId};
+
+/// What an import has come to know.
+#[derive(Clone, Debug, Default)]
+pub struct Maps {
+    /// Records that a row has named, by the number of the row.
+    pub records: HashMap<RecordId, usize>,
+    /// What rows say of themselves, by the number of the row.
+    pub signatures: HashMap<String, usize>,
+    /// Records that a row may be which can't be told.
+    pub candidates: HashSet<RecordId>,
+    /// Keys of the rows, with the records that they are.
+    pub keys: HashMap<String, RecordId>,
+    /// Relations that are there and that a row names.
+    pub relations: HashSet<RowId>,
+    /// Relations that a rehearsal made or put in a group, and took back: as they are stored, with the group.
+    pub rehearsed: HashMap<Stored, Option<String>>,
+    /// Groups that it made or changed: whose, the name, and how much of it must be up.
+    pub rehearsed_groups: HashMap<(RecordId, String), i32>,
+}
+
+/// A relation as it is stored: from where, of which type, to where.
+pub type Stored = (RecordId, String, RecordId);
+
+/// What an import has come to know: before this transaction, and in it.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// What is committed.
+    pub before: Arc<Maps>,
+    /// What goes with this transaction.
+    pub now: Maps,
+    /// Teams by name, those that are seen.
+    pub(super) teams: HashMap<String, Option<TeamId>>,
+    /// People by the names that they sign in with.
+    pub(super) users: HashMap<String, Option<UserId>>,
+    /// Organisations by name.
+    pub(super) organisations: HashMap<String, Option<OrganisationId>>,
+}
+
+impl Maps {
+    /// Adds what a transaction came to know.
+    pub fn extend(&mut self, more: Maps) {
+        self.records.extend(more.records);
+        self.signatures.extend(more.signatures);
+        self.candidates.extend(more.candidates);
+        self.keys.extend(more.keys);
+        self.relations.extend(more.relations);
+        self.rehearsed.extend(more.rehearsed);
+        self.rehearsed_groups.extend(more.rehearsed_groups);
+    }
+}
+
+impl Known {
+    /// With what is known before a transaction.
+    pub fn of(before: Arc<Maps>) -> Self {
+        Known { before, ..Known::default() }
+    }
+
+    fn row_of(&self, record: RecordId) -> Option<usize> {
+        [&self.now, &*self.before].iter().find_map(|maps| maps.records.get(&record)).copied()
+    }
+
+    fn row_like(&self, signature: &str) -> Option<usize> {
+        [&self.now, &*self.before].iter().find_map(|maps| maps.signatures.get(signature)).copied()
+    }
+
+    /// The row that has named the same thing before.
+    pub fn earlier(&self, identity: &Identity, signature: Option<&str>) -> Option<usize> {
+        match identity {
+            Identity::Known(id) => self.row_of(*id),
+            Identity::New => signature.and_then(|words| self.row_like(words)),
+            Identity::Ambiguous(_) => None,
+        }
+    }
+
+    /// The group in which a rehearsal has put a relation.
+    pub fn rehearsed(&self, relation: &Stored) -> Option<&Option<String>> {
+        [&self.now, &*self.before].into_iter().find_map(|maps| maps.rehearsed.get(relation))
+    }
+
+    /// How much of a group that a rehearsal has made must be up.
+    pub fn rehearsed_group(&self, of: RecordId, name: &str) -> Option<i32> {
+        let group = (of, name.to_owned());
+        [&self.now, &*self.before].into_iter().find_map(|maps| maps.rehearsed_groups.get(&group)).copied()
+    }
+
+    /// The record that a row gave this key.
+    pub fn keyed(&self, key: &str) -> Option<RecordId> {
+        [&self.now, &*self.before].iter().find_map(|maps| maps.keys.get(key)).copied()
+    }
+}
