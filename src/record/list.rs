@@ -38,6 +38,9 @@ use diesel::{
 };
 use serde_json::Value;
 
+/// So many are read in one go where all are.
+const AT_ONCE: i64 = 500;
+
 /// What a caller asks of a list, as they wrote it.
 #[derive(Clone, Debug, Default)]
 pub struct Asked {
@@ -169,6 +172,19 @@ impl<'a> List<'a> {
             query = query.filter(compile::after(&self.sort, &self.keys_of(&shown)?, last.id.as_str(), false)?);
         }
         Ok(query.order(compile::order_by(&self.sort, false)).limit(limit).load(connection)?)
+    }
+
+    /// The ids of all of them, which are read in parts.
+    pub fn ids(&self, connection: &mut AnyConnection) -> Result<Vec<RecordId>> {
+        let (mut found, mut last) = (Vec::new(), None);
+        loop {
+            let more = self.following(connection, last.as_ref(), AT_ONCE)?;
+            found.extend(more.iter().map(|header| header.id));
+            match more.into_iter().next_back() {
+                Some(end) => last = Some(end),
+                None => return Ok(found),
+            }
+        }
     }
 
     /// How many there are on all pages.

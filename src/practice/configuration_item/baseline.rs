@@ -117,10 +117,7 @@ pub fn take(bench: &Bench, mut job: JobRow, node: RowId, ending: &AtomicBool) ->
         let row = BaselineRow::find(connection, id)?;
         let cause = job.cause(connection, Via::Api, bench.clock.now())?;
         let list = list(&bench.kernel, connection, &cause, &row.filter)?;
-        (job.total, job.done) = (list.count(connection)?, 0);
-        if job.total > i64::try_from(MOST).unwrap_or(i64::MAX) {
-            return Err(too_many());
-        }
+        (job.total, job.done) = (counted(&list, connection)?, 0);
         let mut last = None;
         loop {
             let headers = list.following(connection, last.as_ref(), AT_ONCE)?;
@@ -154,9 +151,14 @@ pub fn take(bench: &Bench, mut job: JobRow, node: RowId, ending: &AtomicBool) ->
     })
 }
 
-fn too_many() -> Error {
-    let detail = format!("The filter finds more than {MOST} configuration items; narrow it.");
-    Error::invalid("/filter", "too_many", detail)
+/// How many there are, if a baseline may hold so many.
+fn counted(list: &List<'_>, connection: &mut AnyConnection) -> Result<i64> {
+    let count = list.count(connection)?;
+    if count > i64::try_from(MOST).unwrap_or(i64::MAX) {
+        let detail = format!("The filter finds more than {MOST} configuration items; narrow it.");
+        return Err(Error::invalid("/filter", "too_many", detail));
+    }
+    Ok(count)
 }
 
 fn forget_items(connection: &mut AnyConnection, id: RowId) -> Result<()> {
@@ -168,21 +170,6 @@ fn forget_items(connection: &mut AnyConnection, id: RowId) -> Result<()> {
 fn list<'a>(kernel: &'a Kernel, connection: &mut AnyConnection, cause: &'a Cause, filter: &str) -> Result<List<'a>> {
     let asked = Asked { filter: Some(filter.to_owned()).filter(|f| !f.trim().is_empty()), ..Asked::default() };
     List::new(kernel, connection, &cause.caller, Some(KIND), &asked, cause.at).map_err(in_body("/filter"))
-}
-
-fn found(kernel: &Kernel, connection: &mut AnyConnection, cause: &Cause, filter: &str) -> Result<Vec<Header>> {
-    let list = list(kernel, connection, cause, filter)?;
-    let mut headers: Vec<Header> = Vec::new();
-    loop {
-        let more = list.following(connection, headers.last(), AT_ONCE)?;
-        if more.is_empty() {
-            return Ok(headers);
-        }
-        headers.extend(more);
-        if headers.len() > MOST {
-            return Err(too_many());
-        }
-    }
 }
 
 impl BaselineRow {
@@ -250,8 +237,9 @@ impl BaselineRow {
             Some(other) => other.ids(connection)?,
             // What was in the baseline is told of though the filter finds it no more.
             None => {
-                let found = found(kernel, connection, cause, &self.filter)?.into_iter().map(|header| header.id);
-                found.chain(before.iter().copied()).collect()
+                let list = list(kernel, connection, cause, &self.filter)?;
+                counted(&list, connection)?;
+                list.ids(connection)?.into_iter().chain(before.iter().copied()).collect()
             }
         };
         let rest = before.union(&now).copied().filter(|id| after.is_none_or(|after| *id > after));

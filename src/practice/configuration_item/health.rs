@@ -35,8 +35,6 @@ const ALIKE: usize = 20;
 const ATTRIBUTES: usize = MAX_TERMS - 10;
 /// What things of some classes are recognised by beside attributes.
 const TITLE: &str = "title";
-/// So many records are read in one go.
-const AT_ONCE: i64 = 500;
 
 /// What configuration items have to comply with.
 #[derive(Clone, Debug, PartialEq, Queryable, Insertable, AsChangeset)]
@@ -241,26 +239,12 @@ fn completeness(reading: &mut Reading<'_>, class: &str, filters: Vec<String>) ->
         }
         // A record that fails several of them is counted once.
         if !is_one {
-            failing.extend(ids(reading, &check.filter)?);
+            failing.extend(list(reading, &check.filter)?.ids(reading.connection)?);
         }
         checks.push(check);
     }
     let lacking = if is_one { checks.iter().map(|check| check.failing).sum() } else { failing.len() as i64 };
     Ok((checks, lacking))
-}
-
-/// The records that a filter finds.
-fn ids(reading: &mut Reading<'_>, filter: &str) -> Result<Vec<RecordId>> {
-    let list = list(reading, filter)?;
-    let (mut found, mut last) = (Vec::new(), None::<Header>);
-    loop {
-        let more = list.following(reading.connection, last.as_ref(), AT_ONCE)?;
-        found.extend(more.iter().map(|header| header.id));
-        match more.into_iter().next_back() {
-            Some(end) => last = Some(end),
-            None => return Ok(found),
-        }
-    }
 }
 
 fn list<'a>(reading: &mut Reading<'a>, filter: &str) -> Result<List<'a>> {

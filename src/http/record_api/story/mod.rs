@@ -128,8 +128,16 @@ async fn tell_story(call: Call, id: web::Path<String>, request: HttpRequest) -> 
             let hidden = || Error::not_found("record");
             let id = Header::id_of(reading.connection, &id)?.ok_or_else(hidden)?;
             let mut seen = visibility::among(reading.kernel, reading.connection, &reading.cause.caller, vec![id])?;
+            let mut policies = Vec::new();
+            let mut explain = |connection: &mut AnyConnection, rows: &[(&str, DecisionRow)]| {
+                // Decisions come in parts; what policies are called is the same for all of them.
+                if policies.is_empty() {
+                    policies = PolicyRow::all(connection)?;
+                }
+                explained(&policies, rows)
+            };
             let story::Story { records, chapters, names, complete } =
-                story::of_record(reading, seen.remove(&id).ok_or_else(hidden)?, &mut explained)?;
+                story::of_record(reading, seen.remove(&id).ok_or_else(hidden)?, &mut explain)?;
             let kinds = chapters.iter().map(|chapter| chapter.kind).collect();
             let chapters = chapters.into_iter().map(StoryChapter::from).collect();
             Ok((Story { records, chapters, names, complete }, kinds))
@@ -143,8 +151,7 @@ async fn tell_story(call: Call, id: web::Path<String>, request: HttpRequest) -> 
 }
 
 /// Decisions in sentences, each about the record of its number.
-fn explained(connection: &mut AnyConnection, rows: &[(&str, DecisionRow)]) -> Result<Vec<String>> {
-    let policies = PolicyRow::all(connection)?;
+fn explained(policies: &[PolicyRow], rows: &[(&str, DecisionRow)]) -> Result<Vec<String>> {
     let names: HashMap<RowId, &str> = policies.iter().map(|policy| (policy.id, policy.name.as_str())).collect();
     let sentence = |(number, row): &(&str, DecisionRow)| {
         let policy = row.policy_id.and_then(|id| names.get(&id)).copied().unwrap_or_default();

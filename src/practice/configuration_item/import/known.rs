@@ -64,36 +64,33 @@ impl Known {
         Known { before, ..Known::default() }
     }
 
-    fn row_of(&self, record: RecordId) -> Option<usize> {
-        [&self.now, &*self.before].iter().find_map(|maps| maps.records.get(&record)).copied()
-    }
-
-    fn row_like(&self, signature: &str) -> Option<usize> {
-        [&self.now, &*self.before].iter().find_map(|maps| maps.signatures.get(signature)).copied()
+    /// What is known by this transaction, or else from before it.
+    fn find<'k, T>(&'k self, of: impl Fn(&'k Maps) -> Option<T>) -> Option<T> {
+        [&self.now, &*self.before].into_iter().find_map(of)
     }
 
     /// The row that has named the same thing before.
     pub fn earlier(&self, identity: &Identity, signature: Option<&str>) -> Option<usize> {
         match identity {
-            Identity::Known(id) => self.row_of(*id),
-            Identity::New => signature.and_then(|words| self.row_like(words)),
+            Identity::Known(id) => self.find(|maps| maps.records.get(id)).copied(),
+            Identity::New => signature.and_then(|words| self.find(|maps| maps.signatures.get(words))).copied(),
             Identity::Ambiguous(_) => None,
         }
     }
 
     /// The group in which a rehearsal has put a relation.
     pub fn rehearsed(&self, relation: &Stored) -> Option<&Option<String>> {
-        [&self.now, &*self.before].into_iter().find_map(|maps| maps.rehearsed.get(relation))
+        self.find(|maps| maps.rehearsed.get(relation))
     }
 
     /// How much of a group that a rehearsal has made must be up.
     pub fn rehearsed_group(&self, of: RecordId, name: &str) -> Option<i32> {
         let group = (of, name.to_owned());
-        [&self.now, &*self.before].into_iter().find_map(|maps| maps.rehearsed_groups.get(&group)).copied()
+        self.find(|maps| maps.rehearsed_groups.get(&group)).copied()
     }
 
     /// The record that a row gave this key.
     pub fn keyed(&self, key: &str) -> Option<RecordId> {
-        [&self.now, &*self.before].iter().find_map(|maps| maps.keys.get(key)).copied()
+        self.find(|maps| maps.keys.get(key)).copied()
     }
 }
