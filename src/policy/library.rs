@@ -87,7 +87,7 @@ const CALENDARS: &[(&str, &str)] = &[
 scripts! {
     Priority "priority": "impact_and_urgency" "problems" "age" "attack_under_way" "out_of_hours" "reopened";
     Routing "routing": "incidents" "bounced" "environments" "follow_the_sun" "on_duty" "organisations";
-    Guard "guard": "incidents" "closing" "hardware" "holding" "major_incidents" "makers" "ownership";
+    Guard "guard": "incidents" "closing" "hardware" "holding" "major_incidents" "ownership";
     Escalation "escalation": "incidents" "bounced" "major_incidents" "reopened" "silence" "vip";
     AssessRisk "assess_risk": "changes" "plans" "shared_parts" "team_history";
     Approve "approve": "changes" "freeze_periods" "separation_of_duties" "outages";

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    approval::policy::{self as approval, Wish},
+    approval::policy::{self as approval, Standing, Wish},
     cause::{Cause, DEEPEST, Policies},
     decide::{Answer, DecisionRow, Effect, Question, SHADOW},
     draft::Draft,
@@ -91,7 +91,7 @@ fn refused(cause: &Cause, effects: &[Effect]) -> Option<Error> {
     Some(Error::new(Code::RefusedByPolicy, refusal.detail.clone()).with_errors(vec![refusal]))
 }
 
-/// Asks one decision though nothing has changed, and carries out what the policies say.
+/// Asks one decision though nothing has changed, and carries out what the policies say; the decisions that this calls for follow.
 pub fn decide_again<P: Practice>(desk: &mut Desk<'_, '_>, draft: &mut Draft<P::Details>, decision: &str) -> Result<()> {
     let Some(decision) = askable(draft.kind).find(|name| *name == decision) else {
         let near = crate::error::did_you_mean(decision, askable(draft.kind));
@@ -99,7 +99,9 @@ pub fn decide_again<P: Practice>(desk: &mut Desk<'_, '_>, draft: &mut Draft<P::D
         return Err(Error::invalid("/decision", "not_a_choice", detail));
     };
     let answer = ask(desk, draft, decision, None)?;
-    carry_out::<P>(desk, draft, decision, answer)
+    draft.decided.push(decision);
+    carry_out::<P>(desk, draft, decision, answer)?;
+    decide_all::<P>(desk, draft)
 }
 
 /// Asks the policies whether they agree to a step by themselves, where nobody was asked for an approval; otherwise what is missing.
@@ -197,10 +199,29 @@ fn is_called_for<D: Details>(desk: &mut Desk<'_, '_>, draft: &Draft<D>, trigger:
         return Ok(!routed_by_hand || matches!(desk.cause.policies, Policies::Observe { .. }));
     };
     let after = draft.after()?;
-    let changed = trigger.on_change_of.iter().any(|name| before.get(*name) != after.get(*name));
+    let changed = if trigger.decision == APPROVE {
+        is_other_than_approved(desk, draft, (&before, &after))?
+    } else {
+        trigger.on_change_of.iter().any(|name| before.get(*name) != after.get(*name))
+    };
     let was_in = draft.old().is_some_and(|(header, _)| trigger.is_asked_in(&header.state));
     let lost_its_team = is_routing && team.is_none() && old_team.is_some();
     Ok((changed || !was_in || lost_its_team) && !routed_by_hand)
+}
+
+/// Whether something is other that is approved. What was approved is approved with less of it as well.
+fn is_other_than_approved<D: Details>(
+    desk: &mut Desk<'_, '_>,
+    draft: &Draft<D>,
+    (before, after): (&Map<String, Value>, &Map<String, Value>),
+) -> Result<bool> {
+    let changed: Vec<&str> = approval::changed(draft.kind, before, after).collect();
+    let is_more = !changed.iter().all(|name| approval::is_less(draft.kind, name, before, after));
+    if is_more || changed.is_empty() {
+        return Ok(is_more);
+    }
+    let standing = approval::in_the_way(desk.unit.settled(draft.header.id)?, draft.kind, &draft.header)?;
+    Ok(!matches!(standing, Standing::Given))
 }
 
 /// The public comment that comes along. Work notes stay out of what policies see, because the decision log shows that.

@@ -100,6 +100,10 @@ pub trait Practice: Send + Sync + Sized + 'static {
     fn linked_from(_desk: &mut Desk<'_, '_>, _record: RecordId, _from: RecordId, _relation: &str) -> Result<()> {
         Ok(())
     }
+    /// What follows when these things, of whatever kind, stand otherwise to each other than they did.
+    fn related(_desk: &mut Desk<'_, '_>, _ends: &[RecordId]) -> Result<()> {
+        Ok(())
+    }
     /// What follows when something was found other than it should be.
     fn drifted(_desk: &mut Desk<'_, '_>, _drift: &Drift) -> Result<()> {
         Ok(())
@@ -151,6 +155,8 @@ pub trait AnyPractice: Send + Sync {
     fn relinked(&self, desk: &mut Desk<'_, '_>, record: RecordId, relation: &str) -> Result<()>;
     /// What follows when another record is linked with one of this kind, to which the relation leads.
     fn linked_from(&self, desk: &mut Desk<'_, '_>, record: RecordId, from: RecordId, relation: &str) -> Result<()>;
+    /// What follows when these things stand otherwise to each other than they did.
+    fn related(&self, desk: &mut Desk<'_, '_>, ends: &[RecordId]) -> Result<()>;
     /// What follows when something was found other than it should be.
     fn drifted(&self, desk: &mut Desk<'_, '_>, drift: &Drift) -> Result<()>;
     /// Asks the policies a decision again.
@@ -252,6 +258,9 @@ impl<P: Practice> AnyPractice for Mounted<P> {
     }
     fn linked_from(&self, desk: &mut Desk<'_, '_>, record: RecordId, from: RecordId, relation: &str) -> Result<()> {
         P::linked_from(desk, record, from, relation)
+    }
+    fn related(&self, desk: &mut Desk<'_, '_>, ends: &[RecordId]) -> Result<()> {
+        P::related(desk, ends)
     }
     fn drifted(&self, desk: &mut Desk<'_, '_>, drift: &Drift) -> Result<()> {
         P::drifted(desk, drift)

@@ -10,9 +10,9 @@ use super::{
     draft::Draft,
     finish,
     header::Header,
-    input::{self, Accepted, Occasion, accept},
+    input::{self, Occasion, accept},
     journal,
-    kind::{Kind, Phase, Step},
+    kind::{Kind, Phase, Step, Write},
     policies,
     practice::{Details, Practice},
     store::{Desk, Outcome, Reading, load_details, open_draft, take_in},
@@ -70,21 +70,22 @@ pub fn take<P: Practice>(
         desk.cause.caller.require(&draft.kind.permission("update"))?;
     }
     let accepted = accept(draft.kind, Occasion::Step(step), input)?;
-    refuse_unapproved(draft.kind, step, &accepted)?;
     take_in(desk, &mut draft, accepted)?;
+    refuse_unapproved(&draft, step)?;
     enter::<P>(desk, &mut draft, step)?;
     policies::decide_all::<P>(desk, &mut draft)?;
     finish::write::<P>(desk, draft)
 }
 
-/// Refuses to change what is approved in the very step that rests on its approval, but for what the step itself needs: of that the policies
-/// are asked again where it leads.
-fn refuse_unapproved(kind: &Kind, step: &Step, given: &Accepted) -> Result<()> {
-    let approved = if step.needs_approval { policy::approved(kind) } else { &[] };
-    // Whoever has had a say is not made its maker, nor who asks for it, in the very step.
-    let people: &[&str] = if approved.is_empty() { &[] } else { &["requester_id", "assignee_id"] };
-    let is_asked_for = |name: &&&str| given.fields.contains_key(**name) && !step.requires.contains(name);
-    let changed = approved.iter().chain(people).filter(is_asked_for);
+/// Refuses to change what is approved in the very step that rests on its approval. What the step needs and nobody has said yet may be said
+/// in it: of that the policies are asked again where it leads.
+fn refuse_unapproved<D: Details>(draft: &Draft<D>, step: &Step) -> Result<()> {
+    let Some(before) = draft.was()?.filter(|_| step.needs_approval && policy::asks_policies(draft.kind)) else {
+        return Ok(());
+    };
+    let after = draft.after()?;
+    let is_said_first = |name: &&str| step.requires.contains(name) && input::is_empty(before.get(*name));
+    let changed = policy::changed(draft.kind, &before, &after).filter(|name| !is_said_first(name));
     let errors: Vec<FieldError> = changed
         .map(|name| {
             let detail = format!("`{name}` is approved as it is: change it before, and it is asked about again.");
@@ -200,14 +201,35 @@ fn chosen(kind: &'static Kind, from: &str, choice: &StepChoice) -> Result<&'stat
     })
 }
 
-/// What is missing of the approvals of a record. Where there is none, policies may agree now, and where they agreed by themselves to what
-/// others ask for or make now, they are asked whether they still do.
+/// What is missing of the approvals of a record. Where there is none, policies may agree now; where they agreed by themselves to what others
+/// ask for or make now, or the step itself shows that there is more of what was approved, they are asked whether they do.
 fn agreed<P: Practice>(desk: &mut Desk<'_, '_>, draft: &mut Draft<P::Details>) -> Result<Option<FieldError>> {
-    match policy::in_the_way(desk.unit.settled(draft.header.id)?, draft.kind, draft.header.id)? {
-        Standing::Missing(missing) => Ok(Some(missing)),
-        Standing::Given if !policies::is_by_others(desk, draft)? => Ok(None),
-        Standing::Given | Standing::None => policies::agree::<P>(desk, draft),
-    }
+    let more = match policy::in_the_way(desk.unit.settled(draft.header.id)?, draft.kind, &draft.header)? {
+        Standing::Missing(missing) => return Ok(Some(missing)),
+        Standing::None => None,
+        Standing::Given => {
+            let more = more_than_approved(draft)?;
+            if more.is_none() && !policies::is_by_others(desk, draft)? {
+                return Ok(None);
+            }
+            more
+        }
+    };
+    let missing = policies::agree::<P>(desk, draft)?;
+    Ok(missing.map(|missing| more.unwrap_or(missing)))
+}
+
+/// What the server found to be more than when it was approved.
+fn more_than_approved<D: Details>(draft: &Draft<D>) -> Result<Option<FieldError>> {
+    let Some(before) = draft.was()? else { return Ok(None) };
+    let after = draft.after()?;
+    let is_found = |name: &&str| draft.kind.field(name).is_some_and(|field| field.write == Write::Server);
+    let mut found = policy::changed(draft.kind, &before, &after).filter(is_found);
+    let more = found.find(|name| !policy::is_less(draft.kind, name, &before, &after));
+    Ok(more.map(|name| {
+        let detail = format!("`{name}` is more than when it was approved: go back to where that is found out, and it is asked about again.");
+        FieldError::new(input::pointer(name), "approval", detail)
+    }))
 }
 
 /// Whether approvals would be in the way of a step; nothing is logged.
@@ -215,7 +237,7 @@ fn approval<D: Details>(reading: &mut Reading<'_>, draft: &Draft<D>, step: &Step
     if !step.needs_approval {
         return Ok(None);
     }
-    match policy::in_the_way(reading.connection, draft.kind, draft.header.id)? {
+    match policy::in_the_way(reading.connection, draft.kind, &draft.header)? {
         Standing::Given => Ok(None),
         Standing::Missing(missing) => Ok(Some(missing)),
         Standing::None => policies::would_agree(reading, draft),

@@ -1,11 +1,12 @@
 //! That nothing is made but what was approved: no step, patch, link, model or later window gets around it.
 
+use actix_web::http::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    change::{approvals, approve, made, managed, normal, read, take},
+    change::{approvals, approve, held, made, managed, normal, read, take},
     configuration::{SERVICES, item, relate, service},
-    support::{Person::*, Server},
+    support::{Person::*, Server, people},
 };
 
 /// A normal change that was approved and scheduled.
@@ -46,8 +47,88 @@ async fn a_step_takes_nothing_along_that_was_not_approved() {
     assert_eq!(late["errors"][0]["code"], "fixed");
     let weighed = json!({"answers": [{"question": "users", "answer": "all"}]});
     let path = format!("{change}/risk-assessment");
-    server.ask(actix_web::http::Method::PUT, &path).json(weighed).by(Admin).expect(409).await;
+    server.ask(Method::PUT, &path).json(weighed).by(Admin).expect(409).await;
     assert_eq!(read(&server, &change).await["risk"], "low");
+}
+
+#[actix_web::test]
+async fn the_times_that_were_approved_are_those_it_is_scheduled_for() {
+    let server = managed().await;
+    let change = asked(&server, normal()).await;
+    approve(&server, &approvals(&server, &change).await[0]).await;
+    let later = json!({"planned_start": "2026-03-10T20:00:00Z", "planned_end": "2026-03-10T22:00:00Z"});
+    let refused = server.post(&format!("{change}/schedule"), later.clone()).by(Admin).expect(409).await.json();
+    assert_eq!(refused["errors"][0]["pointer"], "/planned_start", "{refused}");
+    // A form sends what the step needs, whether it is another or not.
+    let same = json!({"planned_start": "2026-03-07T20:00:00Z", "planned_end": "2026-03-07T22:00:00.000Z"});
+    take(&server, &change, "schedule", same).await;
+    assert_eq!(states(&approvals(&server, &change).await), ["approved"]);
+    // One that had no time is given one, and is asked about again.
+    let mut body = normal();
+    body.as_object_mut().unwrap().retain(|name, _| !name.starts_with("planned"));
+    let change = asked(&server, body).await;
+    approve(&server, &approvals(&server, &change).await[0]).await;
+    take(&server, &change, "schedule", later).await;
+    assert_eq!(states(&approvals(&server, &change).await), ["pending", "void"]);
+}
+
+#[actix_web::test]
+async fn what_it_affects_is_fixed_once_work_has_begun() {
+    let server = managed().await;
+    let [web, disk] = [item(&server, "server", "web", json!({})).await, item(&server, "storage", "d", json!({})).await];
+    let change = made(&server, normal()).await;
+    let link = |to: &str| json!({"relation": "affects", "record_id": to});
+    let path = format!("{change}/links");
+    let first = server.post(&path, link(&web)).by(Admin).expect(201).await.field("id");
+    take(&server, &change, "assess", json!({})).await;
+    take(&server, &change, "request_authorisation", json!({})).await;
+    approve(&server, &approvals(&server, &change).await[0]).await;
+    take(&server, &change, "schedule", json!({})).await;
+    take(&server, &change, "implement", json!({})).await;
+    server.post(&path, link(&disk)).by(Admin).expect(409).await;
+    let gone = server.ask(Method::DELETE, &format!("{path}/{first}")).by(Admin).header("if-match", "*");
+    gone.expect(409).await;
+    let page = server.get(&path).by(Admin).expect(200).await.json();
+    assert_eq!(page["items"].as_array().unwrap().len(), 1, "nothing of it is written");
+}
+
+#[actix_web::test]
+async fn what_a_step_finds_to_be_riskier_is_asked_about_again() {
+    let server = managed().await;
+    let network = people::team(&server.assembly, "network");
+    let mut body = normal();
+    body["team_id"] = json!(network);
+    let change = asked(&server, body).await;
+    approve(&server, &approvals(&server, &change).await[0]).await;
+    let other = made(&server, json!({
+        "title": "Close the hole", "change_type": "emergency", "team_id": network, "planned_start": "2026-03-03T12:00:00Z",
+        "planned_end": "2026-03-03T13:00:00Z",
+    })).await;
+    approve(&server, &approvals(&server, &other).await[0]).await;
+    take(&server, &other, "schedule", json!({})).await;
+    take(&server, &other, "implement", json!({})).await;
+    take(&server, &other, "complete", json!({"result": "failed", "result_notes": "The hole is still there."})).await;
+    server.at("2026-03-04T09:00:00Z");
+    let refused = server.post(&format!("{change}/schedule"), json!({})).by(Admin).expect(409).await.json();
+    assert_eq!(refused["errors"][0]["pointer"], "/risk", "{refused}");
+    take(&server, &change, "assess", json!({})).await;
+    assert_eq!(read(&server, &change).await["risk"], "high");
+}
+
+/// A policy that goes live meanwhile and is asked again, because somebody wants to know.
+#[actix_web::test]
+async fn what_is_judged_again_is_asked_about_again() {
+    let server = managed().await;
+    let mut body = normal();
+    body["backout_plan"] = Value::Null;
+    let change = asked(&server, body).await;
+    approve(&server, &approvals(&server, &change).await[0]).await;
+    server.post("/api/v1/policies/assess_risk_plans/versions/1/publish", json!({})).by(Admin).expect(200).await;
+    let again = json!({"decision": "assess_risk"});
+    server.post(&format!("{change}/decisions"), again).by(Admin).header("if-match", "*").expect(200).await;
+    assert_ne!(read(&server, &change).await["risk"], "low");
+    let now = states(&approvals(&server, &change).await).join(" ");
+    assert!(now.ends_with("void") && !now.contains("approved"), "{now}");
 }
 
 #[actix_web::test]
@@ -146,8 +227,8 @@ async fn a_freeze_that_comes_later_holds() {
     approve(&server, approval).await;
     let freeze = json!({"name": "Freeze", "kind": "blackout", "starts_at": "2026-03-07T21:00:00Z", "ends_at": "2026-03-08T06:00:00Z"});
     server.post("/api/v1/change-windows", freeze).by(Nora).expect(201).await;
-    let held = server.post(&format!("{change}/schedule"), json!({})).by(Admin).expect(409).await.json();
-    assert!(held["detail"].as_str().unwrap().contains("the blackout Freeze"), "{held}");
+    let refused = server.post(&format!("{change}/schedule"), json!({})).by(Admin).expect(409).await.json();
+    assert!(refused["detail"].as_str().unwrap().contains("It meets Freeze"), "{refused}");
     let later = json!({"planned_start": "2026-03-10T20:00:00Z", "planned_end": "2026-03-10T22:00:00Z"});
     server.patch(&change, later).by(Admin).header("if-match", "*").expect(200).await;
     for approval in approvals(&server, &change).await.iter().filter(|approval| approval["state"] == "pending") {
@@ -156,7 +237,7 @@ async fn a_freeze_that_comes_later_holds() {
     take(&server, &change, "schedule", json!({})).await;
     // Nor is it begun in it, at another time than it was planned for.
     server.at("2026-03-08T05:00:00Z");
-    server.post(&format!("{change}/implement"), json!({})).by(Admin).expect(409).await;
+    held(&server, &change, "implement").await;
     server.at("2026-03-10T20:10:00Z");
     take(&server, &change, "implement", json!({})).await;
 }
@@ -167,7 +248,7 @@ async fn what_it_touches_decides_who_is_asked() {
     let body = json!({"name": "change-advisory-board", "organisation_id": null});
     let board = server.post("/api/v1/teams", body).by(Admin).expect(201).await.field("id");
     let seat = format!("/api/v1/teams/{board}/members/{}", Rob.id(&server.assembly));
-    server.ask(actix_web::http::Method::PUT, &seat).by(Admin).header("if-match", "*").send().await;
+    server.ask(Method::PUT, &seat).by(Admin).header("if-match", "*").send().await;
     let (machine, shop) = (item(&server, "server", "db-1", json!({})).await, service(&server, "Shop").await);
     let gold = json!({"criticality": "gold"});
     server.patch(&format!("{SERVICES}/{shop}"), gold).by(Admin).header("if-match", "*").expect(200).await;
@@ -190,7 +271,7 @@ async fn what_it_touches_decides_who_is_asked() {
     server.post(&format!("/api/v1/configuration_items/{machine}/links"), link).by(Admin).expect(201).await;
     let now = approvals(&server, &other).await;
     assert_eq!((states(&now), stages(&now[0]).len()), (vec!["pending", "void"], 2));
-    server.post(&format!("{other}/implement"), json!({})).by(Admin).expect(409).await;
+    held(&server, &other, "implement").await;
 }
 
 #[actix_web::test]
@@ -253,7 +334,7 @@ async fn a_standard_change_has_the_tasks_of_its_model() {
     let (whole, less) = (made(&server, body.clone()).await, made(&server, body).await);
     let page = server.get(&format!("{less}/tasks")).by(Admin).expect(200).await.json();
     let task = format!("{less}/tasks/{}", page["items"][0]["id"].as_str().unwrap());
-    server.ask(actix_web::http::Method::DELETE, &task).by(Admin).header("if-match", "*").status().await;
+    server.ask(Method::DELETE, &task).by(Admin).header("if-match", "*").status().await;
     let refused = server.post(&format!("{less}/schedule"), json!({})).by(Admin).expect(422).await.json();
     assert_eq!(refused["errors"][0]["code"], "task", "{refused}");
     take(&server, &whole, "schedule", json!({})).await;

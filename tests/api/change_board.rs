@@ -4,6 +4,7 @@ use actix_web::http::Method;
 use serde_json::{Value, json};
 
 use crate::{
+    change::{made, managed, take},
     configuration::{self, ITEMS, SERVICES, relate, service},
     mail,
     support::{
@@ -12,17 +13,6 @@ use crate::{
         mail_server::MailServer,
     },
 };
-
-async fn managed() -> Server {
-    let server = Server::start().await;
-    let path = format!("/api/v1/users/{}/roles/change_manager", Nora.id(&server.assembly));
-    server.ask(Method::PUT, &path).by(Admin).header("if-match", "*").expect(200).await;
-    server
-}
-
-async fn made(server: &Server, body: Value) -> String {
-    format!("/api/v1/changes/{}", server.post("/api/v1/changes", body).by(Alex).expect(201).await.field("id"))
-}
 
 async fn approve(server: &Server, change: &str) {
     let page = server.get(&format!("{change}/approvals")).by(Admin).expect(200).await.json();
@@ -100,7 +90,7 @@ async fn a_board_meets_and_looks_at_emergencies_afterwards() {
     {
         // The meeting takes place, but there is nothing to look at yet.
         reviewed().await;
-        server.post(&format!("{change}/{step}"), input).by(Admin).expect(200).await;
+        take(&server, &change, step, input).await;
     }
     let notes = json!({"review_notes": "The hole is closed."});
     let early = server.post(&format!("{change}/close"), notes.clone()).by(Admin).expect(409).await.json();
@@ -202,7 +192,7 @@ async fn incidents_that_a_change_caused_are_found_by_time_and_item() {
     let path = format!("{change}/caused-incidents");
     approve(&server, &change).await;
     for step in ["schedule", "implement"] {
-        server.post(&format!("{change}/{step}"), json!({})).by(Admin).expect(200).await;
+        take(&server, &change, step, json!({})).await;
     }
     assert_eq!(found(path.clone()).await, Vec::<Value>::new());
     for (title, about) in [("No mail", &item), ("No web", &other)] {

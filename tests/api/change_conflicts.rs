@@ -1,11 +1,12 @@
 //! What changes meet: all kinds of conflicts, and what becomes of them when others move or windows are others.
 
+use actix_web::http::Method;
 use chrono::TimeDelta;
 use pointsman::{clock::Moment, practice::change::ChangePractice, record::practice::Practice};
 use serde_json::{Value, json};
 
 use crate::{
-    change::{approvals, approve, made, managed, normal, read, take},
+    change::{approvals, approve, held, made, managed, normal, put_to_rest, read, take},
     change_agreed::{asked, scheduled, states},
     configuration::{ITEMS, item, relate},
     support::{Person::*, Server, people, sample::agreed},
@@ -188,7 +189,7 @@ async fn more_that_depends_on_it_is_more_than_was_approved() {
     let gold = json!({"criticality": "gold"});
     server.patch(&format!("{ITEMS}/{web}"), gold).by(Admin).header("if-match", "*").expect(200).await;
     server.at("2026-03-10T20:00:00Z");
-    let held = server.post(&format!("{change}/implement"), json!({})).by(Admin).expect(409).await.json();
+    let held = held(&server, &change, "implement").await;
     assert_eq!(held["errors"][0]["pointer"], "/criticality", "{held}");
 }
 
@@ -207,7 +208,7 @@ async fn what_is_made_late_takes_the_time_that_it_takes() {
     let free = format!("{next}/free-slot?from=2026-03-11T00:00:00Z");
     let free = server.get(&free).by(Admin).expect(200).await.json();
     assert_eq!(free["planned_start"], "2026-03-11T00:20:00Z");
-    server.post(&format!("{next}/implement"), json!({})).by(Admin).expect(409).await;
+    held(&server, &next, "implement").await;
     take(&server, &late, "complete", json!({"result": "successful"})).await;
     take(&server, &next, "implement", json!({})).await;
 }
@@ -216,8 +217,7 @@ async fn what_is_made_late_takes_the_time_that_it_takes() {
 async fn what_comes_later_is_seen_a_little_later() {
     let server = managed().await;
     // Nothing is refused for the time alone, so that it shows who is asked again.
-    let freezes = server.patch("/api/v1/policies/approve_freeze_periods", json!({"enabled": false}));
-    freezes.by(Admin).header("if-match", "*").expect(200).await;
+    put_to_rest(&server, "approve_freeze_periods").await;
     let disk = item(&server, "storage", "disk", json!({})).await;
     let web = item(&server, "server", "web", json!({})).await;
     relate(&server, (ITEMS, &web), "depends_on", &disk, None).await;
@@ -229,7 +229,7 @@ async fn what_comes_later_is_seen_a_little_later() {
     let freeze = window(&server, "Freeze", freeze).await;
     a_little_later(&server).await;
     let seen = read(&server, &change).await;
-    assert_eq!((&seen["conflict_count"], &seen["blackout"]), (&json!(1), &json!("Freeze")));
+    assert_eq!((&seen["conflict_count"], &seen["blackout"]), (&json!(1), &json!("a blackout of what it rests on")));
     assert_eq!(states(&approvals(&server, &change).await), ["pending", "void"]);
     let history = server.get(&format!("{change}/history")).by(Admin).expect(200).await.json();
     let items = history["items"].as_array().unwrap();
@@ -255,6 +255,42 @@ async fn what_comes_later_is_seen_a_little_later() {
     take(&server, &other, "cancel", json!({})).await;
     a_little_later(&server).await;
     assert_eq!(read(&server, &change).await["conflict_count"], 0);
+}
+
+#[actix_web::test]
+async fn what_is_related_later_is_seen_a_little_later() {
+    let server = managed().await;
+    let disk = item(&server, "storage", "disk", json!({})).await;
+    let web = item(&server, "server", "web", json!({})).await;
+    let night = "2026-03-10T20:00:00Z";
+    let change = scheduled(&server, at(night, Some(&web))).await;
+    scheduled(&server, at(night, Some(&disk))).await;
+    let relation = relate(&server, (ITEMS, &web), "depends_on", &disk, None).await.field("id");
+    a_little_later(&server).await;
+    assert_eq!(read(&server, &change).await["conflict_count"], 1);
+    assert_eq!(states(&approvals(&server, &change).await), ["pending", "void"]);
+    let path = format!("{ITEMS}/{web}/relations/{relation}");
+    server.ask(Method::DELETE, &path).by(Admin).header("if-match", "*").expect(204).await;
+    a_little_later(&server).await;
+    assert_eq!(read(&server, &change).await["conflict_count"], 0);
+}
+
+#[actix_web::test]
+async fn who_asked_has_no_say_when_it_is_asked_again() {
+    let server = managed().await;
+    put_to_rest(&server, "approve_freeze_periods").await;
+    let change = made(&server, at("2026-03-10T20:00:00Z", None)).await;
+    take(&server, &change, "assess", json!({})).await;
+    server.post(&format!("{change}/request_authorisation"), json!({})).by(Nora).expect(200).await;
+    let freeze = json!({"kind": "blackout", "starts_at": "2026-03-10T20:00:00Z", "ends_at": "2026-03-12T00:00:00Z"});
+    window(&server, "Freeze", freeze).await;
+    a_little_later(&server).await;
+    let now = approvals(&server, &change).await;
+    assert_eq!(states(&now), ["pending", "void"]);
+    let nora = Nora.id(&server.assembly);
+    assert_eq!(now.iter().map(|one| &one["asked_by_id"]).collect::<Vec<_>>(), [&json!(nora); 2]);
+    let path = format!("/api/v1/approvals/{}/approve", now[0]["id"].as_str().unwrap());
+    server.post(&path, json!({})).by(Nora).expect(403).await;
 }
 
 #[actix_web::test]

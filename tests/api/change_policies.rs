@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    change::{approvals, approve, made, managed, normal, read, take},
+    change::{approvals, approve, held, made, managed, normal, read, take},
     configuration::{SERVICES, item, relate, service},
     support::{Person::*, Server, people},
 };
@@ -156,15 +156,24 @@ async fn nobody_makes_alone_what_they_asked_for() {
     server.patch(&change, took).by(Admin).header("if-match", "*").expect(200).await;
     let (state, _, stages) = latest(&server, &change).await;
     assert_eq!((state.as_str(), stages), ("pending", vec!["Change manager".to_owned()]));
-    server.post(&format!("{change}/implement"), json!({})).by(Admin).expect(409).await;
+    held(&server, &change, "implement").await;
     approve(&server, &approvals(&server, &change).await[0]).await;
     take(&server, &change, "implement", json!({})).await;
-    // Who wants to know it of everybody lets no change begin that is nobody's.
-    publish(&server, "guard_makers").await;
+    // Of what is nobody's, nobody knows whether it is theirs who asked for it: it is not begun.
     let change = standard(&server, "nobodys", json!({})).await;
     take(&server, &change, "schedule", json!({})).await;
-    let refused = server.post(&format!("{change}/implement"), json!({})).by(Admin).expect(422).await.json();
+    let refused = server.post(&format!("{change}/implement"), json!({})).by(Admin).expect(409).await.json();
     assert_eq!(refused["errors"][0]["pointer"], "/assignee_id", "{refused}");
+    take(&server, &change, "implement", json!({"assignee_id": nora})).await;
+    // Nor does anybody make what they have agreed to.
+    let change =
+        asked(&server, json!({"planned_start": "2026-03-08T20:00:00Z", "planned_end": "2026-03-08T22:00:00Z"})).await;
+    approve(&server, &approvals(&server, &change).await[0]).await;
+    take(&server, &change, "schedule", json!({})).await;
+    let own = json!({"assignee_id": nora});
+    let refused = server.post(&format!("{change}/implement"), own).by(Admin).expect(409).await.json();
+    assert_eq!(refused["errors"][0]["code"], "approval", "{refused}");
+    take(&server, &change, "implement", json!({})).await;
     // Where the managers are asked anyhow, they are not asked twice.
     let change = asked(&server, json!({"assignee_id": alex})).await;
     assert_eq!(latest(&server, &change).await.2, ["Change manager"]);

@@ -136,6 +136,8 @@ fn delete(kind: &'static Kind) -> Endpoint {
     endpoint.parameters.extend([link, if_match(true), dry_run(), reason()]);
     endpoint.responses =
         vec![Answer::empty(204, "It is gone.").header("ETag", "The record's version, for `If-Match`.")];
+    // What a change affects is fixed once work has begun.
+    endpoint.problems.push(Code::Conflict);
     endpoint
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     APPROVED, Change, ChangePractice,
-    conflict::{Conflict, Span},
+    conflict::{Conflict, ConflictKind, Span},
     lifecycle, plan,
     window::{WindowKind, WindowRow},
 };
@@ -22,7 +22,10 @@ use crate::{
     id::{RecordId, RowId, UserId},
     insert_rows,
     record::{
-        approval::policy::{self, Standing},
+        approval::{
+            policy::{self, Standing},
+            row::ApprovalRow,
+        },
         draft::{Aside, Draft},
         header::Header,
         practice::{Details, Practice},
@@ -38,7 +41,7 @@ const SCHEDULE: &str = "change_schedule";
 pub(super) const TIMER: &str = "look_around";
 /// By when whatever went by what stood there before is committed.
 const KNOWN: TimeDelta = TimeDelta::seconds(2);
-/// The most changes that look around again because of one thing: the first that are to be made.
+/// The most changes that look around again because of one thing: the first that are to be made. The others do with their next step.
 const MOST: i64 = 5_000;
 
 /// One thing that a change met when it was last planned.
@@ -67,8 +70,9 @@ impl Around {
         i32::try_from(self.met.len()).unwrap_or(i32::MAX)
     }
 
-    fn blackout(&self) -> Option<&str> {
-        self.met.iter().filter(|met| met.kind.is_blackout()).find_map(|met| met.window.as_deref())
+    /// In words that whoever sees the change may read.
+    fn blackout(&self) -> Option<String> {
+        self.met.iter().find_map(blackout)
     }
 
     /// Why it is more than what was known before, if it is.
@@ -79,8 +83,7 @@ impl Around {
             Error::new(Code::IllegalTransition, detail).with_errors(vec![error])
         };
         if new.peek().is_some() {
-            let blackout = new.filter(|met| met.kind.is_blackout()).find_map(|met| met.window.as_deref());
-            let met = blackout.map_or("another change or a window".to_owned(), |name| format!("the blackout {name}"));
+            let met = new.find_map(blackout).unwrap_or_else(|| "another change or a window".to_owned());
             let detail = format!(
                 "It meets {met}, which it did not when it was approved: plan it anew, and it is asked about again."
             );
@@ -98,6 +101,23 @@ impl Around {
         let rows: Vec<Met> = marks.into_iter().map(|mark| Met { change_id: id, mark }).collect();
         insert_rows!(connection, change_conflict::table, rows)?;
         Ok(())
+    }
+}
+
+/// What is said of a blackout that is met: its name where it is of what the change touches itself, or of everything. Of what is next to that,
+/// not everybody who sees the change may know.
+fn blackout(met: &Conflict) -> Option<String> {
+    match met.kind {
+        ConflictKind::CiInBlackout => met.window.clone(),
+        ConflictKind::ParentCiInBlackout => Some("a blackout of what it rests on".to_owned()),
+        ConflictKind::ChildCiInBlackout => Some("a blackout of what rests on it".to_owned()),
+        ConflictKind::CiScheduled
+        | ConflictKind::ParentCiScheduled
+        | ConflictKind::ChildCiScheduled
+        | ConflictKind::CiOutsideWindow
+        | ConflictKind::ParentCiOutsideWindow
+        | ConflictKind::ChildCiOutsideWindow
+        | ConflictKind::AssigneeBusy => None,
     }
 }
 
@@ -127,7 +147,7 @@ pub(super) fn look(draft: &mut Draft<Change>, desk: &mut Desk<'_, '_>) -> Result
     }
     let details = &mut draft.details;
     details.conflict_count = around.count();
-    details.blackout = around.blackout().map(str::to_owned);
+    details.blackout = around.blackout();
     details.criticality.clone_from(&around.criticality);
     if worse.is_some() && draft.step.is_none() && !is_asked_again(draft)? {
         // Something else is met in the place of what was known: that is seen when it looks around again, which asks about it.
@@ -161,10 +181,15 @@ fn to_be_made(desk: &mut Desk<'_, '_>, id: RecordId) -> Result<Option<Header>> {
     Ok(header.filter(|header| lifecycle::BEFORE_WORK.contains(&header.state.as_str())))
 }
 
-/// What a change touches is other than it was: whoever has approved is asked again, and others look around again.
+/// What a change touches is other than it was: whoever has approved is asked again, and others look around again. Once work has begun it stays
+/// as it was approved.
 pub(super) fn relinked(desk: &mut Desk<'_, '_>, id: RecordId, relation: &str) -> Result<()> {
-    let header = if relation == plan::AFFECTS { to_be_made(desk, id)? } else { None };
-    let Some(header) = header else { return Ok(()) };
+    if relation != plan::AFFECTS {
+        return Ok(());
+    }
+    let Some(header) = to_be_made(desk, id)? else {
+        return Err(Error::new(Code::Conflict, "What a change affects was approved so, and work has begun."));
+    };
     let cause = desk.cause.trusted();
     let desk = &mut Desk { kernel: desk.kernel, unit: &mut *desk.unit, cause: &cause };
     if header.state == lifecycle::SCHEDULED {
@@ -181,9 +206,7 @@ pub(super) fn relinked(desk: &mut Desk<'_, '_>, id: RecordId, relation: &str) ->
 /// Looks around again because something there has changed. Whoever has approved is asked again where it is worse.
 pub(super) fn recheck(desk: &mut Desk<'_, '_>, id: RecordId) -> Result<()> {
     let Some(header) = to_be_made(desk, id)? else { return Ok(()) };
-    if header.state == lifecycle::SCHEDULED {
-        lock_schedule(desk)?;
-    }
+    // The schedule is not locked: it takes no other time than it did, and whoever moves near it lets it look again.
     let around = Around::of(desk, &header)?;
     let connection = desk.unit.connection()?;
     let known = known(connection, id)?;
@@ -206,15 +229,22 @@ fn write(desk: &mut Desk<'_, '_>, header: &Header, around: &Around, is_asked_aga
         .with_field("criticality", json!(around.criticality));
     store::beside::<ChangePractice>(desk, id, None, aside)?;
     around.keep(desk.unit.settled(id)?, id)?;
+    let asked = last_asked(desk, id)?;
     store::decide_again::<ChangePractice>(desk, id, None, "assess_risk")?;
-    if !lifecycle::ASKED.contains(&header.state.as_str()) {
+    let is_asked = last_asked(desk, id)? != asked;
+    if is_asked || !lifecycle::ASKED.contains(&header.state.as_str()) {
         return Ok(());
     }
-    let stands = policy::in_the_way(desk.unit.settled(id)?, &ChangePractice::KIND, id)?;
+    let stands = policy::in_the_way(desk.unit.settled(id)?, &ChangePractice::KIND, header)?;
     if is_asked_again || matches!(stands, Standing::None) {
         store::decide_again::<ChangePractice>(desk, id, None, policy::DECISION)?;
     }
     Ok(())
+}
+
+/// What policies asked for last.
+fn last_asked(desk: &mut Desk<'_, '_>, id: RecordId) -> Result<Option<RowId>> {
+    Ok(ApprovalRow::last_by_policy(desk.unit.settled(id)?, id)?.map(|approval| approval.id))
 }
 
 /// The time that a change takes up, and whose and of what.
@@ -261,6 +291,15 @@ pub(super) fn moved(written: &Draft<Change>, desk: &mut Desk<'_, '_>) -> Result<
     let is_same = before.as_ref().map(|(_, taken)| taken) == after.as_ref().map(|(_, taken)| taken);
     let both = [before, after].into_iter().flatten().filter(|_| !is_same);
     both.into_iter().try_for_each(|(header, taken)| taken.tell(desk, header))
+}
+
+/// Lets the changes look around again that touch one of these things, which stand otherwise to each other than they did. How much depends on
+/// what lies further off is looked at with their next step.
+pub(super) fn related(desk: &mut Desk<'_, '_>, ends: &[RecordId]) -> Result<()> {
+    let (now, ends) = (desk.cause.at, ends.iter().copied().collect());
+    let found = plan::to_be_made(desk.unit.connection()?, (now, None), Some(&ends), None, MOST)?;
+    tell(desk, found.into_iter().collect());
+    Ok(())
 }
 
 /// Lets the changes look around again that a window concerns.

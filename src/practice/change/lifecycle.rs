@@ -64,6 +64,7 @@ const STEPS: &[Step] = &[
         )
     },
     Step {
+        requires: &["assignee_id"],
         done: "implementation_begun",
         needs_approval: true,
         ..Step::new(
@@ -71,7 +72,8 @@ const STEPS: &[Step] = &[
             "Implement",
             &[SCHEDULED],
             IMPLEMENT,
-            "Work begins. An approval that no longer holds, because what was approved has changed, is in the way.",
+            "Work begins, and somebody makes it. An approval that no longer holds, because what was approved has changed or whoever gave it makes it, \
+             is in the way.",
         )
     },
     Step {

@@ -188,6 +188,9 @@ impl Practice for ChangePractice {
     fn relinked(desk: &mut Desk<'_, '_>, id: RecordId, relation: &str) -> Result<()> {
         around::relinked(desk, id, relation)
     }
+    fn related(desk: &mut Desk<'_, '_>, ends: &[RecordId]) -> Result<()> {
+        around::related(desk, ends)
+    }
     fn drifted(desk: &mut Desk<'_, '_>, drift: &Drift) -> Result<()> {
         caused::found(desk, drift)
     }

@@ -139,14 +139,15 @@ pub(super) fn to_be_made(
     if let Some(until) = until {
         those = those.filter(record::planned_start.le(until));
     }
-    let changes: Vec<Header> = those.order((record::planned_start, record::id)).limit(most).load(connection)?;
-    let touched = touched(connection, &changes)?;
-    let is_of = |change: &&Header| {
-        let is_theirs = assignee.is_some() && change.assignee_id == assignee;
-        let own = touched.get(&change.id);
-        is_theirs || items.is_none_or(|items| own.is_some_and(|own| !own.is_disjoint(items)))
-    };
-    Ok(changes.iter().filter(is_of).map(|change| change.id).collect())
+    if let Some(items) = items {
+        let mine = is_of(connection.engine(), items);
+        those = match assignee {
+            Some(assignee) => those.filter(mine.or(record::assignee_id.eq(assignee))),
+            None => those.filter(mine),
+        };
+    }
+    let those = those.order((record::planned_start, record::id)).limit(most);
+    Ok(those.select(record::id).load(connection)?)
 }
 
 /// The time that a change takes up: as it is planned; once it has begun, from then on, and for a while yet where it should be over.
@@ -283,7 +284,7 @@ pub(super) fn reach(
     Ok(found)
 }
 
-/// That an incident is of one of these things: it names it, or is said to affect it.
+/// That a record is of one of these things: it names it, or is said to affect it.
 pub(super) fn is_of(engine: Engine, items: &BTreeSet<RecordId>) -> Condition<record::table> {
     let ids = || items.iter().map(RecordId::as_str);
     let affected = link::table.filter(link::relation.eq(AFFECTS)).filter(among(engine, "link.to_id", ids()));

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{
     BESIDE,
     case::Case,
-    duty, policy,
+    policy,
     row::{ApprovalRow, StageRow, reason, state},
     stage::{self, Ground, action},
 };
@@ -81,11 +81,6 @@ fn fate(
     let differs = |(name, asked): (&String, &Value)| {
         changed.contains_key(name) && now(name) != asked && !policy::is_eased(kind, name, asked, now(name))
     };
-    let has_decided = |case: &Case| {
-        let hands = case.voters.iter().filter(|voter| voter.vote.is_some());
-        let mut hands = hands.flat_map(|voter| [Some(voter.user_id), voter.voted_by_id]).flatten();
-        hands.any(|who| duty::excluded(after, &case.approval, who).is_some())
-    };
     let parts = |header: &Header| (header.requester_id, header.assignee_id);
     let other_parts = parts(before) != parts(after);
     Ok(if covered.iter().any(differs) {
@@ -93,7 +88,7 @@ fn fate(
         Fate::Void { why: reason::CHANGED, again: !is_over && !case.approval.by_policy }
     } else if is_over && case.approval.is_pending() {
         Fate::Void { why: reason::CLOSED, again: false }
-    } else if other_parts && !is_over && has_decided(case) {
+    } else if other_parts && !is_over && case.rests_on_a_part(after) {
         Fate::Void { why: reason::DUTIES, again: true }
     } else if other_parts && case.approval.is_pending() {
         Fate::Counted

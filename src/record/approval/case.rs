@@ -108,6 +108,13 @@ impl Case {
         self.voters_of(stage).any(|voter| voter.voted_by_id == Some(who))
     }
 
+    /// Whether somebody has voted in it who has a part in the record now.
+    pub fn rests_on_a_part(&self, record: &Header) -> bool {
+        let hands = self.voters.iter().filter(|voter| voter.vote.is_some());
+        let mut hands = hands.flat_map(|voter| [Some(voter.user_id), voter.voted_by_id]).flatten();
+        hands.any(|who| duty::excluded(record, &self.approval, who).is_some())
+    }
+
     /// Says again of everybody in the open stage whether they count.
     pub fn exclude(&mut self, record: &Header) {
         let Some(stage) = self.open().map(|stage| stage.id) else { return };

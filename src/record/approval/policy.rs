@@ -18,6 +18,7 @@ use crate::{
     error::{FieldError, Result},
     id::RecordId,
     record::{
+        cause::is_by_somebody,
         header::Header,
         kind::{Holds, Kind, Trigger},
         store::Desk,
@@ -82,8 +83,9 @@ fn covered(kind: &Kind, record: &Map<String, Value>) -> Map<String, Value> {
     approved(kind).iter().map(|name| ((*name).to_owned(), record.get(*name).cloned().unwrap_or_default())).collect()
 }
 
+/// Of an approval that is asked for again with nobody behind it, whoever asked before is who asks: they have no part in it either.
 fn blank(
-    desk: &Desk<'_, '_>,
+    desk: &mut Desk<'_, '_>,
     header: &Header,
     (why, stages): (&str, Vec<NewApprovalStage>),
     covers: &Map<String, Value>,
@@ -92,6 +94,10 @@ fn blank(
     let description = why.chars().take(ask::PROSE).collect();
     let mut case = ask::drawn_up(desk, header, &NewApproval { title, description, covers: None, stages }, covers)?;
     case.approval.by_policy = true;
+    if !is_by_somebody(&desk.cause.via.as_text()) {
+        let last = ApprovalRow::last_by_policy(desk.unit.reference(), header.id)?;
+        case.approval.asked_by_id = last.map_or(case.approval.asked_by_id, |last| last.asked_by_id);
+    }
     Ok(case)
 }
 
@@ -155,10 +161,15 @@ fn held() -> NewApprovalStage {
 
 /// What is in the way of a step that needs every approval that stands to be given; nothing where there is none either, and the
 /// policies may still be asked. Where policies say who approves, what they have asked for last is given as well: what others ask for
-/// comes on top of it, and does not take its place.
-pub fn in_the_way(connection: &mut AnyConnection, kind: &Kind, record: RecordId) -> Result<Standing> {
-    let standing = Case::standing(connection, record)?;
-    let of_policies = if asks_policies(kind) { ApprovalRow::last_by_policy(connection, record)? } else { None };
+/// comes on top of it, and does not take its place. What was given by whoever has a part in the record by now is not given.
+pub fn in_the_way(connection: &mut AnyConnection, kind: &Kind, record: &Header) -> Result<Standing> {
+    let standing = Case::standing(connection, record.id)?;
+    let of_policies = if asks_policies(kind) { ApprovalRow::last_by_policy(connection, record.id)? } else { None };
+    if standing.iter().any(|case| case.rests_on_a_part(record)) {
+        return Ok(Standing::Missing(missing(
+            "Who has a part in it has had a say in its approval: name them before, and others are asked.",
+        )));
+    }
     let last = of_policies.as_ref().map(|last| last.state.as_str()).filter(|last| *last != state::VOID);
     let pending = standing.iter().find(|case| case.approval.is_pending());
     Ok(match (pending, last) {
@@ -190,6 +201,21 @@ fn trigger(kind: &Kind) -> Option<&Trigger> {
 /// What is approved of records of a kind: what a change of asks the policies again.
 pub fn approved(kind: &Kind) -> &'static [&'static str] {
     trigger(kind).map(|trigger| trigger.on_change_of).unwrap_or_default()
+}
+
+/// What is approved of a record and has changed.
+pub fn changed<'a>(
+    kind: &Kind,
+    before: &'a Map<String, Value>,
+    after: &'a Map<String, Value>,
+) -> impl Iterator<Item = &'static str> + 'a {
+    approved(kind).iter().copied().filter(|name| before.get(*name) != after.get(*name))
+}
+
+/// Whether there is less of what has changed, so that it is still approved.
+pub fn is_less(kind: &Kind, name: &str, before: &Map<String, Value>, after: &Map<String, Value>) -> bool {
+    let [asked, now] = [before, after].map(|record| record.get(name).unwrap_or(&Value::Null));
+    is_eased(kind, name, asked, now)
 }
 
 /// Whether what was asked about is still approved as it is now, because there is less of it. Words of a choice stand in their order.

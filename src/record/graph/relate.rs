@@ -202,6 +202,7 @@ pub fn create(
     let aside = Aside::new("update", "related", BESIDE, Value::Null, told);
     let outcome = desk.kernel.practice(kind.name)?.beside(desk, of, expected, aside)?;
     row.insert(desk.unit.connection()?)?;
+    stand_otherwise(desk, &[row.from_id, row.to_id])?;
     Ok((outcome, row.seen_from(of, &other, &types, new.group.clone())))
 }
 
@@ -228,6 +229,11 @@ pub fn regroup(
     Ok(())
 }
 
+/// Lets all practices see to it that these things stand otherwise to each other.
+fn stand_otherwise(desk: &mut Desk<'_, '_>, ends: &[RecordId]) -> Result<()> {
+    desk.kernel.practices().iter().try_for_each(|practice| practice.related(desk, ends))
+}
+
 /// Takes a relation away, as a change of `of`.
 pub fn delete(
     desk: &mut Desk<'_, '_>,
@@ -248,6 +254,7 @@ pub fn delete(
     let aside = Aside::new("update", "unrelated", BESIDE, told, Value::Null);
     let outcome = desk.kernel.practice(kind.name)?.beside(desk, of, expected, aside)?;
     diesel::delete(relation::table.find(id)).execute(desk.unit.connection()?)?;
+    stand_otherwise(desk, &[row.from_id, row.to_id])?;
     Ok(outcome)
 }
 

@@ -13,8 +13,11 @@ use pointsman::{
         role,
     },
     db::AnyConnection,
-    id::{OrganisationId, TeamId, UserId},
+    id::{OrganisationId, RowId, TeamId, UserId},
 };
+use serde_json::json;
+
+use super::Server;
 
 /// Somebody who calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,6 +60,12 @@ impl Person {
     pub fn id(self, assembly: &Assembly) -> UserId {
         read(assembly, move |c| account::find_user(c, self.user_name()).unwrap().unwrap())
     }
+}
+
+/// Somebody who is new and has done nothing yet.
+pub async fn newcomer(server: &Server) -> String {
+    let new = json!({"user_name": format!("newcomer-{}", RowId::new()), "display_name": "Newcomer"});
+    server.post("/api/v1/users", new).by(Admin).expect(201).await.field("id")
 }
 
 /// The id of a team.
