@@ -12,7 +12,7 @@ use super::{
     draft::Draft,
     escalation,
     header::Header,
-    kind::{Kind, Trigger},
+    kind::{Kind, Step, Trigger},
     outbox::NOTIFIED,
     practice::{Details, Practice},
     reference,
@@ -119,12 +119,12 @@ pub fn agree<P: Practice>(desk: &mut Desk<'_, '_>, draft: &mut Draft<P::Details>
     Ok(missing)
 }
 
-/// Whether policies agreed to a record by themselves, and somebody else asks for it or makes it from now on: that may be somebody of whom
-/// they would have said otherwise.
+/// Whether somebody else asks for a record or makes it from now on, of whom policies that agreed to it by themselves might have said otherwise,
+/// or who has voted where they said who is asked.
 pub fn is_by_others<D: Details>(desk: &mut Desk<'_, '_>, draft: &Draft<D>) -> Result<bool> {
     let parts = |header: &Header| (header.requester_id, header.assignee_id);
     let is_other = draft.old().is_some_and(|(before, _)| parts(before) != parts(&draft.header));
-    Ok(is_other && approval::is_given_by_policies(desk.unit.settled(draft.header.id)?, draft.header.id)?)
+    Ok(is_other && approval::rests_on_parts(desk.unit.settled(draft.header.id)?, &draft.header)?)
 }
 
 /// Whether they would, for whoever draws the buttons.
@@ -184,7 +184,8 @@ fn is_called_for<D: Details>(desk: &mut Desk<'_, '_>, draft: &Draft<D>, trigger:
         return Ok(false);
     }
     let (is_asked, state) = (trigger.is_asked_in(&draft.header.state), draft.header.state.as_str());
-    let rests_on_it = || draft.kind.lifecycle.steps.iter().any(|step| step.needs_approval && step.to == state);
+    let leads_on = |step: &Step| step.needs_approval && step.from.contains(&state);
+    let rests_on_it = || draft.kind.lifecycle.steps.iter().any(leads_on);
     if trigger.decision == APPROVE && (is_asked || rests_on_it()) && is_by_others(desk, draft)? {
         return Ok(true);
     }
@@ -215,13 +216,13 @@ fn is_other_than_approved<D: Details>(
     draft: &Draft<D>,
     (before, after): (&Map<String, Value>, &Map<String, Value>),
 ) -> Result<bool> {
-    let changed: Vec<&str> = approval::changed(draft.kind, before, after).collect();
-    let is_more = !changed.iter().all(|name| approval::is_less(draft.kind, name, before, after));
-    if is_more || changed.is_empty() {
-        return Ok(is_more);
+    if approval::approved(draft.kind).iter().all(|name| before.get(*name) == after.get(*name)) {
+        return Ok(false);
     }
-    let standing = approval::in_the_way(desk.unit.settled(draft.header.id)?, draft.kind, &draft.header)?;
-    Ok(!matches!(standing, Standing::Given))
+    let connection = desk.unit.settled(draft.header.id)?;
+    let standing = approval::in_the_way(connection, draft.kind, &draft.header)?;
+    Ok(!matches!(standing, Standing::Given)
+        || !approval::beyond(connection, draft.kind, &draft.header, after)?.is_empty())
 }
 
 /// The public comment that comes along. Work notes stay out of what policies see, because the decision log shows that.

@@ -71,7 +71,7 @@ pub fn take<P: Practice>(
     }
     let accepted = accept(draft.kind, Occasion::Step(step), input)?;
     take_in(desk, &mut draft, accepted)?;
-    refuse_unapproved(&draft, step)?;
+    refuse_unapproved(desk, &draft, step)?;
     enter::<P>(desk, &mut draft, step)?;
     policies::decide_all::<P>(desk, &mut draft)?;
     finish::write::<P>(desk, draft)
@@ -79,20 +79,23 @@ pub fn take<P: Practice>(
 
 /// Refuses to change what is approved in the very step that rests on its approval. What the step needs and nobody has said yet may be said
 /// in it: of that the policies are asked again where it leads.
-fn refuse_unapproved<D: Details>(draft: &Draft<D>, step: &Step) -> Result<()> {
-    let Some(before) = draft.was()?.filter(|_| step.needs_approval && policy::asks_policies(draft.kind)) else {
-        return Ok(());
-    };
+fn refuse_unapproved<D: Details>(desk: &mut Desk<'_, '_>, draft: &Draft<D>, step: &Step) -> Result<()> {
+    let Some((before, header)) = draft.was()?.zip(draft.old().map(|(header, _)| header)) else { return Ok(()) };
     let after = draft.after()?;
     let is_said_first = |name: &&str| step.requires.contains(name) && input::is_empty(before.get(*name));
-    let changed = policy::changed(draft.kind, &before, &after).filter(|name| !is_said_first(name));
+    let approved = if step.needs_approval { policy::approved(draft.kind) } else { &[] };
+    let changed = approved.iter().copied().filter(|name| before.get(*name) != after.get(*name));
     let errors: Vec<FieldError> = changed
+        .filter(|name| !is_said_first(name))
         .map(|name| {
             let detail = format!("`{name}` is approved as it is: change it before, and it is asked about again.");
             FieldError::new(input::pointer(name), "approval", detail)
         })
         .collect();
-    if errors.is_empty() {
+    // Where nobody was asked, the policies are in this very step, and see it as it is by then.
+    let is_free =
+        |connection| Ok::<_, Error>(matches!(policy::in_the_way(connection, draft.kind, header)?, Standing::None));
+    if errors.is_empty() || is_free(desk.unit.settled(header.id)?)? {
         return Ok(());
     }
     let detail = format!("`{}` rests on what was approved.", step.name);
@@ -113,6 +116,9 @@ pub(super) fn enter<P: Practice>(
     missing.extend(tasks(desk.unit.settled(draft.header.id)?, draft, step)?);
     if missing.is_empty() && step.needs_approval {
         policies::decide_before_approval::<P>(desk, draft)?;
+        missing = self::missing::<P>(draft, step)?;
+    }
+    if missing.is_empty() && step.needs_approval {
         missing.extend(agreed::<P>(desk, draft)?);
     }
     if !missing.is_empty() {
@@ -208,7 +214,7 @@ fn agreed<P: Practice>(desk: &mut Desk<'_, '_>, draft: &mut Draft<P::Details>) -
         Standing::Missing(missing) => return Ok(Some(missing)),
         Standing::None => None,
         Standing::Given => {
-            let more = more_than_approved(draft)?;
+            let more = more_than_approved(desk, draft)?;
             if more.is_none() && !policies::is_by_others(desk, draft)? {
                 return Ok(None);
             }
@@ -219,15 +225,13 @@ fn agreed<P: Practice>(desk: &mut Desk<'_, '_>, draft: &mut Draft<P::Details>) -
     Ok(missing.map(|missing| more.unwrap_or(missing)))
 }
 
-/// What the server found to be more than when it was approved.
-fn more_than_approved<D: Details>(draft: &Draft<D>) -> Result<Option<FieldError>> {
-    let Some(before) = draft.was()? else { return Ok(None) };
-    let after = draft.after()?;
-    let is_found = |name: &&str| draft.kind.field(name).is_some_and(|field| field.write == Write::Server);
-    let mut found = policy::changed(draft.kind, &before, &after).filter(is_found);
-    let more = found.find(|name| !policy::is_less(draft.kind, name, &before, &after));
+/// What the server finds to be more than was approved. What a caller may write of it is looked at before.
+fn more_than_approved<D: Details>(desk: &mut Desk<'_, '_>, draft: &Draft<D>) -> Result<Option<FieldError>> {
+    let connection = desk.unit.settled(draft.header.id)?;
+    let mut beyond = policy::beyond(connection, draft.kind, &draft.header, &draft.after()?)?.into_iter();
+    let more = beyond.find(|name| draft.kind.field(name).is_some_and(|field| field.write == Write::Server));
     Ok(more.map(|name| {
-        let detail = format!("`{name}` is more than when it was approved: go back to where that is found out, and it is asked about again.");
+        let detail = format!("`{name}` is more than what was approved: ask the policies again that say it, and whoever approves is asked again.");
         FieldError::new(input::pointer(name), "approval", detail)
     }))
 }

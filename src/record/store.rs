@@ -214,6 +214,7 @@ pub fn decide_again<P: Practice>(
         draft.header.must_be_active(escalation::TOO_LATE)?;
         escalation::ask::ask::<P>(desk, &mut draft, &occasion::Occasion::of(occasion::REQUESTED))?;
     } else {
+        P::settle(&mut draft, desk)?;
         policies::decide_again::<P>(desk, &mut draft, decision)?;
     }
     if draft.is_same() && draft.events.is_empty() && draft.wish.is_none() {

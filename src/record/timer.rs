@@ -6,6 +6,8 @@
 //! **Invariant:** a timer's effects and the mark that it fired are committed together, so each fires once, on any number of
 //! nodes. Setting a timer anew retires the one before it.
 
+use std::collections::BTreeMap;
+
 use chrono::TimeDelta;
 use diesel::prelude::*;
 
@@ -76,12 +78,14 @@ fn put(desk: &mut Desk<'_, '_>, record_id: RecordId, name: &str, due_at: Option<
     desk.unit.deferred.timers.push(Change { record_id, name: name.to_owned(), at, due_at, is_first, held });
 }
 
-/// Writes what was said of timers, in order.
+/// Writes what was said of timers last, in the order of their records: so two who set the same ones do not wait for each other in a circle.
 pub(super) fn write(connection: &mut AnyConnection, changes: Vec<Change>) -> Result<()> {
     let (first, others): (Vec<Change>, Vec<Change>) = changes.into_iter().partition(|change| change.is_first);
     let first = first.into_iter().filter_map(|change| change.row(1)).collect::<Vec<_>>();
     insert_rows!(connection, timer::table, first)?;
-    others.into_iter().try_for_each(|change| change.write(connection))
+    let last: BTreeMap<_, _> =
+        others.into_iter().map(|change| ((change.record_id, change.name.clone()), change)).collect();
+    last.into_values().try_for_each(|change| change.write(connection))
 }
 
 impl Change {

@@ -63,6 +63,17 @@ async fn the_times_that_were_approved_are_those_it_is_scheduled_for() {
     let same = json!({"planned_start": "2026-03-07T20:00:00Z", "planned_end": "2026-03-07T22:00:00.000Z"});
     take(&server, &change, "schedule", same).await;
     assert_eq!(states(&approvals(&server, &change).await), ["approved"]);
+    // Of what nobody was asked about, the step says it.
+    let model = json!({"name": "restart", "change_type": "standard", "fields": {"implementation_plan": "One by one."}, "tasks": []});
+    server.post("/api/v1/change-models", model).by(Nora).expect(201).await;
+    let mut body = normal();
+    body.as_object_mut().unwrap().retain(|name, _| name == "title" || name.starts_with("planned"));
+    (body["change_type"], body["model"]) = (json!("standard"), json!("restart"));
+    let standard = made(&server, body).await;
+    assert_eq!(
+        take(&server, &standard, "schedule", later.clone()).await.field("planned_start"),
+        "2026-03-10T20:00:00Z"
+    );
     // One that had no time is given one, and is asked about again.
     let mut body = normal();
     body.as_object_mut().unwrap().retain(|name, _| !name.starts_with("planned"));
@@ -111,8 +122,14 @@ async fn what_a_step_finds_to_be_riskier_is_asked_about_again() {
     server.at("2026-03-04T09:00:00Z");
     let refused = server.post(&format!("{change}/schedule"), json!({})).by(Admin).expect(409).await.json();
     assert_eq!(refused["errors"][0]["pointer"], "/risk", "{refused}");
-    take(&server, &change, "assess", json!({})).await;
+    // Nor without its team.
+    let nobodys = json!({"team_id": null, "assignee_id": null});
+    let refused = server.post(&format!("{change}/schedule"), nobodys).by(Admin).expect(409).await.json();
+    assert_eq!(refused["errors"][0]["pointer"], "/risk", "{refused}");
+    let again = json!({"decision": "assess_risk"});
+    server.post(&format!("{change}/decisions"), again).by(Admin).header("if-match", "*").expect(200).await;
     assert_eq!(read(&server, &change).await["risk"], "high");
+    assert_eq!(states(&approvals(&server, &change).await).last(), Some(&"void"));
 }
 
 /// A policy that goes live meanwhile and is asked again, because somebody wants to know.

@@ -1,5 +1,5 @@
 //! What stands around a change that is still to be made: what it meets, and how much depends on it. It is looked at when the change is
-//! planned or takes a step, and again, a little later, when others move or a window is another.
+//! planned or takes a step, and again, a little later, when others move, a window is another, or things are related otherwise.
 //!
 //! **Invariant:** a step that rests on an approval is taken only while the change meets nothing that it did not when it was approved.
 
@@ -72,22 +72,23 @@ impl Around {
 
     /// In words that whoever sees the change may read.
     fn blackout(&self) -> Option<String> {
-        self.met.iter().find_map(blackout)
+        self.met.iter().find(|met| met.kind.is_blackout()).map(Conflict::told)
     }
 
     /// Why it is more than what was known before, if it is.
     fn worse(&self, known: &BTreeSet<String>, before: &Change) -> Option<Error> {
-        let mut new = self.met.iter().filter(|met| !known.contains(&met.mark())).peekable();
+        let new = || self.met.iter().filter(|met| !known.contains(&met.mark()));
         let refused = |field: &str, detail: String| {
             let error = FieldError::new(field, "approval", detail.clone());
             Error::new(Code::IllegalTransition, detail).with_errors(vec![error])
         };
-        if new.peek().is_some() {
-            let met = new.find_map(blackout).unwrap_or_else(|| "another change or a window".to_owned());
+        if let Some(met) = new().find(|met| met.kind.is_blackout()).or_else(|| new().next()) {
+            let field = if met.kind == ConflictKind::AssigneeBusy { "/assignee_id" } else { "/conflict_count" };
+            let met = met.told();
             let detail = format!(
                 "It meets {met}, which it did not when it was approved: plan it anew, and it is asked about again."
             );
-            return Some(refused("/conflict_count", detail));
+            return Some(refused(field, detail));
         }
         let is_more = plan::is_more_critical(self.criticality.as_deref(), before.criticality.as_deref());
         let detail = "More depends on it than when it was approved: plan it anew, and it is asked about again.";
@@ -101,23 +102,6 @@ impl Around {
         let rows: Vec<Met> = marks.into_iter().map(|mark| Met { change_id: id, mark }).collect();
         insert_rows!(connection, change_conflict::table, rows)?;
         Ok(())
-    }
-}
-
-/// What is said of a blackout that is met: its name where it is of what the change touches itself, or of everything. Of what is next to that,
-/// not everybody who sees the change may know.
-fn blackout(met: &Conflict) -> Option<String> {
-    match met.kind {
-        ConflictKind::CiInBlackout => met.window.clone(),
-        ConflictKind::ParentCiInBlackout => Some("a blackout of what it rests on".to_owned()),
-        ConflictKind::ChildCiInBlackout => Some("a blackout of what rests on it".to_owned()),
-        ConflictKind::CiScheduled
-        | ConflictKind::ParentCiScheduled
-        | ConflictKind::ChildCiScheduled
-        | ConflictKind::CiOutsideWindow
-        | ConflictKind::ParentCiOutsideWindow
-        | ConflictKind::ChildCiOutsideWindow
-        | ConflictKind::AssigneeBusy => None,
     }
 }
 
@@ -188,7 +172,10 @@ pub(super) fn relinked(desk: &mut Desk<'_, '_>, id: RecordId, relation: &str) ->
         return Ok(());
     }
     let Some(header) = to_be_made(desk, id)? else {
-        return Err(Error::new(Code::Conflict, "What a change affects was approved so, and work has begun."));
+        return Err(Error::new(
+            Code::Conflict,
+            "What a change affects stays as it was approved once work has begun, or it is over.",
+        ));
     };
     let cause = desk.cause.trusted();
     let desk = &mut Desk { kernel: desk.kernel, unit: &mut *desk.unit, cause: &cause };

@@ -167,6 +167,24 @@ impl Conflict {
         let with = with.or_else(|| self.item.map(|item| item.to_string())).unwrap_or_default();
         json!([self.kind, with]).to_string()
     }
+    /// What is met, in words. A window is named where it is of everything: whose things others are of, not everybody who sees the change may
+    /// know.
+    pub fn told(&self) -> String {
+        let words = match self.kind {
+            ConflictKind::CiScheduled | ConflictKind::ParentCiScheduled | ConflictKind::ChildCiScheduled => {
+                "another change"
+            }
+            ConflictKind::CiOutsideWindow
+            | ConflictKind::ParentCiOutsideWindow
+            | ConflictKind::ChildCiOutsideWindow => "a time outside a maintenance window",
+            ConflictKind::CiInBlackout => "a blackout of what it touches",
+            ConflictKind::ParentCiInBlackout => "a blackout of what it rests on",
+            ConflictKind::ChildCiInBlackout => "a blackout of what rests on it",
+            ConflictKind::AssigneeBusy => "another change of whoever makes it",
+        };
+        let named = self.window.as_ref().filter(|_| self.item.is_none());
+        named.cloned().unwrap_or_else(|| words.to_owned())
+    }
 }
 
 /// Everything that a change would meet if it were made then.

@@ -73,8 +73,8 @@ pub(super) const FIELDS: &[Field] = &[
     Field::by_server(
         "blackout",
         "Blackout",
-        "The blackout that it fell into when it was last planned, or when windows changed since: its name, or where it is of something next to what \
-         the change touches, that; null for none.",
+        "The blackout that it fell into when it was last planned, or when windows changed since: its name, or of what it is where it is not of everything; null for \
+         none.",
         Holds::Line(100),
     ),
     Field::by_server("actual_start", "Begun", "When work began.", Holds::Time),

@@ -20,8 +20,9 @@ use crate::{
     id::{RecordId, RowId},
     insert_rows,
     record::{
-        approval::policy::DECISION,
+        approval::policy::{self, DECISION, Standing},
         draft::Aside,
+        header::Header,
         practice::{Details, Practice},
         store::{self, Desk, Outcome},
     },
@@ -245,9 +246,17 @@ pub fn assess(desk: &mut Desk<'_, '_>, id: RecordId, expected: Option<i32>, give
             (change_answer::change_id.eq(id), change_answer::question.eq(question), change_answer::answer.eq(answer));
         diesel::insert_into(change_answer::table).values(row).execute(connection)?;
     }
-    // What was approved was of another risk: whoever approves is asked again.
-    let state = outcome.record.get("state").and_then(Value::as_str);
-    if before != given && state.is_some_and(|state| ASKED.contains(&state)) {
+    // Whoever approves is asked again, but for less of what they have approved.
+    let header = Header::find(desk.unit.settled(id)?, id)?.filter(|header| ASKED.contains(&header.state.as_str()));
+    let is_asked = match header {
+        None => false,
+        Some(header) => match policy::in_the_way(desk.unit.settled(id)?, &ChangePractice::KIND, &header)? {
+            Standing::Given => false,
+            Standing::Missing(_) => before != given,
+            Standing::None => true,
+        },
+    };
+    if is_asked {
         outcome = store::decide_again::<ChangePractice>(desk, id, None, DECISION)?;
     }
     Ok(outcome)

@@ -33,10 +33,12 @@ pub(super) fn settle(draft: &mut Draft<Change>, desk: &mut Desk<'_, '_>) -> Resu
         return Err(Error::invalid_all(errors));
     }
     let team = |header: &Header| (header.team_id, header.planned_start);
-    if draft.step.is_some() || draft.old().map(|(header, _)| team(header)) != Some(team(&draft.header)) {
-        // What is planned for later has not failed yet, and what was planned for long ago is made now.
-        let until = desk.cause.at;
-        draft.details.team_failures = draft.header.team_id.map_or(Ok(0), |team| failures(desk, team, until))?;
+    let is_judged = draft.step.is_some() || draft.is_same();
+    if is_judged || draft.old().map(|(header, _)| team(header)) != Some(team(&draft.header)) {
+        // What is planned for later has not failed yet, and what was planned for long ago is made now. Without a team it is as with the one before.
+        let (until, known) = (desk.cause.at, draft.details.team_failures);
+        let team = draft.header.team_id.or_else(|| draft.old().and_then(|(header, _)| header.team_id));
+        draft.details.team_failures = team.map_or(Ok(known), |team| failures(desk, team, until))?;
     }
     if draft.step.is_some() || draft.old().map(|(header, _)| plans(header)) != Some(plans(&draft.header)) {
         around::look(draft, desk)?;

@@ -16,7 +16,6 @@ use super::{
 use crate::{
     db::AnyConnection,
     error::{FieldError, Result},
-    id::RecordId,
     record::{
         cause::is_by_somebody,
         header::Header,
@@ -183,10 +182,15 @@ pub fn in_the_way(connection: &mut AnyConnection, kind: &Kind, record: &Header) 
     })
 }
 
-/// Whether what policies said last of a record's approval is that they give it by themselves, and that stands.
-pub fn is_given_by_policies(connection: &mut AnyConnection, record: RecordId) -> Result<bool> {
-    let last = ApprovalRow::last_by_policy(connection, record)?;
-    Ok(last.is_some_and(|last| last.state == state::APPROVED && last.reason == reason::POLICY))
+/// Whether what stands rests on who has a part in the record: policies give it by themselves, or somebody has voted who has a part in it now.
+pub fn rests_on_parts(connection: &mut AnyConnection, record: &Header) -> Result<bool> {
+    let last = ApprovalRow::last_by_policy(connection, record.id)?;
+    let is_given_by_policies = |last: &ApprovalRow| last.state == state::APPROVED && last.reason == reason::POLICY;
+    if last.as_ref().is_some_and(is_given_by_policies) {
+        return Ok(true);
+    }
+    let mut standing = Case::standing(connection, record.id)?.into_iter();
+    Ok(standing.any(|case| case.approval.by_policy && case.rests_on_a_part(record)))
 }
 
 /// Whether policies say who approves of records of a kind.
@@ -203,19 +207,21 @@ pub fn approved(kind: &Kind) -> &'static [&'static str] {
     trigger(kind).map(|trigger| trigger.on_change_of).unwrap_or_default()
 }
 
-/// What is approved of a record and has changed.
-pub fn changed<'a>(
+/// What of a record, as it is now, is not covered by what policies asked for last.
+pub fn beyond(
+    connection: &mut AnyConnection,
     kind: &Kind,
-    before: &'a Map<String, Value>,
-    after: &'a Map<String, Value>,
-) -> impl Iterator<Item = &'static str> + 'a {
-    approved(kind).iter().copied().filter(|name| before.get(*name) != after.get(*name))
-}
-
-/// Whether there is less of what has changed, so that it is still approved.
-pub fn is_less(kind: &Kind, name: &str, before: &Map<String, Value>, after: &Map<String, Value>) -> bool {
-    let [asked, now] = [before, after].map(|record| record.get(name).unwrap_or(&Value::Null));
-    is_eased(kind, name, asked, now)
+    record: &Header,
+    now: &Map<String, Value>,
+) -> Result<Vec<&'static str>> {
+    let Some(last) = ApprovalRow::last_by_policy(connection, record.id)? else { return Ok(Vec::new()) };
+    let covered = last.covered()?;
+    let value = |of: &Map<String, Value>, name: &str| of.get(name).cloned().unwrap_or_default();
+    let is_beyond = |name: &&str| {
+        let (asked, now) = (value(&covered, name), value(now, name));
+        asked != now && !is_eased(kind, name, &asked, &now)
+    };
+    Ok(approved(kind).iter().copied().filter(is_beyond).collect())
 }
 
 /// Whether what was asked about is still approved as it is now, because there is less of it. Words of a choice stand in their order.
