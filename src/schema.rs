@@ -682,6 +682,8 @@ diesel::table! {
         created_at -> Timestamp,
         updated_at -> Timestamp,
         reports_drift -> Bool,
+        missing -> Text,
+        empty -> Text,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Configuration: classes and attributes, relations and redundancy, and what fails when something does.
 
+mod choices;
 mod drift;
 mod import;
 mod keeping;

@@ -25,7 +25,7 @@ const COLUMNS: &[&str] = &[
 /// So many wrong places are told.
 const TOLD: usize = 20;
 
-/// The items of a CSV text. An empty cell says nothing.
+/// The items of a CSV text. An empty cell is a null.
 pub(super) fn from_csv(text: &str, classes: &Classes) -> Result<Content> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
     let header = reader.headers().map_err(malformed)?.clone();
@@ -41,9 +41,9 @@ pub(super) fn from_csv(text: &str, classes: &Classes) -> Result<Content> {
         let line = record.position().map_or(0, csv::Position::line);
         let mut item = Map::new();
         let mut attributes = Map::new();
-        for (name, cell) in header.iter().zip(record.iter()).filter(|(_, cell)| !cell.is_empty()) {
+        for (name, cell) in header.iter().zip(record.iter()) {
             match name.strip_prefix("attributes.") {
-                None => drop(item.insert(name.to_owned(), cell.into())),
+                None => drop(item.insert(name.to_owned(), Some(cell).filter(|cell| !cell.is_empty()).into())),
                 Some(attribute) => match value(classes, attribute, cell) {
                     Some(value) => drop(attributes.insert(attribute.to_owned(), value)),
                     None => {
@@ -88,6 +88,9 @@ fn again(n: usize, name: &str) -> FieldError {
 
 /// The cell as a value of the attribute's type.
 fn value(classes: &Classes, attribute: &str, cell: &str) -> Option<Value> {
+    if cell.is_empty() {
+        return Some(Value::Null);
+    }
     let field = classes.fields().iter().find(|field| field.name == attribute)?;
     match field.field_type.as_str() {
         "integer" => cell.parse::<i64>().ok().map(Value::from),
@@ -130,7 +133,7 @@ mod tests {
             (items[0].title.as_deref(), items[0].attributes["cpu_count"].clone()),
             (Some("esx"), Value::from(8))
         );
-        assert_eq!(items[1].attributes.keys().collect::<Vec<_>>(), ["hostname"]);
+        assert_eq!((&items[1].attributes["cpu_count"], &items[1].attributes["hostname"]), (&Value::Null, &"w1".into()));
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub(super) const SHOWN: usize = 255;
 /// The field of the class.
 const CLASS: &str = "class";
 /// Stands in the place of a source where no step leads to a state.
-const LIFECYCLE: &str = "lifecycle";
+pub(super) const LIFECYCLE: &str = "lifecycle";
 
 /// What became of a row, and why.
 #[derive(Clone, Debug)]
@@ -91,7 +91,7 @@ pub struct KeptField {
     pub holds: Value,
     /// What the source says.
     pub says: Value,
-    /// Whose word stands; `lifecycle` where no step leads to the state.
+    /// Whose word stands; `lifecycle` where no step leads to the state, `refused` where a row that was refused may tell of it.
     #[schema(examples("inventory"))]
     pub source: String,
 }
@@ -307,7 +307,7 @@ impl Row<'_> {
     }
 }
 
-fn kept(field: &str, holds: Value, says: Value, source: &str) -> KeptField {
+pub(super) fn kept(field: &str, holds: Value, says: Value, source: &str) -> KeptField {
     KeptField { field: field.to_owned(), holds, says, source: source.to_owned() }
 }
 
@@ -377,7 +377,7 @@ fn remember(
 }
 
 /// The record as it is now, with what this transaction has written.
-fn present(desk: &mut Desk<'_, '_>, id: RecordId) -> Result<Map<String, Value>> {
+pub(super) fn present(desk: &mut Desk<'_, '_>, id: RecordId) -> Result<Map<String, Value>> {
     let kernel = desk.kernel;
     let connection = desk.unit.settled(id)?;
     let header = crate::record::header::Header::find(connection, id)?;
@@ -394,12 +394,12 @@ fn held(now: &Map<String, Value>, field: &str) -> Value {
 }
 
 /// Whether a step leads from one state to another.
-fn leads(from: &str, to: &str) -> bool {
+pub(super) fn leads(from: &str, to: &str) -> bool {
     KIND.lifecycle.step_between(from, to).is_some()
 }
 
 /// Takes a record to a state, by the one step that leads there.
-fn take_to(desk: &mut Desk<'_, '_>, id: RecordId, to: Option<&str>) -> Result<()> {
+pub(super) fn take_to(desk: &mut Desk<'_, '_>, id: RecordId, to: Option<&str>) -> Result<()> {
     let Some(to) = to else { return Ok(()) };
     let practice = desk.kernel.practice(KIND.name)?;
     let step = StepChoice::To(to.to_owned());

@@ -30,7 +30,7 @@ pub fn spoken(
     let mut wrong = Vec::new();
     let texts = [
         ("title", &item.title),
-        ("description", &item.description),
+        ("description", &item.description.clone().flatten()),
         ("environment", &item.environment),
         ("criticality", &item.criticality),
     ];
@@ -45,7 +45,7 @@ pub fn spoken(
             wrong.push(FieldError::new(pointer(field), "no_such_reference", detail));
         }
     };
-    if let Some(name) = &item.owner {
+    if let Some(Some(name)) = &item.owner {
         if !known.users.contains_key(name) {
             let active = user_account::table.filter(user_account::active.eq(true));
             let found = active.filter(user_account::user_name.eq(name)).select(user_account::id).first(c).optional()?;
@@ -54,7 +54,7 @@ pub fn spoken(
         }
         named(name, "owner", "owner_id", known.users.get(name).copied().flatten().map(|id| id.to_string().into()));
     }
-    if let Some(name) = &item.support_team {
+    if let Some(Some(name)) = &item.support_team {
         if !known.teams.contains_key(name) {
             let active = team::table.filter(team::active.eq(true));
             let found = active.filter(team::name.eq(name)).select(team::id).first(c).optional()?;
@@ -78,11 +78,25 @@ pub fn spoken(
         let near = crate::error::did_you_mean(state, KIND.lifecycle.states.iter().map(|s| s.name));
         wrong.push(FieldError::new("/state", "not_a_choice", format!("There is no state `{state}`{near}.")));
     }
-    let given: Map<String, Value> =
-        item.attributes.iter().filter(|(_, value)| !value.is_null()).map(|(n, v)| (n.clone(), v.clone())).collect();
+    let clears = ground.weights.clears(&ground.asked.source);
+    if clears {
+        let emptied = [
+            ("description", &item.description, Value::from("")),
+            ("owner_id", &item.owner, Value::Null),
+            ("support_team_id", &item.support_team, Value::Null),
+        ];
+        let emptied = emptied.into_iter().filter(|(_, given, _)| **given == Some(None));
+        said.extend(emptied.map(|(field, _, nothing)| (field.to_owned(), nothing)));
+    }
+    // What the class does not have holds nothing anyway: columns are of all classes of a CSV text.
+    let is_said = |(name, value): &(&String, &Value)| !value.is_null() || (clears && class.field(name).is_some());
+    let given = item.attributes.iter().filter(is_said).map(|(name, value)| (name.clone(), value.clone()));
+    let given: Map<String, Value> = given.collect();
+    let nothing: Vec<String> = given.iter().filter(|(_, v)| v.is_null()).map(|(name, _)| name.clone()).collect();
     let (attributes, errors) = class.merge(Map::new(), Some(given.into()), false)?;
     wrong.extend(errors);
-    said.extend(attributes.into_iter().map(|(name, value)| (format!("{PLACE}.{name}"), value)));
+    let attributes = attributes.into_iter().chain(nothing.into_iter().map(|name| (name, Value::Null)));
+    said.extend(attributes.map(|(name, value)| (format!("{PLACE}.{name}"), value)));
     Ok(if wrong.is_empty() { Ok(said) } else { Err(wrong) })
 }
 
