@@ -1321,6 +1321,8 @@ diesel::table! {
         last_seen_at -> Nullable<Timestamp>,
         field -> Nullable<Text>,
         last_found_at -> Timestamp,
+        finding -> Text,
+        related_id -> Nullable<Text>,
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::{
-    Ground, Item, Outcome,
+    Ground, Item, Outcome, drift,
     identify::{Identity, Said, identify},
     known::Known,
     reconcile::{STATE, borrowed, holder_of},
@@ -20,7 +20,6 @@ use crate::{
     practice::configuration_item::ConfigurationItemPractice,
     record::{
         class::{Class, Classes, PLACE},
-        drift::{self, Drift, SUMMARY},
         kind::Kind,
         practice::Practice,
         step::StepChoice,
@@ -34,7 +33,7 @@ const KEY: usize = 200;
 /// So much of a title is told.
 pub(super) const SHOWN: usize = 255;
 /// The field of the class.
-const CLASS: &str = "class";
+pub(super) const CLASS: &str = "class";
 /// Stands in the place of a source where no step leads to a state.
 pub(super) const LIFECYCLE: &str = "lifecycle";
 
@@ -171,7 +170,11 @@ pub fn item(desk: &mut Desk<'_, '_>, ground: &Ground, known: &mut Known, (at, it
         known.now.signatures.extend(signature.map(|words| (words, at)));
         known.now.keys.extend(key.map(|key| (key.to_owned(), id)));
         if told.outcome != Outcome::Refused && !is_old(desk, ground, id)? {
-            tell_of_drift(desk, ground, id, &told.detail)?;
+            if told.outcome == Outcome::Created {
+                drift::of_new(desk, ground, id, &class.name)?;
+            } else {
+                drift::of_fields(desk, ground, id, &told.detail)?;
+            }
             remember(desk, ground, (key, &row), id, &told)?;
         }
     }
@@ -309,39 +312,6 @@ impl Row<'_> {
 
 pub(super) fn kept(field: &str, holds: Value, says: Value, source: &str) -> KeptField {
     KeptField { field: field.to_owned(), holds, says, source: source.to_owned() }
-}
-
-/// Tells what a source that reports drift has found other than is recorded, field by field. What it tells of for the first time is no
-/// drift, nor is where a thing stands in its life, or a class that says more of it.
-fn tell_of_drift(desk: &mut Desk<'_, '_>, ground: &Ground, id: RecordId, detail: &Detail) -> Result<()> {
-    let source = &ground.asked.source;
-    let changed = detail.changes.iter().map(|change| (&change.field, &change.from, &change.to));
-    let kept = detail.kept.iter().map(|kept| (&kept.field, &kept.holds, &kept.says));
-    let is_drift =
-        |(field, was, _): &(&String, &Value, &Value)| ![STATE, CLASS].contains(&field.as_str()) && !was.is_null();
-    let other: Vec<_> = changed.chain(kept).filter(is_drift).collect();
-    if other.is_empty() || !ground.weights.report_drift(source) {
-        return Ok(());
-    }
-    let connection = desk.unit.connection()?;
-    let Some(looked_at) = SeenRow::last(connection, source, id)? else { return Ok(()) };
-    let origins = OriginRow::of_record(connection, id)?;
-    for (field, was, is) in other {
-        let recorded = was.to_string();
-        let said = origins.get(field).filter(|origin| origin.source == *source && origin.value == recorded);
-        let drift = Drift {
-            item: id,
-            // An import may tell of some fields more often than of others.
-            last_seen_at: Some(said.map_or(looked_at, |origin| origin.seen_at)),
-            last_looked_at: Some(looked_at),
-            drifted_at: ground.observed_at(desk.cause.at),
-            field: Some(field.clone()),
-            summary: format!("{field}: {was} → {is}").chars().take(SUMMARY).collect(),
-            source: source.clone(),
-        };
-        drift::tell(desk, &drift)?;
-    }
-    Ok(())
 }
 
 /// Remembers that the source has told of the record, and what it has said that stands. What was there already stays with the one who

@@ -6,6 +6,7 @@
 use super::{
     Ground, Outcome,
     apply::{Detail, ImportChange, KeptField, LIFECYCLE, is_old, kept, leads, present, reasons, take_to},
+    drift,
     reconcile::{STATE, borrowed, holder_of},
     row::{OriginRow, SeenRow},
 };
@@ -35,16 +36,28 @@ pub(super) fn settle(
     if mine.and_then(|row| row.external_key.as_ref()).is_some_and(|key| ground.keys.contains(key)) {
         return Ok(None);
     }
+    let mut detail = Detail::default();
+    let retires = ground.weights.retires(source);
+    let Some(mine) = mine.filter(|_| retires || ground.looked.is_some()) else {
+        return Ok(Some((Outcome::Missing, detail)));
+    };
     let holds = present(desk, id)?.get(STATE).cloned().unwrap_or_default();
     if holds == RETIRED {
         return Ok(None);
     }
-    let mut detail = Detail::default();
-    if mine.is_none() || !ground.weights.retires(source) || is_old(desk, ground, id)? {
+    if is_old(desk, ground, id)? {
+        return Ok(Some((Outcome::Missing, detail)));
+    }
+    if is_sure {
+        drift::of_vanished(desk, ground, mine)?;
+    } else if retires {
+        detail.kept.push(kept(STATE, holds.clone(), RETIRED.into(), REFUSED));
+    }
+    if !(is_sure && retires) {
         return Ok(Some((Outcome::Missing, detail)));
     }
     let from = holds.as_str().unwrap_or_default();
-    if let Some(against) = against(desk, ground, (id, &seen), from, is_sure)? {
+    if let Some(against) = against(desk, ground, (id, &seen), from)? {
         detail.kept.push(against);
         return Ok(Some((Outcome::Missing, detail)));
     }
@@ -66,13 +79,9 @@ fn against(
     ground: &Ground,
     (id, seen): (RecordId, &[SeenRow]),
     from: &str,
-    is_sure: bool,
 ) -> Result<Option<KeptField>> {
     let (source, now) = (&ground.asked.source, desk.cause.at);
     let stands = |by: &str| Ok(Some(kept(STATE, from.into(), RETIRED.into(), by)));
-    if !is_sure {
-        return stands(REFUSED);
-    }
     let is_told = |row: &&SeenRow| row.source != *source && !ground.weights.is_stale(&row.source, row.seen_at, now);
     if let Some(other) = seen.iter().find(is_told) {
         return stands(&other.source);

@@ -14,7 +14,7 @@ use diesel::prelude::*;
 use super::{
     Outcome,
     apply::{Detail, SHOWN},
-    gone,
+    drift, gone,
     known::{Known, Maps},
     relation,
     row::ImportRow,
@@ -50,7 +50,7 @@ pub const RELATIONS: &str = "/relations";
 struct Missing {
     record: RecordId,
     title: String,
-    relation: Option<RowId>,
+    relation: Option<RelationRow>,
 }
 
 impl Work<'_> {
@@ -134,7 +134,11 @@ impl Work<'_> {
         let told = rows.into_iter().filter_map(|row| {
             let (from, to) = (seen.get(&row.from_id)?, seen.get(&row.to_id)?);
             let title = format!("{} {} {}", from.number, row.relation_type, to.number);
-            Some(Missing { record: row.from_id, title: title.chars().take(SHOWN).collect(), relation: Some(row.id) })
+            Some(Missing {
+                record: row.from_id,
+                title: title.chars().take(SHOWN).collect(),
+                relation: Some(row.clone()),
+            })
         });
         Ok(told.collect())
     }
@@ -156,7 +160,10 @@ impl Work<'_> {
                 let (mut rows, mut seq) = (Vec::new(), from);
                 for Missing { record, title, relation } in &some {
                     let became = match relation {
-                        Some(_) => Some((Outcome::Missing, Detail::default())),
+                        Some(row) => {
+                            drift::of_missing_relation(desk, ground, row)?;
+                            Some((Outcome::Missing, Detail { relation_id: Some(row.id), ..Detail::default() }))
+                        }
                         None => gone::settle(desk, ground, *record, is_sure)?,
                     };
                     let Some((outcome, detail)) = became else { continue };
@@ -168,7 +175,7 @@ impl Work<'_> {
                         pointer: if relation.is_some() { RELATIONS } else { "" }.to_owned(),
                         record_id: Some(*record),
                         title: title.clone(),
-                        detail: JsonText::of(&Detail { relation_id: *relation, ..detail })?,
+                        detail: JsonText::of(&detail)?,
                     });
                 }
                 Ok((rows, seq))

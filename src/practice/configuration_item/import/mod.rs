@@ -5,12 +5,13 @@
 //! stale. A rehearsal does the same in transactions that are taken back ([`run`]), so that it tells what the import would come to.
 //!
 //! - [`row`]: the tables; [`apply`]: one row, [`said`]: what it says, [`known`]: what was learnt of others; [`relation`]: one relation;
-//! - [`missing`]: what no row names, and what becomes of it ([`gone`]).
+//! - [`missing`]: what no row names, and what becomes of it ([`gone`]); [`drift`]: what is other than recorded.
 //!
 //! What is written is written with the server's rights, but what is named is found with those of whoever asked: an import tells of, and
 //! relates, what its caller sees and may change.
 
 pub mod apply;
+pub mod drift;
 pub mod gone;
 pub mod identify;
 pub mod known;
@@ -27,7 +28,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use self::reconcile::Weights;
+use self::{drift::Looked, reconcile::Weights};
 use crate::{
     auth::{caller::Caller, horizon::Horizon},
     clock::Moment,
@@ -163,6 +164,8 @@ pub struct Ground {
     pub caller: Arc<Caller>,
     /// Whom they see.
     pub horizon: Horizon,
+    /// What its source had looked for before, where that reports drift.
+    pub looked: Option<Looked>,
     /// The keys that rows name.
     pub keys: HashSet<String>,
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{
     Ground, Outcome, RelationItem,
     apply::{Detail, ImportChange, SHOWN, Told, is_old, reasons, too_long},
+    drift,
     known::{Known, Stored},
     row::SeenRow,
 };
@@ -16,6 +17,7 @@ use crate::{
     id::{RecordId, RowId},
     practice::configuration_item::ConfigurationItemPractice,
     record::{
+        drift::Finding,
         graph::{
             relate::{self, GroupRow, NewRelation, RelationRow},
             types::RelationTypeRow,
@@ -230,6 +232,10 @@ fn put(desk: &mut Desk<'_, '_>, ground: &Ground, known: &mut Known, wanted: Want
     };
     match written {
         Ok(made) => {
+            if made.is_some() && outcome == Outcome::Created {
+                let (from, of, to) = &wanted.stored;
+                drift::of_relation(desk, ground, (*from, of, *to), Finding::Related)?;
+            }
             known.now.relations.extend(made);
             if ground.asked.rehearse {
                 let group = wanted.group.map(str::to_owned);

@@ -16,6 +16,7 @@ use serde_json::json;
 use super::{
     Asked, Ground, Item, Outcome,
     apply::{self, Detail, Told},
+    drift::Looked,
     known::{Known, Maps},
     reconcile::Weights,
     relation,
@@ -23,6 +24,7 @@ use super::{
 };
 use crate::{
     auth::horizon::Horizon,
+    clock::Moment,
     db::{AnyConnection, JsonText},
     error::{Code, Error, Result},
     id::{RecordId, RowId},
@@ -54,7 +56,7 @@ pub fn run(bench: &Bench, mut job: JobRow, node: RowId, ending: &AtomicBool) -> 
     let (cause, ground, mut before) = bench.database.read_here(|connection| {
         let asked = row::asked(connection, &job)?;
         let cause = job.cause(connection, Via::Source(asked.source.clone()), bench.clock.now())?;
-        let ground = Arc::new(ground(connection, asked, &cause)?);
+        let ground = Arc::new(ground(connection, asked, &cause, job.created_at)?);
         let before = Arc::new(known_of(connection, job.id, &ground.asked.content.items)?);
         Ok((cause, ground, before))
     })?;
@@ -98,10 +100,15 @@ fn begin_again(bench: &Bench, job: &mut JobRow, node: RowId) -> Result<()> {
     })
 }
 
-fn ground(connection: &mut AnyConnection, asked: Asked, cause: &Cause) -> Result<Ground> {
+fn ground(connection: &mut AnyConnection, asked: Asked, cause: &Cause, began: Moment) -> Result<Ground> {
     let (caller, horizon) = (cause.caller.clone(), Horizon::of(connection, &cause.caller)?);
     let keys = asked.content.items.iter().filter_map(|item| item.key.clone()).collect();
-    Ok(Ground { asked, weights: Weights::read(connection)?, caller, horizon, keys })
+    let weights = Weights::read(connection)?;
+    let looked = match weights.report_drift(&asked.source) {
+        true => Some(Looked::of(connection, &asked.source, asked.observed_at.unwrap_or(began))?),
+        false => None,
+    };
+    Ok(Ground { asked, weights, caller, horizon, looked, keys })
 }
 
 /// What the rows of configuration items that are done have come to know.
@@ -226,7 +233,7 @@ pub(super) fn keep(
     connection: &mut AnyConnection,
     job: &JobRow,
     node: RowId,
-    now: crate::clock::Moment,
+    now: Moment,
     rows: &[ImportRow],
 ) -> Result<job::Told> {
     let told = job.beat(connection, node, now)?;
