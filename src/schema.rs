@@ -239,6 +239,7 @@ diesel::table! {
         version -> Integer,
         created_at -> Timestamp,
         updated_at -> Timestamp,
+        target_class -> Nullable<Text>,
     }
 }
 

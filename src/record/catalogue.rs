@@ -50,10 +50,17 @@ pub struct Catalogue {
 }
 
 /// Columns of a user that lists can be filtered by.
-const OF_USER: &[(&str, FieldType)] =
-    &[("user_name", FieldType::Text), ("display_name", FieldType::Text), ("vip", FieldType::Boolean)];
+const OF_USER: &[(&str, FieldType)] = &[
+    ("user_name", FieldType::Text),
+    ("display_name", FieldType::Text),
+    ("vip", FieldType::Boolean),
+    ("active", FieldType::Boolean),
+];
 /// Columns of teams and organisations.
-const OF_NAMED: &[(&str, FieldType)] = &[("name", FieldType::Text)];
+const OF_NAMED: &[(&str, FieldType)] = &[("name", FieldType::Text), ("active", FieldType::Boolean)];
+/// Columns of the header of a record that is referred to.
+const OF_RECORD: &[(&str, FieldType)] =
+    &[("number", FieldType::Text), ("title", FieldType::Text), ("state", FieldType::Text), ("phase", FieldType::Text)];
 
 impl Catalogue {
     /// The fields of a list of one kind; or, without a kind, those that all kinds share.
@@ -75,10 +82,10 @@ impl Catalogue {
             }
         }
         for field in custom {
-            catalogue.add_given(custom::PLACE, field);
+            catalogue.add_given(custom::PLACE, field, kinds);
         }
         for field in attributes {
-            catalogue.add_given(class::PLACE, field);
+            catalogue.add_given(class::PLACE, field, kinds);
         }
         for Findable { name, table, record, column, holds } in findable {
             let open = format!("record.id IN (SELECT {table}.{record} FROM {table} WHERE ");
@@ -108,39 +115,54 @@ impl Catalogue {
     ) {
         let Some(holds) = field_type(field, lifecycle) else { return };
         let column = format!("{table}.{}", field.name);
-        let inside = |target: &str, key: &str| {
-            (format!("{open}{column} IN (SELECT {target}.{key} FROM {target} WHERE "), format!("){close}"))
-        };
         let short = field.short_name();
+        self.add_referred(short, field.holds, (open, &column, close), kinds);
+        let mut place = Place::new(open, &column, close, holds);
+        place.zero_is_none = matches!(field.name, "priority" | "impact" | "urgency");
+        self.places.insert(short.to_owned(), place.clone());
+        self.places.insert(field.name.to_owned(), place);
+    }
+
+    /// What a column refers to, as `name.…`.
+    fn add_referred(
+        &mut self,
+        name: &str,
+        of: Holds,
+        (open, column, close): (&str, &str, &str),
+        kinds: &[&'static Kind],
+    ) {
+        let inside = |target: &str, key: &str| {
+            (format!("{open}{column} IN (SELECT {key} FROM {target} WHERE "), format!("){close}"))
+        };
+        let mut add = |inner: &str, place: Place| self.places.insert(format!("{name}.{inner}"), place);
         let referred = [
             (Holds::User, "user_account", OF_USER),
             (Holds::Team, "team", OF_NAMED),
             (Holds::Organisation, "organisation", OF_NAMED),
         ];
-        for (_, target, columns) in referred.into_iter().filter(|(holds, ..)| *holds == field.holds) {
-            let (open, close) = inside(target, "id");
-            for (name, holds) in columns {
-                let place = Place::new(&open, &format!("{target}.{name}"), &close, holds.clone());
-                self.places.insert(format!("{short}.{name}"), place);
+        for (_, target, columns) in referred.into_iter().filter(|(holds, ..)| *holds == of) {
+            let (open, close) = inside(target, &format!("{target}.id"));
+            for (inner, holds) in columns {
+                add(inner, Place::new(&open, &format!("{target}.{inner}"), &close, holds.clone()));
             }
         }
         // Only what everybody may see is looked through: a filter must not tell of hidden records.
-        if let Holds::Record(of) = field.holds {
+        if let Holds::Record(of) = of {
             for target in kinds.iter().filter(|k| k.name == of && k.public) {
-                let (open, close) = inside(target.name, "record_id");
+                let (open, close) = inside("record AS referred", "referred.id");
+                for (inner, holds) in OF_RECORD {
+                    add(inner, Place::new(&open, &format!("referred.{inner}"), &close, holds.clone()));
+                }
+                let (open, close) = inside(target.name, &format!("{}.record_id", target.name));
                 for field in target.fields {
                     if let Some(holds) = field_type(field, None) {
                         let place = Place::new(&open, &format!("{}.{}", target.name, field.name), &close, holds);
-                        self.places.insert(format!("{short}.{}", field.short_name()), place.clone());
-                        self.places.insert(format!("{short}.{}", field.name), place);
+                        add(field.short_name(), place.clone());
+                        add(field.name, place);
                     }
                 }
             }
         }
-        let mut place = Place::new(open, &column, close, holds);
-        place.zero_is_none = matches!(field.name, "priority" | "impact" | "urgency");
-        self.places.insert(short.to_owned(), place.clone());
-        self.places.insert(field.name.to_owned(), place);
     }
 
     /// What a record is: its class, and those above it.
@@ -155,7 +177,7 @@ impl Catalogue {
     }
 
     /// A field that administrators defined, whose values stand as rows.
-    fn add_given(&mut self, of: &str, field: &CustomField) {
+    fn add_given(&mut self, of: &str, field: &CustomField, kinds: &[&'static Kind]) {
         if !is_name(&field.name) {
             return;
         }
@@ -168,12 +190,20 @@ impl Catalogue {
             "date" => FieldType::Date,
             "time" => FieldType::Time,
             "choice" => FieldType::Choice(field.choices.read().unwrap_or_default()),
+            "user" => FieldType::User,
+            "team" => FieldType::Team,
+            "organisation" => FieldType::Organisation,
+            custom::CONFIGURATION_ITEM => FieldType::Record,
             _ => FieldType::Text,
         };
         let as_text = !matches!(holds, FieldType::Integer | FieldType::Decimal);
         let column = if as_text { "text_value" } else { "number_value" };
+        let name = format!("{of}.{}", field.name);
+        if let Some(holds) = field.refers_to() {
+            self.add_referred(&name, holds, (&open, column, ")"), kinds);
+        }
         let place = Place { as_text, ..Place::new(&open, column, ")", holds) };
-        self.places.insert(format!("{of}.{}", field.name), place);
+        self.places.insert(name, place);
     }
 }
 

@@ -288,8 +288,9 @@ mod tests {
             ],
         };
         let mentions = mentions(&["problem_id"], &mut entry).into_iter();
-        let of_records: Vec<Value> =
-            mentions.filter_map(|said| if let Mention::Record(value) = said { Some(value.clone()) } else { None }).collect();
+        let of_records: Vec<Value> = mentions
+            .filter_map(|said| if let Mention::Record(value) = said { Some(value.clone()) } else { None })
+            .collect();
         assert_eq!(of_records, [json!({"relation": "runs_on", "record_id": id}), Value::Null, json!(id)]);
     }
 

@@ -6,6 +6,7 @@ mod import;
 mod keeping;
 mod model;
 mod reconcile;
+mod references;
 mod resume;
 mod topologies;
 

@@ -217,7 +217,10 @@ async fn a_relation_stands_in_the_history_of_both_its_ends() {
         told.iter().zip([(actions[0], &web, "depends_on"), (actions[1], &shop, "needed_by")])
     {
         let change = &told["changes"][0];
-        assert_eq!((&told["action"], &change["field"], &change["from"]), (&json!(action), &json!("relation"), &json!(null)));
+        assert_eq!(
+            (&told["action"], &change["field"], &change["from"]),
+            (&json!(action), &json!("relation"), &json!(null))
+        );
         assert_eq!((&change["to"]["record_id"], &change["to"]["relation"]), (&json!(other), &json!(relation)));
     }
     // Whoever takes it away from one end takes it from both, though they may change that one alone.

@@ -20,7 +20,9 @@ use crate::{
     practice::configuration_item::ConfigurationItemPractice,
     record::{
         class::{Class, Classes, PLACE},
-        kind::Kind,
+        custom::CustomField,
+        header::Header,
+        kind::{Holds, Kind},
         practice::Practice,
         step::StepChoice,
         store::Desk,
@@ -162,7 +164,7 @@ pub fn item(desk: &mut Desk<'_, '_>, ground: &Ground, known: &mut Known, (at, it
             told.detail.candidates = candidates;
             told
         }
-        Identity::New => create(desk, &row, &title)?,
+        Identity::New => create(desk, ground, &row, &title)?,
         Identity::Known(id) => update(desk, ground, &classes, &row, id)?,
     };
     if let Some(id) = told.record {
@@ -195,8 +197,9 @@ pub(super) fn too_long(place: &str, text: &str) -> Option<FieldError> {
     (text.chars().count() > KEY).then(|| FieldError::new(place, "too_long", detail))
 }
 
-fn create(desk: &mut Desk<'_, '_>, row: &Row<'_>, title: &str) -> Result<Told> {
+fn create(desk: &mut Desk<'_, '_>, ground: &Ground, row: &Row<'_>, title: &str) -> Result<Told> {
     let mut body = body(row.said);
+    leave_out_rehearsed(desk, ground, row.class, &mut body)?;
     body.insert(CLASS.to_owned(), row.class.name.clone().into());
     let initial = KIND.lifecycle.initial;
     let to = row.state.filter(|to| leads(initial, to));
@@ -219,6 +222,31 @@ fn create(desk: &mut Desk<'_, '_>, row: &Row<'_>, title: &str) -> Result<Told> {
     })
 }
 
+/// What a rehearsal has made and taken back is nowhere, so what refers to it is told of and not written.
+fn leave_out_rehearsed(
+    desk: &mut Desk<'_, '_>,
+    ground: &Ground,
+    class: &Class,
+    body: &mut Map<String, Value>,
+) -> Result<()> {
+    let Some(attributes) = body.get_mut(PLACE).and_then(Value::as_object_mut).filter(|_| ground.asked.rehearse) else {
+        return Ok(());
+    };
+    let connection = desk.unit.connection()?;
+    let mut rehearsed = Vec::new();
+    for (name, value) in attributes.iter() {
+        let refers = class.field(name).and_then(CustomField::refers_to);
+        let (Some(Holds::Record(_)), Some(id)) = (refers, value.as_str().and_then(|id| id.parse().ok())) else {
+            continue;
+        };
+        if Header::find(connection, id)?.is_none() {
+            rehearsed.push(name.clone());
+        }
+    }
+    attributes.retain(|name, _| !rehearsed.contains(name));
+    Ok(())
+}
+
 fn update(desk: &mut Desk<'_, '_>, ground: &Ground, classes: &Classes, row: &Row<'_>, id: RecordId) -> Result<Told> {
     let (kernel, cause) = (desk.kernel, desk.cause);
     let practice = kernel.practice(KIND.name)?;
@@ -228,6 +256,7 @@ fn update(desk: &mut Desk<'_, '_>, ground: &Ground, classes: &Classes, row: &Row
     let to = changed.get(STATE).and_then(Value::as_str).map(str::to_owned);
     let mut body = body(&changed);
     body.remove(STATE);
+    leave_out_rehearsed(desk, ground, row.class, &mut body)?;
     // A class further down says more of it; any other is left to people.
     let (old, class) = (now.get("class").and_then(Value::as_str).unwrap_or_default(), row.class);
     if old != class.name
@@ -350,7 +379,7 @@ fn remember(
 pub(super) fn present(desk: &mut Desk<'_, '_>, id: RecordId) -> Result<Map<String, Value>> {
     let kernel = desk.kernel;
     let connection = desk.unit.settled(id)?;
-    let header = crate::record::header::Header::find(connection, id)?;
+    let header = Header::find(connection, id)?;
     let rendered = kernel.practice(KIND.name)?.render(connection, header.into_iter().collect())?;
     rendered.into_iter().next().ok_or_else(|| Error::not_found("configuration item"))
 }

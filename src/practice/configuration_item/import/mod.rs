@@ -93,19 +93,20 @@ pub struct Item {
     #[serde(default)]
     #[schema(required = false, max_length = 40, examples("live"))]
     pub state: Option<String>,
-    /// The user name of who answers for it.
+    /// Who answers for it: user name, mail address or id.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(required = false, value_type = Option<String>, max_length = 200)]
     pub owner: Option<Option<String>>,
-    /// The name of the team that looks after it.
+    /// The team that looks after it: name or id.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(required = false, value_type = Option<String>, max_length = 200)]
     pub support_team: Option<Option<String>>,
-    /// The name of the organisation whose it is.
+    /// The organisation whose it is: name or id.
     #[serde(default)]
     #[schema(required = false, max_length = 200)]
     pub organisation: Option<String>,
-    /// Its attributes, by name.
+    /// Its attributes, by name. What one refers to is named as owner, team and organisation are; a configuration item by its number, its id, or
+    /// the source's key of one that is there or that a row before this one has told of.
     #[serde(default)]
     #[schema(required = false, value_type = Object)]
     pub attributes: Map<String, Value>,
