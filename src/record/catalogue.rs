@@ -27,6 +27,8 @@ pub struct Place {
     pub zero_is_none: bool,
     /// Whether it stands as text, whatever it holds.
     pub as_text: bool,
+    /// Whether the case of letters and the blanks around a text say nothing.
+    pub folds: bool,
 }
 
 /// Something beside a record by which lists find it: a column of a table whose rows name the record.
@@ -94,6 +96,7 @@ impl Catalogue {
         }
         if let Some(kind) = kind.filter(|kind| kind.has_classes()) {
             catalogue.add_line(kind);
+            catalogue.add_folded("title", ("", "record.title", ""));
         }
         let tag = Place::new("record.id IN (SELECT record_id FROM record_tag WHERE ", "tag", ")", FieldType::Tags);
         catalogue.places.insert("tags".to_owned(), tag);
@@ -165,6 +168,14 @@ impl Catalogue {
         }
     }
 
+    /// A text by which something is recognised, however it is written, as `name.folded`.
+    fn add_folded(&mut self, name: &str, (open, column, close): (&str, &str, &str)) {
+        let place = Place::new(open, &format!("lower(trim({column}))"), close, FieldType::Text);
+        // The values of fields that administrators defined have an index of the shorter ones.
+        let as_text = !open.is_empty();
+        self.places.insert(format!("{name}.folded"), Place { folds: true, as_text, ..place });
+    }
+
     /// What a record is: its class, and those above it.
     fn add_line(&mut self, kind: &Kind) {
         let open = format!(
@@ -202,6 +213,9 @@ impl Catalogue {
         if let Some(holds) = field.refers_to() {
             self.add_referred(&name, holds, (&open, column, ")"), kinds);
         }
+        if field.field_type == "text" {
+            self.add_folded(&name, (&open, column, ")"));
+        }
         let place = Place { as_text, ..Place::new(&open, column, ")", holds) };
         self.places.insert(name, place);
     }
@@ -210,7 +224,7 @@ impl Catalogue {
 impl Place {
     fn new(open: &str, column: &str, close: &str, holds: FieldType) -> Self {
         let [open, column, close] = [open, column, close].map(str::to_owned);
-        Place { open, column, close, holds, zero_is_none: false, as_text: false }
+        Place { open, column, close, holds, zero_is_none: false, as_text: false, folds: false }
     }
 }
 

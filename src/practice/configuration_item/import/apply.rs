@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::{
     Ground, Item, Outcome, drift,
-    identify::{Identity, Said, identify},
+    identify::{Identity, Said, alike, identify, is_identifying},
     known::Known,
     reconcile::{STATE, borrowed, holder_of},
     row::{OriginRow, SeenRow},
@@ -175,7 +175,7 @@ pub fn item(desk: &mut Desk<'_, '_>, ground: &Ground, known: &mut Known, (at, it
             if told.outcome == Outcome::Created {
                 drift::of_new(desk, ground, id, &class.name)?;
             } else {
-                drift::of_fields(desk, ground, id, &told.detail)?;
+                drift::of_fields(desk, ground, id, class, &told.detail)?;
             }
             remember(desk, ground, (key, &row), id, &told)?;
         }
@@ -315,12 +315,17 @@ fn weigh(
         } else if ground.weights.may_write(&ground.asked.source, field, borrowed(&holder), at) {
             detail.changes.push(ImportChange { field: field.to_owned(), from: holds, to: says.clone() });
             changed.insert(field.to_owned(), says);
-        } else {
+        } else if !is_spelling(row.class, field, &holds, &says) {
             let source = holder.map(|(source, _)| source).unwrap_or_default();
             detail.kept.push(kept(field, holds, says, &source));
         }
     }
     Ok((detail, changed))
+}
+
+/// Whether what differs is only how that by which things are recognised is written.
+pub(super) fn is_spelling(class: &Class, field: &str, one: &Value, other: &Value) -> bool {
+    is_identifying(class, field) && alike(one.clone()) == alike(other.clone())
 }
 
 /// Whether the source has told of a record after it looked this time: what it said then stands.

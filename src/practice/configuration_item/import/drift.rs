@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{
     Ground,
-    apply::{CLASS, Detail},
+    apply::{CLASS, Detail, is_spelling},
     reconcile::STATE,
     row::{OriginRow, SeenRow},
 };
@@ -21,6 +21,7 @@ use crate::{
     id::RecordId,
     practice::configuration_item::ConfigurationItemPractice,
     record::{
+        class::Class,
         drift::{self, Drift, Finding, SUMMARY},
         graph::{relate::RelationRow, types::RelationTypeRow},
         header::Header,
@@ -69,14 +70,21 @@ impl Looked {
     }
 }
 
-/// Tells what a source has found other than is recorded, field by field. Where a thing stands in its life, or a class that says more of
-/// it, is no drift.
-pub(super) fn of_fields(desk: &mut Desk<'_, '_>, ground: &Ground, id: RecordId, detail: &Detail) -> Result<()> {
+/// Tells what a source has found other than is recorded, field by field. Where a thing stands in its life, a class that says more of it, or
+/// how its name is written is no drift.
+pub(super) fn of_fields(
+    desk: &mut Desk<'_, '_>,
+    ground: &Ground,
+    id: RecordId,
+    class: &Class,
+    detail: &Detail,
+) -> Result<()> {
     let source = &ground.asked.source;
     let changed = detail.changes.iter().map(|change| (&change.field, &change.from, &change.to));
     let kept = detail.kept.iter().map(|kept| (&kept.field, &kept.holds, &kept.says));
-    let is_drift =
-        |(field, was, _): &(&String, &Value, &Value)| ![STATE, CLASS].contains(&field.as_str()) && !was.is_null();
+    let is_drift = |(field, was, is): &(&String, &Value, &Value)| {
+        ![STATE, CLASS].contains(&field.as_str()) && !was.is_null() && !is_spelling(class, field, was, is)
+    };
     let other: Vec<_> = changed.chain(kept).filter(is_drift).collect();
     if other.is_empty() || ground.looked.is_none() {
         return Ok(());
