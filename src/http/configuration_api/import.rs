@@ -151,7 +151,7 @@ fn starting() -> Endpoint {
              tell what the import would come to. With `scope`, what the filter finds and no row names is told as `missing`, or retired where its source says so (`missing` of the data source); where \
              relations are named, so is one that the source has made between things that rows name, and that no row names any more. Together that is an \
              audit against what was discovered. At most {MOST} rows; it is done in the background. CSV names fields in its first line, attributes \
-             as `attributes.name`, and holds no relations. A null or an empty cell says nothing, unless the data source says otherwise (`empty`)."
+             as `attributes.name`, or it holds relations: where the first line names their ends, as `from,relation,to,group,min_up`. A null or an empty cell says nothing, unless the data source says otherwise (`empty`)."
         )
         .into(),
         parameters: vec![

@@ -217,6 +217,34 @@ async fn what_makes_no_import_is_refused() {
 }
 
 #[actix_web::test]
+async fn relations_come_as_csv_as_they_do_as_json() {
+    let server = Server::start().await;
+    let named = |key: &str| json!({"key": key, "class": "server", "title": key, "state": "live"});
+    import(&server, "source=inventory", json!({"items": [named("web"), named("one"), named("two")]})).await;
+    let text = "from,relation,to,group,min_up\nweb,depends_on,one,nodes,1\n\
+                web , depends_on,two,nodes,\none,runs_onto,two,,\nweb,depends_on,nothing,,\n";
+    let send = |query: &str, text: &str| {
+        let path = format!("{IMPORTS}?{query}");
+        server.ask(actix_web::http::Method::POST, &path).body("text/csv", text.to_owned()).by(Admin)
+    };
+    for query in ["source=inventory&rehearse=true", "source=inventory"] {
+        let (_, rows) = worked_off(&server, &send(query, text).expect(202).await).await;
+        assert_eq!(outcomes(&rows), ["created", "created", "refused", "refused"], "{query}");
+        let places: Vec<&Value> = rows[2..].iter().map(|row| &row["errors"][0]["pointer"]).collect();
+        assert_eq!(places, ["/relations/2/relation", "/relations/3/to"]);
+        let web = server.get(&format!("{ITEMS}?title=web")).by(Admin).expect(200).await.json()["items"][0].clone();
+        let path = format!("{ITEMS}/{}/redundancy-groups", web["id"].as_str().unwrap());
+        let groups = server.get(&path).by(Admin).expect(200).await.json();
+        let members = groups[0]["members"].as_array().map_or(0, Vec::len);
+        assert_eq!(members, if query.contains("rehearse") { 0 } else { 2 });
+    }
+    let (_, rows) = worked_off(&server, &send("source=inventory", text).expect(202).await).await;
+    assert_eq!(outcomes(&rows)[..2], ["unchanged", "unchanged"]);
+    let refused = send("source=inventory", "from,relation\na,uses\n").expect(422).await.json();
+    assert_eq!(refused["errors"][0]["pointer"], "/columns");
+}
+
+#[actix_web::test]
 async fn things_are_recognised_however_their_names_are_written() {
     let server = Server::start().await;
     let made = item(&server, "server", "ESX-1", json!({"serial_number": "S-1", "hostname": "esx-1.acme"})).await;
