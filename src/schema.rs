@@ -592,6 +592,7 @@ diesel::table! {
         owner_id -> Nullable<Text>,
         support_team_id -> Nullable<Text>,
         attributes -> Text,
+        certified_at -> Nullable<Timestamp>,
     }
 }
 
