@@ -239,6 +239,7 @@ diesel::table! {
         version -> Integer,
         created_at -> Timestamp,
         updated_at -> Timestamp,
+        target_class -> Nullable<Text>,
     }
 }
 
@@ -591,6 +592,7 @@ diesel::table! {
         owner_id -> Nullable<Text>,
         support_team_id -> Nullable<Text>,
         attributes -> Text,
+        certified_at -> Nullable<Timestamp>,
     }
 }
 
@@ -682,6 +684,8 @@ diesel::table! {
         created_at -> Timestamp,
         updated_at -> Timestamp,
         reports_drift -> Bool,
+        missing -> Text,
+        empty -> Text,
     }
 }
 
@@ -1319,6 +1323,8 @@ diesel::table! {
         last_seen_at -> Nullable<Timestamp>,
         field -> Nullable<Text>,
         last_found_at -> Timestamp,
+        finding -> Text,
+        related_id -> Nullable<Text>,
     }
 }
 

@@ -78,6 +78,7 @@ impl House {
                 choices: if of == "choice" { vec!["one".to_owned(), "two".to_owned()] } else { Vec::new() },
                 required: false,
                 pattern: (of == "text").then(|| "[a-z ]*".to_owned()),
+                target_class: None,
             };
             self.write(true, move |desk| custom_admin::create(desk, new.clone())).unwrap();
         }

@@ -60,7 +60,8 @@ struct Shown {
     label: String,
     /// What it holds, for people.
     help: String,
-    /// `text`, `integer`, `decimal`, `boolean`, `date`, `time` or `choice`.
+    /// `text`, `integer`, `decimal`, `boolean`, `date`, `time`, `choice`, or what it refers to by its id: `user`, `team`, `organisation` or
+    /// `configuration_item`.
     #[schema(examples("choice"))]
     field_type: String,
     /// The words to choose from, for `choice`.
@@ -70,6 +71,8 @@ struct Shown {
     /// The regular expression that the whole of a `text` must match.
     #[schema(examples("[A-Z]{2}-[0-9]+"))]
     pattern: Option<String>,
+    /// Of which class a `configuration_item` that it refers to has to be, or of one below that; of any where it is null.
+    target_class: Option<String>,
     /// Whether it can be written and is offered in forms. What records hold stays.
     active: bool,
     /// Rises with every change; the `ETag` is made of it.
@@ -100,7 +103,8 @@ struct NewCustomField {
     #[serde(default)]
     #[schema(max_length = 1000)]
     help: String,
-    /// `text`, `integer`, `decimal`, `boolean`, `date`, `time` or `choice`.
+    /// `text`, `integer`, `decimal`, `boolean`, `date`, `time`, `choice`, or what it refers to by its id: `user`, `team`, `organisation` or
+    /// `configuration_item`.
     #[schema(examples("choice"))]
     #[schema(schema_with = field_type)]
     field_type: String,
@@ -117,6 +121,10 @@ struct NewCustomField {
     #[schema(examples("[A-Z]{2}-[0-9]+"))]
     #[schema(max_length = 500)]
     pattern: Option<String>,
+    /// Of which class a `configuration_item` that it refers to has to be, or of one below that; of any where nothing is said.
+    #[serde(default)]
+    #[schema(max_length = 60, examples("server"))]
+    target_class: Option<String>,
 }
 
 /// A merge patch of a custom field. Kind, name and type stay, because records hold values of it.
@@ -147,6 +155,11 @@ struct CustomFieldChange {
     #[schema(value_type = Option<String>)]
     #[schema(max_length = 500)]
     pattern: Option<Option<String>>,
+    /// Of which class a `configuration_item` that it refers to has to be; null for any. What records hold stays.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    #[schema(max_length = 60)]
+    target_class: Option<Option<String>>,
     /// Whether it can be written and is offered in forms.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
@@ -173,6 +186,7 @@ fn shown(field: CustomField) -> Result<Shown> {
         field_type: field.field_type,
         required: field.required,
         pattern: field.pattern,
+        target_class: field.target_class,
         active: field.active,
         version: field.version,
         created_at: field.created_at,
@@ -184,7 +198,7 @@ fn example() -> Value {
     json!({
         "id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e75", "kind": "incident", "name": "floor", "label": "Floor",
         "help": "Where it happens.", "field_type": "choice", "choices": ["ground", "first"], "required": false,
-        "pattern": null, "active": true, "version": 1, "created_at": "2026-03-02T08:15:00Z", "updated_at": "2026-03-02T08:15:00Z",
+        "pattern": null, "target_class": null, "active": true, "version": 1, "created_at": "2026-03-02T08:15:00Z", "updated_at": "2026-03-02T08:15:00Z",
     })
 }
 
@@ -251,8 +265,9 @@ fn create() -> Endpoint {
 }
 
 async fn create_field(call: Call, Body(body): Body<Value>) -> Result<HttpResponse> {
-    let NewCustomField { kind, name, label, help, field_type, choices, required, pattern } = fit(body.clone())?;
-    let new = New { kind, name, label, help, field_type, choices, required, pattern };
+    let NewCustomField { kind, name, label, help, field_type, choices, required, pattern, target_class } =
+        fit(body.clone())?;
+    let new = New { kind, name, label, help, field_type, choices, required, pattern, target_class };
     let write = call.write(&body, move |desk| {
         let made = custom_admin::create(desk, new.clone())?;
         let (location, version) = (format!("/api/v1/custom-fields/{}", made.id), made.version);
@@ -305,8 +320,8 @@ fn update() -> Endpoint {
 
 async fn update_field(call: Call, id: web::Path<String>, Body(body): Body<Value>) -> Result<HttpResponse> {
     let (id, expected) = (field_id(&id)?, call.expected()?);
-    let CustomFieldChange { label, help, choices, required, pattern, active } = fit(body.clone())?;
-    let change = Change { label, help, choices, required, pattern, active };
+    let CustomFieldChange { label, help, choices, required, pattern, target_class, active } = fit(body.clone())?;
+    let change = Change { label, help, choices, required, pattern, target_class, active };
     let write = call.write(&body, move |desk| {
         let field = expected.try_each(|version| custom_admin::change(desk, id, version, change.clone()))?;
         let version = field.version;

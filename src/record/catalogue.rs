@@ -27,6 +27,8 @@ pub struct Place {
     pub zero_is_none: bool,
     /// Whether it stands as text, whatever it holds.
     pub as_text: bool,
+    /// Whether the case of letters and the blanks around a text say nothing.
+    pub folds: bool,
 }
 
 /// Something beside a record by which lists find it: a column of a table whose rows name the record.
@@ -50,10 +52,17 @@ pub struct Catalogue {
 }
 
 /// Columns of a user that lists can be filtered by.
-const OF_USER: &[(&str, FieldType)] =
-    &[("user_name", FieldType::Text), ("display_name", FieldType::Text), ("vip", FieldType::Boolean)];
+const OF_USER: &[(&str, FieldType)] = &[
+    ("user_name", FieldType::Text),
+    ("display_name", FieldType::Text),
+    ("vip", FieldType::Boolean),
+    ("active", FieldType::Boolean),
+];
 /// Columns of teams and organisations.
-const OF_NAMED: &[(&str, FieldType)] = &[("name", FieldType::Text)];
+const OF_NAMED: &[(&str, FieldType)] = &[("name", FieldType::Text), ("active", FieldType::Boolean)];
+/// Columns of the header of a record that is referred to.
+const OF_RECORD: &[(&str, FieldType)] =
+    &[("number", FieldType::Text), ("title", FieldType::Text), ("state", FieldType::Text), ("phase", FieldType::Text)];
 
 impl Catalogue {
     /// The fields of a list of one kind; or, without a kind, those that all kinds share.
@@ -75,10 +84,10 @@ impl Catalogue {
             }
         }
         for field in custom {
-            catalogue.add_given(custom::PLACE, field);
+            catalogue.add_given(custom::PLACE, field, kinds);
         }
         for field in attributes {
-            catalogue.add_given(class::PLACE, field);
+            catalogue.add_given(class::PLACE, field, kinds);
         }
         for Findable { name, table, record, column, holds } in findable {
             let open = format!("record.id IN (SELECT {table}.{record} FROM {table} WHERE ");
@@ -87,6 +96,7 @@ impl Catalogue {
         }
         if let Some(kind) = kind.filter(|kind| kind.has_classes()) {
             catalogue.add_line(kind);
+            catalogue.add_folded("title", ("", "record.title", ""));
         }
         let tag = Place::new("record.id IN (SELECT record_id FROM record_tag WHERE ", "tag", ")", FieldType::Tags);
         catalogue.places.insert("tags".to_owned(), tag);
@@ -108,39 +118,62 @@ impl Catalogue {
     ) {
         let Some(holds) = field_type(field, lifecycle) else { return };
         let column = format!("{table}.{}", field.name);
-        let inside = |target: &str, key: &str| {
-            (format!("{open}{column} IN (SELECT {target}.{key} FROM {target} WHERE "), format!("){close}"))
-        };
         let short = field.short_name();
+        self.add_referred(short, field.holds, (open, &column, close), kinds);
+        let mut place = Place::new(open, &column, close, holds);
+        place.zero_is_none = matches!(field.name, "priority" | "impact" | "urgency");
+        self.places.insert(short.to_owned(), place.clone());
+        self.places.insert(field.name.to_owned(), place);
+    }
+
+    /// What a column refers to, as `name.…`.
+    fn add_referred(
+        &mut self,
+        name: &str,
+        of: Holds,
+        (open, column, close): (&str, &str, &str),
+        kinds: &[&'static Kind],
+    ) {
+        let inside = |target: &str, key: &str| {
+            (format!("{open}{column} IN (SELECT {key} FROM {target} WHERE "), format!("){close}"))
+        };
+        let mut add = |inner: &str, place: Place| self.places.insert(format!("{name}.{inner}"), place);
         let referred = [
             (Holds::User, "user_account", OF_USER),
             (Holds::Team, "team", OF_NAMED),
             (Holds::Organisation, "organisation", OF_NAMED),
         ];
-        for (_, target, columns) in referred.into_iter().filter(|(holds, ..)| *holds == field.holds) {
-            let (open, close) = inside(target, "id");
-            for (name, holds) in columns {
-                let place = Place::new(&open, &format!("{target}.{name}"), &close, holds.clone());
-                self.places.insert(format!("{short}.{name}"), place);
+        for (_, target, columns) in referred.into_iter().filter(|(holds, ..)| *holds == of) {
+            let (open, close) = inside(target, &format!("{target}.id"));
+            for (inner, holds) in columns {
+                add(inner, Place::new(&open, &format!("{target}.{inner}"), &close, holds.clone()));
             }
         }
         // Only what everybody may see is looked through: a filter must not tell of hidden records.
-        if let Holds::Record(of) = field.holds {
+        if let Holds::Record(of) = of {
             for target in kinds.iter().filter(|k| k.name == of && k.public) {
-                let (open, close) = inside(target.name, "record_id");
+                let (open, close) = inside("record AS referred", "referred.id");
+                for (inner, holds) in OF_RECORD {
+                    add(inner, Place::new(&open, &format!("referred.{inner}"), &close, holds.clone()));
+                }
+                let (open, close) = inside(target.name, &format!("{}.record_id", target.name));
                 for field in target.fields {
                     if let Some(holds) = field_type(field, None) {
                         let place = Place::new(&open, &format!("{}.{}", target.name, field.name), &close, holds);
-                        self.places.insert(format!("{short}.{}", field.short_name()), place.clone());
-                        self.places.insert(format!("{short}.{}", field.name), place);
+                        add(field.short_name(), place.clone());
+                        add(field.name, place);
                     }
                 }
             }
         }
-        let mut place = Place::new(open, &column, close, holds);
-        place.zero_is_none = matches!(field.name, "priority" | "impact" | "urgency");
-        self.places.insert(short.to_owned(), place.clone());
-        self.places.insert(field.name.to_owned(), place);
+    }
+
+    /// A text by which something is recognised, however it is written, as `name.folded`.
+    fn add_folded(&mut self, name: &str, (open, column, close): (&str, &str, &str)) {
+        let place = Place::new(open, &format!("lower(trim({column}))"), close, FieldType::Text);
+        // The values of fields that administrators defined have an index of the shorter ones.
+        let as_text = !open.is_empty();
+        self.places.insert(format!("{name}.folded"), Place { folds: true, as_text, ..place });
     }
 
     /// What a record is: its class, and those above it.
@@ -155,7 +188,7 @@ impl Catalogue {
     }
 
     /// A field that administrators defined, whose values stand as rows.
-    fn add_given(&mut self, of: &str, field: &CustomField) {
+    fn add_given(&mut self, of: &str, field: &CustomField, kinds: &[&'static Kind]) {
         if !is_name(&field.name) {
             return;
         }
@@ -168,19 +201,30 @@ impl Catalogue {
             "date" => FieldType::Date,
             "time" => FieldType::Time,
             "choice" => FieldType::Choice(field.choices.read().unwrap_or_default()),
+            "user" => FieldType::User,
+            "team" => FieldType::Team,
+            "organisation" => FieldType::Organisation,
+            custom::CONFIGURATION_ITEM => FieldType::Record,
             _ => FieldType::Text,
         };
         let as_text = !matches!(holds, FieldType::Integer | FieldType::Decimal);
         let column = if as_text { "text_value" } else { "number_value" };
+        let name = format!("{of}.{}", field.name);
+        if let Some(holds) = field.refers_to() {
+            self.add_referred(&name, holds, (&open, column, ")"), kinds);
+        }
+        if field.field_type == "text" {
+            self.add_folded(&name, (&open, column, ")"));
+        }
         let place = Place { as_text, ..Place::new(&open, column, ")", holds) };
-        self.places.insert(format!("{of}.{}", field.name), place);
+        self.places.insert(name, place);
     }
 }
 
 impl Place {
     fn new(open: &str, column: &str, close: &str, holds: FieldType) -> Self {
         let [open, column, close] = [open, column, close].map(str::to_owned);
-        Place { open, column, close, holds, zero_is_none: false, as_text: false }
+        Place { open, column, close, holds, zero_is_none: false, as_text: false, folds: false }
     }
 }
 

@@ -4,7 +4,7 @@ use diesel::sql_types::{Bool, Untyped};
 
 use super::{
     catalogue::{Catalogue, Place},
-    custom::INDEXED,
+    custom::{INDEXED, folded},
     query::{
         cursor::{self, Key},
         filter::{FieldType, Filter, Op, Value},
@@ -94,7 +94,7 @@ fn test(place: &Place, op: Op, value: &Value, caller: &Caller) -> ((String, Stri
             | FieldType::Decimal
             | FieldType::Boolean
             | FieldType::Time
-            | FieldType::Date => plain(Bind::Text(text.clone())),
+            | FieldType::Date => plain(Bind::Text(if place.folds { folded(text) } else { text.clone() })),
         },
         Value::Id(id) => plain(Bind::Text(id.clone())),
         Value::Me => plain(Bind::Text(caller.user.to_string())),

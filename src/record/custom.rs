@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use regex::{Regex, RegexBuilder};
 use serde_json::{Map, Value};
 
-use super::{class, draft::Draft, pending::CustomValue, practice::Details, store::Desk};
+use super::{class, draft::Draft, kind::Holds, pending::CustomValue, practice::Details, reference, store::Desk};
 use crate::{
     clock::{Moment, day},
     db::{AnyConnection, JsonText},
@@ -33,10 +33,38 @@ pub struct CustomField {
     pub version: i32,
     pub created_at: Moment,
     pub updated_at: Moment,
+    pub target_class: Option<String>,
 }
 
 /// What a custom field may hold.
-pub const TYPES: &[&str] = &["text", "integer", "decimal", "boolean", "date", "time", "choice"];
+pub const TYPES: &[&str] = &[
+    "text",
+    "integer",
+    "decimal",
+    "boolean",
+    "date",
+    "time",
+    "choice",
+    "user",
+    "team",
+    "organisation",
+    CONFIGURATION_ITEM,
+];
+/// The type that refers to configuration items.
+pub const CONFIGURATION_ITEM: &str = "configuration_item";
+
+impl CustomField {
+    /// What it refers to, if its values are ids of something else.
+    pub fn refers_to(&self) -> Option<Holds> {
+        Some(match self.field_type.as_str() {
+            "user" => Holds::User,
+            "team" => Holds::Team,
+            "organisation" => Holds::Organisation,
+            CONFIGURATION_ITEM => Holds::Record(CONFIGURATION_ITEM),
+            _ => return None,
+        })
+    }
+}
 
 /// The longest text in a custom field, in characters.
 pub const LONGEST: usize = 4_000;
@@ -75,9 +103,16 @@ pub fn take_in<D: Details>(
         return Ok(Vec::new());
     }
     let is_whole = is_new || !matches!(patch, Some(Value::Object(_)));
-    let (values, errors) = merge(PLACE, &fields, draft.header.custom.read()?, patch, is_whole)?;
+    let was: Map<String, Value> = draft.header.custom.read()?;
+    let (values, mut errors) = merge(PLACE, &fields, was.clone(), patch, is_whole)?;
+    errors.extend(reference::check_given(desk, PLACE, &fields, &was, &values)?);
     draft.header.custom = JsonText::of(&values)?;
     Ok(errors)
+}
+
+/// A text as it is looked up where the case of letters and the blanks around it say nothing. The databases fold A to Z alone, so does this.
+pub fn folded(text: &str) -> String {
+    text.trim_matches(' ').to_ascii_lowercase()
 }
 
 /// What a record calls its custom fields.
@@ -162,7 +197,7 @@ pub fn write<D: Details>(desk: &mut Desk<'_, '_>, draft: &Draft<D>) -> Result<()
     Ok(())
 }
 
-fn error(place: &str, name: &str, code: &str, detail: String) -> FieldError {
+pub(super) fn error(place: &str, name: &str, code: &str, detail: String) -> FieldError {
     FieldError::new(format!("/{place}{}", super::input::pointer(name)), code, detail)
 }
 
@@ -178,6 +213,7 @@ pub fn fitting(place: &str, field: &CustomField, value: Value) -> Result<std::re
         ("date", Value::String(s)) => day(&s).map(|day| day.to_string().into()),
         ("time", Value::String(s)) => s.parse().ok().and_then(Moment::storable).map(|at| at.sortable().into()),
         ("choice", Value::String(s)) => choices.contains(&s).then_some(Value::String(s)),
+        (_, Value::String(s)) if field.refers_to().is_some() => s.parse::<RowId>().ok().map(|id| id.to_string().into()),
         _ => None,
     };
     let Some(value) = fits else {
@@ -188,6 +224,7 @@ pub fn fitting(place: &str, field: &CustomField, value: Value) -> Result<std::re
             "decimal" => "a number of at most 15 digits".to_owned(),
             "date" => "a date such as 2026-01-31".to_owned(),
             "time" => "an RFC 3339 time".to_owned(),
+            of if field.refers_to().is_some() => format!("the id of a {}", of.replace('_', " ")),
             other => format!("of type {other}"),
         };
         return Ok(Err(error(place, name, "wrong_type", format!("`{place}.{name}` must be {wanted}."))));

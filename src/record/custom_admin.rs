@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{
     audit::AuditEntry,
     catalogue::is_name,
-    custom::{CustomField, TYPES, no_such_field, whole},
+    custom::{CONFIGURATION_ITEM, CustomField, TYPES, no_such_field, whole},
     render::changes,
     store::Desk,
 };
@@ -40,6 +40,7 @@ pub struct New {
     pub choices: Vec<String>,
     pub required: bool,
     pub pattern: Option<String>,
+    pub target_class: Option<String>,
 }
 
 /// What changes in a custom field.
@@ -51,6 +52,7 @@ pub struct Change {
     pub choices: Option<Vec<String>>,
     pub required: Option<bool>,
     pub pattern: Option<Option<String>>,
+    pub target_class: Option<Option<String>>,
     pub active: Option<bool>,
 }
 
@@ -102,8 +104,10 @@ pub fn create(desk: &mut Desk<'_, '_>, new: New) -> Result<CustomField> {
         version: 1,
         created_at: at,
         updated_at: at,
+        target_class: new.target_class,
     };
     errors.extend(check(&field, &new.choices));
+    errors.extend(check_target(desk, &field)?);
     if !errors.is_empty() {
         return Err(Error::invalid_all(errors));
     }
@@ -122,8 +126,7 @@ pub fn create(desk: &mut Desk<'_, '_>, new: New) -> Result<CustomField> {
 
 /// Changes a custom field.
 pub fn change(desk: &mut Desk<'_, '_>, id: RowId, expected: Option<i32>, change: Change) -> Result<CustomField> {
-    let connection = desk.unit.connection()?;
-    let old = find(connection, id)?;
+    let old = find(desk.unit.connection()?, id)?;
     if let Some(expected) = expected.filter(|v| *v != old.version) {
         let detail = format!("`{}` is at version {}, not {expected}.", old.name, old.version);
         return Err(Error::new(Code::Stale, detail));
@@ -139,9 +142,11 @@ pub fn change(desk: &mut Desk<'_, '_>, id: RowId, expected: Option<i32>, change:
         required: change.required.unwrap_or(old.required),
         pattern: change.pattern.unwrap_or_else(|| old.pattern.clone()),
         active: change.active.unwrap_or(old.active),
+        target_class: change.target_class.unwrap_or_else(|| old.target_class.clone()),
         ..old.clone()
     };
-    let errors = check(&field, &choices);
+    let mut errors = check(&field, &choices);
+    errors.extend(check_target(desk, &field)?);
     if !errors.is_empty() {
         return Err(Error::invalid_all(errors));
     }
@@ -150,11 +155,25 @@ pub fn change(desk: &mut Desk<'_, '_>, id: RowId, expected: Option<i32>, change:
     }
     (field.version, field.updated_at) = (old.version + 1, desk.cause.at);
     let unchanged = custom_field::table.find(id).filter(custom_field::version.eq(old.version));
-    if diesel::update(unchanged).set(&field).execute(connection)? == 0 {
+    if diesel::update(unchanged).set(&field).execute(desk.unit.connection()?)? == 0 {
         return Err(Error::new(Code::Stale, "The field has changed meanwhile."));
     }
     tell(desk, "custom_field.updated", Some(&old), &field)?;
     Ok(field)
+}
+
+/// Refuses a class of what it refers to that is not there.
+fn check_target(desk: &mut Desk<'_, '_>, field: &CustomField) -> Result<Option<FieldError>> {
+    let Some(target) = &field.target_class else { return Ok(None) };
+    let kind = desk.kernel.practice(CONFIGURATION_ITEM)?.kind();
+    let classes = desk.kernel.classes(desk.unit.connection()?, kind)?;
+    Ok(classes.get(target).is_none().then(|| no_such_class("/target_class", target, classes.names())))
+}
+
+/// What is told of the class of what is referred to, where it is not there.
+pub(super) fn no_such_class<'a>(pointer: &str, target: &str, names: impl Iterator<Item = &'a str>) -> FieldError {
+    let detail = format!("There is no class `{target}`{}.", did_you_mean(target, names));
+    FieldError::new(pointer, "no_such_reference", detail)
 }
 
 /// What is wrong with the parts that can change.
@@ -176,6 +195,10 @@ pub(super) fn check(field: &CustomField, choices: &[String]) -> Vec<FieldError> 
     } else if choices.is_empty() || choices.len() > CHOICES || once.len() != choices.len() || !choices.iter().all(fit) {
         let detail = format!("`choices` are 1 to {CHOICES} different words of at most {LABEL} characters.");
         refuse("/choices", "wrong_length", detail);
+    }
+    if field.target_class.is_some() && field.field_type != CONFIGURATION_ITEM {
+        let detail = format!("`target_class` goes with the type `{CONFIGURATION_ITEM}` alone.");
+        refuse("/target_class", "not_writable_here", detail);
     }
     if let Some(pattern) = &field.pattern {
         if field.field_type != "text" {
@@ -237,6 +260,7 @@ mod tests {
             version: 1,
             created_at: at,
             updated_at: at,
+            target_class: None,
         };
         let cases: &[(&str, &str, &[&str], Option<&str>)] = &[
             ("choice", "Floor", &["a", "b"], None),

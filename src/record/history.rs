@@ -13,7 +13,6 @@ use super::{
     audit::AuditRow,
     journal,
     kind::Kind,
-    link,
     mention::{self, Mention},
     outbox,
     person::{self, Person},
@@ -245,8 +244,10 @@ const FIRST: i32 = 1;
 
 /// Where an entry speaks of other records.
 fn mentions<'a>(fields: &[&str], entry: &'a mut HistoryEntry) -> Vec<Mention<'a>> {
-    let speaks = |change: &&mut FieldChange| change.field == link::BESIDE || fields.contains(&change.field.as_str());
-    let sides = entry.changes.iter_mut().filter(speaks).flat_map(|change| [&mut change.from, &mut change.to]);
+    let sides = entry.changes.iter_mut().flat_map(|FieldChange { field, from, to }| {
+        let is_reference = fields.contains(&field.as_str());
+        [from, to].into_iter().filter(move |side| is_reference || side.get(mention::RECORD).is_some())
+    });
     sides.map(Mention::Record).chain([Mention::Via(&mut entry.via)]).collect()
 }
 
@@ -266,6 +267,32 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn whatever_names_another_record_is_a_mention() {
+        let change = |field: &str, to: Value| FieldChange { field: field.into(), from: Value::Null, to };
+        let id = "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e6f";
+        let mut entry = HistoryEntry {
+            version: 2,
+            at: "2026-03-03T11:00:00Z".parse().unwrap(),
+            by: None,
+            action: "configuration_item.related".into(),
+            via: "api".into(),
+            request_id: String::new(),
+            reason: String::new(),
+            changes: vec![
+                change("relation", json!({"relation": "runs_on", "record_id": id})),
+                change("problem_id", json!(id)),
+                change("redundancy_group", json!({"name": "nodes", "min_up": 2})),
+                change("title", json!(id)),
+            ],
+        };
+        let mentions = mentions(&["problem_id"], &mut entry).into_iter();
+        let of_records: Vec<Value> = mentions
+            .filter_map(|said| if let Mention::Record(value) = said { Some(value.clone()) } else { None })
+            .collect();
+        assert_eq!(of_records, [json!({"relation": "runs_on", "record_id": id}), Value::Null, json!(id)]);
+    }
 
     #[test]
     fn notes_are_told_to_those_who_may_read_them() {

@@ -48,7 +48,7 @@ pub struct Field {
 }
 
 /// What a field may hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Holds {
     /// One line of text, at most so many characters.
     Line(usize),

@@ -20,6 +20,9 @@ use crate::{
 /// Leads the number in `consequence:INC0000001`.
 pub const CONSEQUENCE: &str = "consequence:";
 
+/// What an object that tells of another record calls its id: a link, a relation.
+pub const RECORD: &str = "record_id";
+
 /// A place where another record is mentioned.
 pub enum Mention<'a> {
     /// Its id, or an object that holds it as `record_id`.
@@ -37,7 +40,7 @@ impl<'a> Mention<'a> {
     /// The id or number that is mentioned.
     fn word(&self) -> Option<&str> {
         match self {
-            Mention::Record(Value::Object(object)) => object.get("record_id")?.as_str(),
+            Mention::Record(Value::Object(object)) => object.get(RECORD)?.as_str(),
             Mention::Record(id) => id.as_str(),
             Mention::Via(via) => via.strip_prefix(CONSEQUENCE),
         }

@@ -6,9 +6,12 @@ use diesel::prelude::*;
 use serde_json::{Map, Value};
 
 use super::{
+    custom::{self, CONFIGURATION_ITEM, CustomField},
+    header::Header,
     input::pointer,
     kernel::Kernel,
     kind::{Holds, Kind},
+    store::Desk,
     visibility,
 };
 use crate::{
@@ -43,6 +46,48 @@ pub fn check(
         errors.push(FieldError::new(pointer(name), "no_such_reference", detail));
     }
     Ok(errors)
+}
+
+/// The same of what the values of custom fields or attributes refer to, which stand in `place`. A reference that is only kept may lead to
+/// what has been given up since.
+pub fn check_given(
+    desk: &mut Desk<'_, '_>,
+    place: &str,
+    fields: &[CustomField],
+    was: &Map<String, Value>,
+    values: &Map<String, Value>,
+) -> Result<Vec<FieldError>> {
+    let mut errors = Vec::new();
+    for field in fields.iter().filter(|field| was.get(&field.name) != values.get(&field.name)) {
+        let name = &field.name;
+        let (Some(holds), Some(id)) = (field.refers_to(), values.get(name).and_then(Value::as_str)) else { continue };
+        let (kernel, caller) = (desk.kernel, &desk.cause.caller);
+        let connection = match id.parse() {
+            Ok(record) => desk.unit.settled(record)?,
+            Err(_) => desk.unit.connection()?,
+        };
+        let horizon = Horizon::of(connection, caller)?;
+        let refuse = |code, detail| custom::error(place, name, code, format!("`{place}.{name}`: {detail}"));
+        if let Some(what) = missing(kernel, connection, caller, &horizon, holds, id)? {
+            errors.push(refuse("no_such_reference", format!("there is no {} {id}.", what.replace('_', " "))));
+        } else if let Some(wanted) = &field.target_class
+            && !is_of_class(kernel, connection, wanted, id)?
+        {
+            errors.push(refuse("wrong_class", format!("it is of the class `{wanted}`, or of one below that.")));
+        }
+    }
+    Ok(errors)
+}
+
+/// Whether a configuration item is of a class, or of one below it.
+fn is_of_class(kernel: &Kernel, connection: &mut AnyConnection, wanted: &str, id: &str) -> Result<bool> {
+    let practice = kernel.practice(CONFIGURATION_ITEM)?;
+    let header = id.parse().ok().map(|id| Header::find(connection, id)).transpose()?.flatten();
+    let record = practice.render(connection, header.into_iter().collect())?;
+    let class = record.first().and_then(|record| record.get("class")?.as_str());
+    let classes = kernel.classes(connection, practice.kind())?;
+    let class = class.and_then(|name| classes.get(name));
+    Ok(class.is_some_and(|class| class.line.iter().any(|name| name == wanted)))
 }
 
 /// What a reference should lead to, where it leads to nothing that the caller sees.

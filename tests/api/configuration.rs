@@ -1,10 +1,12 @@
 //! Configuration: classes and attributes, relations and redundancy, and what fails when something does.
 
+mod choices;
 mod drift;
 mod import;
 mod keeping;
 mod model;
 mod reconcile;
+mod references;
 mod resume;
 mod topologies;
 

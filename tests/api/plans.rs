@@ -157,7 +157,7 @@ fn planner(server: &Server) -> AnyConnection {
 #[expect(clippy::disallowed_methods, reason = "what a database knows of its tables has no table of ours")]
 fn enlarge(connection: &mut SqliteConnection, tables: &[&str]) {
     let sizes = format!(
-        "SELECT idx, stat, leading.name = 'kind' AS by_kind FROM sqlite_stat1 \
+        "SELECT idx, stat, coalesce(leading.name, '') = 'kind' AS by_kind FROM sqlite_stat1 \
          JOIN pragma_index_info(idx) AS leading ON leading.seqno = 0 WHERE tbl IN ('{}')",
         tables.join("', '")
     );
@@ -464,15 +464,21 @@ async fn rows_of_imports_are_recognised_by_an_index() {
     let server = Server::start().await;
     fill(&server).await;
     heard(&server);
-    let rows = json!({"items": [{"class": "server", "title": "A thing"}]});
+    let attributes = json!({"hostname": "a-thing.acme"});
+    let rows = json!({"items": [{"class": "server", "title": "A thing", "attributes": attributes}]});
     server.post("/api/v1/configuration-imports?source=inventory&rehearse=true", rows).by(Admin).expect(202).await;
     server.assembly.jobs().work_off().await.unwrap();
-    let by_title: Vec<String> =
-        of_records(heard(&server)).into_iter().filter(|sql| sql.contains("record.title = ")).collect();
-    assert!(!by_title.is_empty());
+    let asked = of_records(heard(&server));
     let mut connection = planner(&server);
-    for sql in by_title {
-        let steps = plan(&mut connection, &sql);
-        assert!(steps.iter().any(|step| step.contains("configuration_item_by_title")), "{sql}: {steps:?}");
+    for (words, index) in [
+        ("lower(trim(record.title)) = ", "configuration_item_by_title"),
+        ("lower(trim(text_value)) = ", "custom_value_by_folded_text"),
+    ] {
+        let by_words: Vec<&String> = asked.iter().filter(|sql| sql.contains(words)).collect();
+        assert!(!by_words.is_empty(), "{words}");
+        for sql in by_words {
+            let steps = plan(&mut connection, sql);
+            assert!(steps.iter().any(|step| step.contains(index)), "{sql}: {steps:?}");
+        }
     }
 }

@@ -267,6 +267,7 @@ fn define_fields(c: &mut AnyConnection, at: Moment) -> Result<()> {
             version: 1,
             created_at: at,
             updated_at: at,
+            target_class: None,
         })
         .collect();
     insert_rows!(c, custom_field::table, rows)?;

@@ -23,7 +23,7 @@ use crate::{
     id::{RecordId, RowId, UserId},
     practice::change::caused::{self, DriftRow, DriftState},
     record::{
-        drift::{Drift, SUMMARY},
+        drift::{Drift, Finding, SUMMARY},
         store::Desk,
         visibility,
     },
@@ -51,9 +51,14 @@ struct UnauthorisedChange {
     /// When it was last seen as it should be; null where nobody knows.
     #[schema(required = true)]
     last_seen_at: Option<Moment>,
-    /// The field that is other, where a data source has found it; null otherwise.
+    /// In which way it is other.
+    finding: Finding,
+    /// The field that is other, or what the thing calls the relation, where a data source has found one; null otherwise.
     #[schema(required = true)]
     field: Option<String>,
+    /// The record at the other end of the relation; null where it is none, or you do not see it.
+    #[schema(required = true)]
+    related_id: Option<RecordId>,
     /// When it was last found so: again and again, where a data source finds it whenever it looks.
     last_found_at: Moment,
     /// What is other.
@@ -122,7 +127,9 @@ impl From<DriftRow> for UnauthorisedChange {
             found_at: row.found_at,
             drifted_at: row.drifted_at,
             last_seen_at: row.last_seen_at,
+            finding: Finding::stored(&row.finding),
             field: row.field,
+            related_id: row.related_id,
             last_found_at: row.last_found_at,
             summary: row.summary,
             source: row.source,
@@ -139,7 +146,7 @@ fn example() -> Value {
     json!({
         "id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e7d", "configuration_item_id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e7c",
         "found_at": "2026-03-02T08:40:00Z", "drifted_at": "2026-03-02T03:12:00Z",
-        "last_seen_at": "2026-03-01T03:12:00Z", "field": null, "last_found_at": "2026-03-02T08:40:00Z", "summary": "Port 23 is open.", "source": "audit",
+        "last_seen_at": "2026-03-01T03:12:00Z", "finding": "reported", "field": null, "related_id": null, "last_found_at": "2026-03-02T08:40:00Z", "summary": "Port 23 is open.", "source": "audit",
         "state": "open", "change_id": null, "comment": "", "reported_by_id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e70",
         "settled_by_id": null, "settled_at": null,
     })
@@ -156,7 +163,7 @@ fn list() -> Endpoint {
         .enum_values(Some(WORDS.iter().map(|(word, _)| *word)));
     let mut parameters =
         vec![in_query("state", "Only those that stand so.", utoipa::openapi::Schema::from(words), "open")];
-    let of_item = "Only those of this configuration item.";
+    let of_item = "Only those of this configuration item, or of a relation with it.";
     parameters.push(in_query("configuration_item_id", of_item, uuid(), "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e7c"));
     parameters.extend(sheet::parameters());
     let page = sheet::shape("UnauthorisedChange", schema::<UnauthorisedChange>());
@@ -223,11 +230,12 @@ async fn report_drift(call: Call, Body(body): Body<Value>) -> Result<HttpRespons
     .await
 }
 
-/// As the caller may see it: of a change that they don't see, nothing is told.
+/// As the caller may see it: of a change or another end that they don't see, nothing is told.
 fn shown(desk: &mut Desk<'_, '_>, row: DriftRow) -> Result<Value> {
     let (kernel, caller) = (desk.kernel, desk.cause.caller.clone());
-    let seen = visibility::among(kernel, desk.unit.connection()?, &caller, row.change_id.into_iter().collect())?;
-    let row = DriftRow { change_id: row.change_id.filter(|id| seen.contains_key(id)), ..row };
+    let about = [row.change_id, row.related_id].into_iter().flatten().collect();
+    let seen = visibility::among(kernel, desk.unit.connection()?, &caller, about)?;
+    let row = row.among(|id| seen.contains_key(id));
     serde_json::to_value(UnauthorisedChange::from(row)).map_err(Error::internal)
 }
 
@@ -264,7 +272,9 @@ fn drift_of(desk: &mut Desk<'_, '_>, new: &NewUnauthorisedChange) -> Result<Drif
         item: new.configuration_item_id,
         last_seen_at: new.last_seen_at,
         last_looked_at: None,
+        finding: Finding::Reported,
         field: None,
+        related: None,
         drifted_at,
         summary: text("summary", &new.summary, 1, SUMMARY)?,
         source: text("source", &new.source, 0, 200)?,

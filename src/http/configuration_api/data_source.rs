@@ -19,7 +19,10 @@ use crate::{
         resource::{Examples, Noun, Resource},
     },
     id::RowId,
-    practice::configuration_item::import::row::SourceRow,
+    practice::configuration_item::import::{
+        reconcile::{Empty, Gone},
+        row::SourceRow,
+    },
     record::{catalogue::is_name, store::Desk},
     schema::data_source,
 };
@@ -51,6 +54,10 @@ pub struct DataSource {
     /// Whether it looks at the things themselves: where an import of it tells of a thing again and finds a field other than it is recorded,
     /// that is held against the changes since it last found it so, in `/unauthorised-changes`.
     reports_drift: bool,
+    /// What becomes of a thing of which it has told and that an import with a `scope` no longer names.
+    missing: Gone,
+    /// What it says of a field by a null, or by an empty cell of a CSV text.
+    empty: Empty,
     /// Whether it may import.
     active: bool,
     /// Counts its changes; it is the `ETag`.
@@ -87,6 +94,14 @@ pub struct NewDataSource {
     #[serde(default)]
     #[schema(required = false)]
     reports_drift: bool,
+    /// What becomes of a thing of which it has told and that an import with a `scope` no longer names.
+    #[serde(default)]
+    #[schema(required = false)]
+    missing: Gone,
+    /// What it says of a field by a null, or by an empty cell of a CSV text.
+    #[serde(default)]
+    #[schema(required = false)]
+    empty: Empty,
 }
 
 /// A merge patch of a source: what is left out stays.
@@ -113,6 +128,14 @@ pub struct DataSourceChange {
     #[serde(default, deserialize_with = "given")]
     #[schema(required = false, nullable = false)]
     reports_drift: Option<bool>,
+    /// What becomes of a thing of which it has told and that an import with a `scope` no longer names.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(required = false, nullable = false, value_type = Gone)]
+    missing: Option<Gone>,
+    /// What it says of a field by a null, or by an empty cell of a CSV text.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(required = false, nullable = false, value_type = Empty)]
+    empty: Option<Empty>,
     /// Whether it may import.
     #[serde(default, deserialize_with = "given")]
     #[schema(required = false, nullable = false)]
@@ -124,7 +147,8 @@ impl DataSource {
         let priorities = row.priorities.read()?;
         let SourceRow { id, name, description, priority, stale_days, active, version, created_at, updated_at, .. } =
             row;
-        let reports_drift = row.reports_drift;
+        let (reports_drift, missing, empty) =
+            (row.reports_drift, Gone::stored(&row.missing), Empty::stored(&row.empty));
         Ok(DataSource {
             id,
             name,
@@ -133,6 +157,8 @@ impl DataSource {
             priorities,
             stale_days,
             reports_drift,
+            missing,
+            empty,
             active,
             version,
             created_at,
@@ -153,6 +179,8 @@ impl DataSource {
             created_at: self.created_at,
             updated_at: self.updated_at,
             reports_drift: self.reports_drift,
+            missing: self.missing.as_str().to_owned(),
+            empty: self.empty.as_str().to_owned(),
         })
     }
 
@@ -205,6 +233,7 @@ impl Resource for DataSource {
         let new = json!({
             "name": "netbox", "description": "Sites, racks and devices.", "priority": 60,
             "priorities": {"attributes.ip_address": 90}, "stale_days": 30, "reports_drift": false,
+            "missing": "report", "empty": "keep",
         });
         let added = json!({
             "active": true, "version": 1, "created_at": "2026-03-01T08:00:00Z", "updated_at": "2026-03-01T08:00:00Z",
@@ -230,7 +259,8 @@ impl Resource for DataSource {
     }
 
     fn create(desk: &mut Desk<'_, '_>, _: &Horizon, new: &NewDataSource) -> Result<String> {
-        let NewDataSource { name, description, priority, priorities, stale_days, reports_drift } = new.clone();
+        let NewDataSource { name, description, priority, priorities, stale_days, reports_drift, missing, empty } =
+            new.clone();
         let (created_at, updated_at) = (desk.cause.at, desk.cause.at);
         let (id, active, version) = (RowId::new(), true, 1);
         let made = DataSource {
@@ -241,6 +271,8 @@ impl Resource for DataSource {
             priorities,
             stale_days,
             reports_drift,
+            missing,
+            empty,
             active,
             version,
             created_at,
@@ -254,12 +286,15 @@ impl Resource for DataSource {
 
     fn patched(&self, change: &DataSourceChange) -> Result<Self> {
         let mut after = self.clone();
-        let DataSourceChange { description, priority, priorities, stale_days, reports_drift, active } = change.clone();
+        let DataSourceChange { description, priority, priorities, stale_days, reports_drift, missing, empty, active } =
+            change.clone();
         after.description = description.unwrap_or(after.description);
         after.priority = priority.unwrap_or(after.priority);
         after.priorities = priorities.unwrap_or(after.priorities);
         after.stale_days = stale_days.unwrap_or(after.stale_days);
         after.reports_drift = reports_drift.unwrap_or(after.reports_drift);
+        after.missing = missing.unwrap_or(after.missing);
+        after.empty = empty.unwrap_or(after.empty);
         after.active = active.unwrap_or(after.active);
         Ok(after)
     }

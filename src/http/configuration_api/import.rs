@@ -93,6 +93,8 @@ struct ImportCounts {
     refused: i64,
     /// What is within the scope, and no row names it.
     missing: i64,
+    /// What was missing, and was retired because its source says so.
+    retired: i64,
 }
 
 /// What became of a row.
@@ -146,10 +148,10 @@ fn starting() -> Endpoint {
         description: format!(
             "Each row is recognised: by the key that its source has for it, then by the `identification` of its class. What is not there is made, \
              what differs is changed, unless a source of higher priority has said otherwise. With `rehearse=true` nothing is stored: the rows \
-             tell what the import would come to. With `scope`, what the filter finds and no row names is told as `missing`; where \
+             tell what the import would come to. With `scope`, what the filter finds and no row names is told as `missing`, or retired where its source says so (`missing` of the data source); where \
              relations are named, so is one that the source has made between things that rows name, and that no row names any more. Together that is an \
              audit against what was discovered. At most {MOST} rows; it is done in the background. CSV names fields in its first line, attributes \
-             as `attributes.name`, and holds no relations."
+             as `attributes.name`, or it holds relations: where the first line names their ends, as `from,relation,to,group,min_up`. A null or an empty cell says nothing, unless the data source says otherwise (`empty`)."
         )
         .into(),
         parameters: vec![
@@ -238,7 +240,7 @@ fn getting() -> Endpoint {
     (job["state"], job["kind"]) = ("succeeded".into(), KIND.into());
     let example = json!({
         "job": job, "source": "inventory", "rehearse": true, "scope": null,
-        "counts": {"created": 2, "updated": 0, "unchanged": 1, "different": 0, "ambiguous": 0, "refused": 0, "missing": 0},
+        "counts": {"created": 2, "updated": 0, "unchanged": 1, "different": 0, "ambiguous": 0, "refused": 0, "missing": 0, "retired": 0},
     });
     Endpoint {
         summary: "Read what an import came to".into(),

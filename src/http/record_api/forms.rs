@@ -101,6 +101,8 @@ struct FormField {
     maximum: Option<i32>,
     /// The kind that it refers to, for `record`.
     target: Option<String>,
+    /// The class that what it refers to has to be of, or of one below that.
+    target_class: Option<String>,
     /// Whether it may be null.
     nullable: bool,
     /// Whether it must be given when a record is made.
@@ -310,6 +312,7 @@ fn blank(name: String, label: String, help: String, field_type: String) -> FormF
         minimum: None,
         maximum: None,
         target: None,
+        target_class: None,
         nullable: true,
         required: false,
         required_by: Vec::new(),
@@ -390,6 +393,10 @@ fn notes(kind: &'static Kind, call: &Call) -> impl Iterator<Item = FormField> {
 fn custom_field(field: &CustomField) -> Result<FormField> {
     let (name, label, help) = (field.name.clone(), field.label.clone(), field.help.clone());
     let mut shown = blank(name, label, help, field.field_type.clone());
+    if let Some(Holds::Record(of)) = field.refers_to() {
+        (shown.field_type, shown.target) = ("record".to_owned(), Some(of.to_owned()));
+    }
+    shown.target_class.clone_from(&field.target_class);
     shown.choices = field.choices.read()?;
     shown.max_length = (field.field_type == "text").then_some(custom::LONGEST);
     shown.pattern = field.pattern.clone();

@@ -12,13 +12,14 @@ use super::{
 };
 use crate::{
     clock::Moment,
-    db::{AnyConnection, sql::among},
+    db::{AnyConnection, Backend, sql::among},
     error::{Code, Error, Result},
     id::{RecordId, RowId, UserId},
     record::{
         draft::Aside,
         drift::Drift,
         header::Header,
+        mention,
         practice::Details,
         store::{Desk, Reading},
         visibility,
@@ -123,11 +124,13 @@ pub struct DriftRow {
     pub last_seen_at: Option<Moment>,
     pub field: Option<String>,
     pub last_found_at: Moment,
+    pub finding: String,
+    pub related_id: Option<RecordId>,
 }
 
 impl DriftRow {
     /// Those of a state and of a thing, where one is given, of things that the caller sees, the newest first, after one, so many at most. The
-    /// change that says so is told to those alone who see it.
+    /// change that says so and the record at the other end of a relation are told to those alone who see them.
     pub fn page(
         reading: &mut Reading<'_>,
         (state, item): (Option<DriftState>, Option<RecordId>),
@@ -136,12 +139,13 @@ impl DriftRow {
     ) -> Result<Vec<Self>> {
         let (mut found, mut last) = (Vec::new(), after);
         while found.len() < limit {
-            let mut rows = unauthorised_change::table.into_boxed::<crate::db::Backend>();
+            let mut rows = unauthorised_change::table.into_boxed::<Backend>();
             if let Some(state) = state {
                 rows = rows.filter(unauthorised_change::state.eq(state.as_str()));
             }
             if let Some(item) = item {
-                rows = rows.filter(unauthorised_change::configuration_item_id.eq(item));
+                let of_item = unauthorised_change::configuration_item_id.eq(item);
+                rows = rows.filter(of_item.nullable().or(unauthorised_change::related_id.eq(item)));
             }
             if let Some(last) = last {
                 rows = rows.filter(unauthorised_change::id.lt(last));
@@ -149,15 +153,20 @@ impl DriftRow {
             let rows: Vec<Self> = rows.order(unauthorised_change::id.desc()).limit(AT_ONCE).load(reading.connection)?;
             let Some(end) = rows.last().map(|row| row.id) else { break };
             last = Some(end);
-            let about = rows.iter().flat_map(|row| [Some(row.configuration_item_id), row.change_id]).flatten();
+            let about = rows.iter().flat_map(|row| [Some(row.configuration_item_id), row.change_id, row.related_id]);
+            let about = about.flatten();
             let seen = visibility::among(reading.kernel, reading.connection, &reading.cause.caller, about.collect())?;
             let rows = rows.into_iter().filter(|row| seen.contains_key(&row.configuration_item_id));
-            found.extend(
-                rows.map(|row| DriftRow { change_id: row.change_id.filter(|id| seen.contains_key(id)), ..row }),
-            );
+            found.extend(rows.map(|row| row.among(|id| seen.contains_key(id))));
         }
         found.truncate(limit);
         Ok(found)
+    }
+
+    /// Without the records that are not seen.
+    pub fn among(self, is_seen: impl Fn(&RecordId) -> bool) -> Self {
+        let (change_id, related_id) = (self.change_id.filter(&is_seen), self.related_id.filter(&is_seen));
+        DriftRow { change_id, related_id, ..self }
     }
 
     /// The one of that id.
@@ -167,15 +176,22 @@ impl DriftRow {
     }
 }
 
-/// Takes in what a source has found of a field. What it has found before is not told again as long as nobody has settled it, nor as long
+/// Takes in what a source has found. What it has found before is not told again as long as nobody has settled it, nor as long
 /// as it was the same whenever the source looked; what has come back is news.
 pub(super) fn found(desk: &mut Desk<'_, '_>, drift: &Drift) -> Result<()> {
-    let of_field = unauthorised_change::table
+    let mut same = unauthorised_change::table
         .filter(unauthorised_change::configuration_item_id.eq(drift.item))
         .filter(unauthorised_change::source.eq(&drift.source))
-        .filter(unauthorised_change::field.eq(&drift.field));
+        .filter(unauthorised_change::finding.eq(drift.finding.as_str()))
+        .into_boxed::<Backend>();
+    if let Some(field) = &drift.field {
+        same = same.filter(unauthorised_change::field.eq(field));
+    }
+    if let Some(related) = drift.related {
+        same = same.filter(unauthorised_change::related_id.eq(related));
+    }
     let last: Option<DriftRow> =
-        of_field.order(unauthorised_change::id.desc()).first(desk.unit.connection()?).optional()?;
+        same.order(unauthorised_change::id.desc()).first(desk.unit.connection()?).optional()?;
     let is_known = |last: &DriftRow| {
         let is_open = DriftState::stored(&last.state) == DriftState::Open;
         last.summary == drift.summary && (is_open || drift.last_looked_at.is_some_and(|at| last.last_found_at >= at))
@@ -196,7 +212,7 @@ pub fn report(desk: &mut Desk<'_, '_>, drift: &Drift) -> Result<DriftRow> {
     let now = desk.cause.at;
     let connection = desk.unit.connection()?;
     let span = Span { from: drift.last_seen_at.unwrap_or(drift.drifted_at), until: drift.drifted_at };
-    let change = change_of(connection, drift.item, span, now)?;
+    let change = change_of(connection, drift, span, now)?;
     let state = if change.is_some() { DriftState::Authorised } else { DriftState::Open };
     let row = DriftRow {
         id: RowId::new(),
@@ -214,6 +230,8 @@ pub fn report(desk: &mut Desk<'_, '_>, drift: &Drift) -> Result<DriftRow> {
         last_seen_at: drift.last_seen_at,
         field: drift.field.clone(),
         last_found_at: now,
+        finding: drift.finding.as_str().to_owned(),
+        related_id: drift.related,
     };
     diesel::insert_into(unauthorised_change::table).values(&row).execute(connection)?;
     let told =
@@ -229,7 +247,10 @@ pub fn report(desk: &mut Desk<'_, '_>, drift: &Drift) -> Result<DriftRow> {
 fn tell_of_item(desk: &mut Desk<'_, '_>, row: &DriftRow) -> Result<()> {
     let connection = desk.unit.settled(row.configuration_item_id)?;
     let Some(header) = Header::find(connection, row.configuration_item_id)? else { return Ok(()) };
-    let told = serde_json::json!({"id": row.id, "summary": row.summary, "source": row.source});
+    let mut told = serde_json::json!({"id": row.id, "summary": row.summary, "source": row.source});
+    if let Some(related) = row.related_id {
+        told[mention::RECORD] = related.to_string().into();
+    }
     let aside = Aside::new("read", "drifted", "unauthorised_change", serde_json::Value::Null, told);
     desk.kernel.practice(&header.kind)?.beside(desk, header.id, None, aside).map(drop)
 }
@@ -259,11 +280,12 @@ pub fn settle(desk: &mut Desk<'_, '_>, id: RowId, change: Option<RecordId>, comm
     Ok(row)
 }
 
-/// The change of a thing that was being made in a span of time.
-fn change_of(connection: &mut AnyConnection, item: RecordId, then: Span, now: Moment) -> Result<Option<RecordId>> {
-    let affected = link::table.filter(link::to_id.eq(item)).filter(link::relation.eq("affects")).select(link::from_id);
-    let mut ids: Vec<RecordId> = affected.load(connection)?;
-    let own = record::table.filter(record::kind.eq("change")).filter(record::configuration_item_id.eq(item));
+/// The change of a thing, or of either end of a relation, that was being made in a span of time.
+fn change_of(connection: &mut AnyConnection, drift: &Drift, then: Span, now: Moment) -> Result<Option<RecordId>> {
+    let ends: Vec<RecordId> = [Some(drift.item), drift.related].into_iter().flatten().collect();
+    let affected = link::table.filter(link::to_id.eq_any(ends.clone())).filter(link::relation.eq("affects"));
+    let mut ids: Vec<RecordId> = affected.select(link::from_id).load(connection)?;
+    let own = record::table.filter(record::kind.eq("change")).filter(record::configuration_item_id.eq_any(ends));
     ids.extend(own.select(record::id).load::<RecordId>(connection)?);
     let wanted = among(connection.engine(), "record.id", ids.iter().map(RecordId::as_str));
     let headers: Vec<Header> = record::table

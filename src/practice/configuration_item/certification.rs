@@ -241,7 +241,9 @@ pub fn decide(
         Verdict::Certified => "certified",
         Verdict::Rejected => "certification_rejected",
     };
-    let aside = Aside::new("read", action, BESIDE, Value::Null, told);
+    let certified_at = (verdict == Verdict::Certified).then_some(desk.cause.at);
+    let certified_at = serde_json::to_value(certified_at).map_err(Error::internal)?;
+    let aside = Aside::new("read", action, BESIDE, Value::Null, told).with_field("certified_at", certified_at);
     store::beside::<ConfigurationItemPractice>(desk, record, None, aside)?;
     timer::stop(desk, record, &campaign.timer());
     let row = CertificationRow {

@@ -16,7 +16,7 @@ use crate::{
     record::{
         class::{Classes, PLACE},
         header::Header,
-        kind::{Kind, Phase},
+        kind::{Holds, Kind, Phase},
         list::{Asked, List},
         practice::Practice,
         query::filter::{MAX_TERMS, Quoted},
@@ -33,6 +33,8 @@ const GROUPS: i64 = 100;
 const ALIKE: usize = 20;
 /// Attributes that one filter asks about: it has room for some more comparisons.
 const ATTRIBUTES: usize = MAX_TERMS - 10;
+/// References that one filter asks about, beside what else makes a thing incorrect.
+const REFERENCES: usize = MAX_TERMS - 20;
 /// What things of some classes are recognised by beside attributes.
 const TITLE: &str = "title";
 
@@ -61,9 +63,9 @@ pub struct ConfigurationHealth {
     pub complete_percent: Option<f64>,
     /// Whether each has the attributes that its class requires or recommends: a check for each class.
     pub complete: Vec<HealthCheck>,
-    /// The share that is neither an orphan nor stale, from 0 to 100; null where there are none.
+    /// The share that is neither an orphan nor stale and refers to nothing that is gone, from 0 to 100; null where there are none.
     pub correct_percent: Option<f64>,
-    /// Whether each is related to something, was seen, and is there once.
+    /// Whether each is related to something, was seen, refers to what is in use, and is there once.
     pub correct: Vec<HealthCheck>,
     /// What may be there twice: records with the same value where it should be one's own.
     pub duplicates: Vec<DuplicateGroup>,
@@ -77,7 +79,7 @@ pub struct ConfigurationHealth {
 /// A check, and what fails it.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct HealthCheck {
-    /// What is checked: a class, `orphan`, `stale`, `retired_but_related`, or the name of a rule.
+    /// What is checked: a class, `orphan`, `stale`, `dangling_reference`, `retired_but_related`, or the name of a rule.
     #[schema(examples("orphan"))]
     pub check: String,
     /// What fails it.
@@ -165,6 +167,7 @@ pub fn health(reading: &mut Reading<'_>, stale_days: i32) -> Result<Configuratio
     let seen = format!("{IN_USE} AND seen_at != null");
     let orphan = "relations = null AND related_by = null";
     let stale = format!("seen_at != null AND NOT seen_at > now() - {stale_days}d");
+    let dangling = dangling(&classes);
     let correct = [
         ("orphan", "It has no relation to anything.", IN_USE, format!("{IN_USE} AND {orphan}")),
         (
@@ -172,6 +175,12 @@ pub fn health(reading: &mut Reading<'_>, stale_days: i32) -> Result<Configuratio
             "A source has told of it, but none for longer than `stale_days`.",
             seen.as_str(),
             format!("{IN_USE} AND {stale}"),
+        ),
+        (
+            "dangling_reference",
+            "It refers to a person, team or organisation that is not active any more, or to a configuration item that is retired.",
+            IN_USE,
+            format!("{IN_USE} AND ({dangling})"),
         ),
         (
             "retired_but_related",
@@ -194,7 +203,7 @@ pub fn health(reading: &mut Reading<'_>, stale_days: i32) -> Result<Configuratio
             Err(wrong) => tracing::warn!(rule = rule.name, %wrong, "a rule can't be asked"),
         }
     }
-    let wrong = count(reading, &format!("{IN_USE} AND ({orphan} OR {stale})"))?;
+    let wrong = count(reading, &format!("{IN_USE} AND ({orphan} OR {stale} OR {dangling})"))?;
     let asked: i64 = compliant.iter().map(|check| check.items).sum();
     let failing: i64 = compliant.iter().map(|check| check.failing).sum();
     Ok(ConfigurationHealth {
@@ -207,6 +216,16 @@ pub fn health(reading: &mut Reading<'_>, stale_days: i32) -> Result<Configuratio
         compliant_percent: percent(asked - failing, asked),
         compliant,
     })
+}
+
+/// What refers to something that has been given up since, as a filter.
+fn dangling(classes: &Classes) -> String {
+    let given = classes.fields().iter().filter_map(|field| {
+        let gone = if let Holds::Record(_) = field.refers_to()? { "phase = closed" } else { "active = false" };
+        Some(format!("{PLACE}.{}.{gone}", field.name))
+    });
+    let own = ["owner.active = false", "support_team.active = false"].map(str::to_owned);
+    own.into_iter().chain(given).take(REFERENCES).collect::<Vec<_>>().join(" OR ")
 }
 
 /// A share in percent, to one decimal; of nothing, none.

@@ -43,6 +43,7 @@ pub struct ConfigurationItem {
     pub owner_id: Option<UserId>,
     pub support_team_id: Option<TeamId>,
     pub attributes: JsonText,
+    pub certified_at: Option<Moment>,
 }
 
 details_table!(configuration_item, ConfigurationItem, id => ConfigurationItem {
@@ -53,6 +54,7 @@ details_table!(configuration_item, ConfigurationItem, id => ConfigurationItem {
     owner_id: None,
     support_team_id: None,
     attributes: JsonText::empty_object(),
+    certified_at: None,
 });
 
 const FIELDS: &[Field] = &[
@@ -80,6 +82,12 @@ const FIELDS: &[Field] = &[
         Holds::Attributes,
     )
     .never_null(),
+    Field::by_server(
+        "certified_at",
+        "Certified at",
+        "When somebody who answers for it last said that what is known of it is right; null where nobody has, or somebody has said otherwise since.",
+        Holds::Time,
+    ),
 ];
 
 const STATES: &[State] = &[

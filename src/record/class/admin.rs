@@ -16,7 +16,7 @@ use crate::{
     record::{
         catalogue::is_name,
         custom::TYPES,
-        custom_admin::{self, LABEL},
+        custom_admin::{self, LABEL, no_such_class},
     },
     schema::{record_class, record_class_line},
 };
@@ -151,6 +151,9 @@ fn check_attributes(
         let field = attribute.as_field(&row.kind, row.created_at)?;
         for wrong in custom_admin::check(&field, &attribute.choices) {
             errors.push(FieldError { pointer: format!("/attributes/{n}{}", wrong.pointer), ..wrong });
+        }
+        if let Some(target) = attribute.target_class.as_ref().filter(|name| !rows.contains_key(*name)) {
+            errors.push(no_such_class(&at("target_class"), target, rows.keys().map(String::as_str)));
         }
         for other in rows.values().filter(|other| other.name != row.name) {
             let theirs: Vec<Attribute> = other.attributes.read()?;

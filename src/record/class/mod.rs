@@ -21,7 +21,7 @@ use super::{
     draft::Draft,
     kind::{Holds, Kind},
     practice::Details,
-    render,
+    reference, render,
     store::{self, Desk},
 };
 use crate::{
@@ -72,7 +72,8 @@ pub struct Attribute {
     #[serde(default)]
     #[schema(required = false, max_length = 1000)]
     pub help: String,
-    /// `text`, `integer`, `decimal`, `boolean`, `date`, `time` or `choice`.
+    /// `text`, `integer`, `decimal`, `boolean`, `date`, `time`, `choice`, or what it refers to by its id: `user`, `team`, `organisation` or
+    /// `configuration_item`.
     #[schema(max_length = 20, examples("text"))]
     pub field_type: String,
     /// The words to choose from; needed for `choice`.
@@ -91,6 +92,10 @@ pub struct Attribute {
     #[serde(default)]
     #[schema(required = false, max_length = 500)]
     pub pattern: Option<String>,
+    /// Of which class a `configuration_item` that it refers to has to be, or of one below that; of any where it is null.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, max_length = 60, examples("server"))]
+    pub target_class: Option<String>,
 }
 
 impl Attribute {
@@ -110,6 +115,7 @@ impl Attribute {
             version: 1,
             created_at: at,
             updated_at: at,
+            target_class: self.target_class.clone(),
         })
     }
 }
@@ -281,12 +287,14 @@ pub fn take_in<D: Details>(
         Err(wrong) if is_other => return Ok(vec![wrong]),
         Err(_) => classes.get(&class).ok_or_else(|| Error::internal("a record is of no class"))?,
     };
+    let before = was.map(|(_, values)| values).unwrap_or_default();
     if is_other {
         // What the new class does not have goes with the old one.
         values.retain(|name, _| class.field(name).is_some());
     }
     let is_whole = is_other || !matches!(patch, Some(Value::Object(_)));
-    let (values, errors) = class.merge(values, patch, is_whole)?;
+    let (values, mut errors) = class.merge(values, patch, is_whole)?;
+    errors.extend(reference::check_given(desk, PLACE, &class.fields, &before, &values)?);
     store::set(draft, Map::from_iter([(PLACE.to_owned(), Value::Object(values))]))?;
     Ok(errors)
 }
@@ -319,7 +327,7 @@ fn words(doc: &str, most: usize) -> utoipa::openapi::Schema {
 /// The schema of what imported records are recognised by.
 pub fn identification() -> utoipa::openapi::Schema {
     let doc = "By what an imported record is recognised: lists of attributes (or `title`), the best first. Those of the class \
-               above where none are given.";
+               above where none are given. The case of letters and the blanks around a text say nothing.";
     utoipa::openapi::ArrayBuilder::new()
         .items(utoipa::openapi::RefOr::T(words("What has to be the same.", 10)))
         .max_items(Some(10))

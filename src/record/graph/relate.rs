@@ -201,6 +201,9 @@ pub fn create(
     let told = json!({"id": row.id, "relation": new.relation, "record_id": other.id, "group": new.group});
     let aside = Aside::new("update", "related", BESIDE, Value::Null, told);
     let outcome = desk.kernel.practice(kind.name)?.beside(desk, of, expected, aside)?;
+    let back = if is_inverse { &named.name } else { &named.inverse };
+    let told = json!({"id": row.id, "relation": back, "record_id": of, "group": null});
+    tell_other(desk, &other, Aside::new("read", "related", BESIDE, Value::Null, told))?;
     row.insert(desk.unit.connection()?)?;
     stand_otherwise(desk, &[row.from_id, row.to_id])?;
     Ok((outcome, row.seen_from(of, &other, &types, new.group.clone())))
@@ -249,13 +252,24 @@ pub fn delete(
     let seen = visibility::among(desk.kernel, connection, caller, vec![row.other(of)])?;
     let other = seen.get(&row.other(of)).ok_or_else(|| Error::not_found("relation"))?;
     let types = RelationTypeRow::all(connection)?;
-    let shown = row.clone().seen_from(of, other, &types, None);
-    let told = json!({"id": id, "relation": shown.relation, "record_id": other.id});
-    let aside = Aside::new("update", "unrelated", BESIDE, told, Value::Null);
+    let told = |end: RecordId| {
+        let (relation, _) = row.named_by(end, &types);
+        json!({"id": id, "relation": relation, "record_id": row.other(end)})
+    };
+    let aside = Aside::new("update", "unrelated", BESIDE, told(of), Value::Null);
     let outcome = desk.kernel.practice(kind.name)?.beside(desk, of, expected, aside)?;
+    tell_other(desk, other, Aside::new("read", "unrelated", BESIDE, told(other.id), Value::Null))?;
     diesel::delete(relation::table.find(id)).execute(desk.unit.connection()?)?;
     stand_otherwise(desk, &[row.from_id, row.to_id])?;
     Ok(outcome)
+}
+
+/// Makes a relation a change of the record at its other end, too, so that it stands in the history of both. Whoever may change the first
+/// need not be able to write the other.
+fn tell_other(desk: &mut Desk<'_, '_>, other: &Header, aside: Aside) -> Result<()> {
+    let cause = desk.cause.trusted();
+    let mut desk = Desk { kernel: desk.kernel, unit: desk.unit, cause: &cause };
+    desk.kernel.practice(&other.kind)?.beside(&mut desk, other.id, None, aside).map(drop)
 }
 
 /// The redundancy groups of a record, by name, as the caller sees them.
@@ -413,14 +427,19 @@ impl RelationRow {
         if self.from_id == of { self.to_id } else { self.from_id }
     }
 
+    /// What one of its ends calls it, and the label of that.
+    fn named_by(&self, of: RecordId, types: &[RelationTypeRow]) -> (String, String) {
+        match types.iter().find(|row| row.name == self.relation_type) {
+            Some(row) if self.from_id != of => (row.inverse.clone(), row.inverse_label.clone()),
+            Some(row) => (row.name.clone(), row.label.clone()),
+            None => (self.relation_type.clone(), self.relation_type.clone()),
+        }
+    }
+
     fn seen_from(self, of: RecordId, other: &Header, types: &[RelationTypeRow], group: Option<String>) -> Relation {
         let is_inverse = self.from_id != of;
         let named = types.iter().find(|row| row.name == self.relation_type);
-        let (relation, label) = match named {
-            Some(row) if is_inverse => (row.inverse.clone(), row.inverse_label.clone()),
-            Some(row) => (row.name.clone(), row.label.clone()),
-            None => (self.relation_type.clone(), self.relation_type.clone()),
-        };
+        let (relation, label) = self.named_by(of, types);
         let impacts = named.map_or(Impacts::None, RelationTypeRow::impacts);
         let hit = match (depends(impacts, is_inverse), depends(impacts, !is_inverse)) {
             (true, true) => "both",

@@ -35,7 +35,7 @@ impl Fields for Known<'_> {
         match path {
             ANSWERED | ASKED => Some(FieldType::Boolean),
             STEP => Some(FieldType::Text),
-            _ if path.contains('.') && !path.starts_with("custom.") => None,
+            _ if path.strip_prefix("custom.").unwrap_or(path).contains('.') => None,
             _ => self.0.find(path),
         }
     }

@@ -184,3 +184,164 @@ async fn other_sources_report_none_unless_they_are_told_to() {
     let refused = server.post(DRIFT, wrong).by(Admin).expect(422).await.json();
     assert_eq!(refused["errors"][0]["pointer"], "/last_seen_at");
 }
+
+const SERVERS: &str = "scope=is_a%20%3D%20server";
+
+fn named(key: &str) -> Value {
+    json!({"key": key, "class": "server", "title": key, "state": "live"})
+}
+
+/// Discovery looks at a moment and finds these, and relations between them; gives the rows.
+async fn looks(server: &Server, at: &str, query: &str, keys: &[&str], related: &[(&str, &str)]) -> Vec<Value> {
+    server.at(at);
+    let items: Vec<Value> = keys.iter().map(|key| named(key)).collect();
+    let relation = |(from, to): &(&str, &str)| json!({"from": from, "relation": "runs_on", "to": to});
+    let relations: Vec<Value> = related.iter().map(relation).collect();
+    let query = format!("source=discovery{query}");
+    import(server, &query, json!({"items": items, "relations": relations})).await.1
+}
+
+/// What was found, the newest first: in which way, of what, where it stands.
+async fn findings(server: &Server) -> Vec<(String, String, String)> {
+    let word = |found: &Value, name: &str| found[name].as_str().unwrap().to_owned();
+    let told = |found: &Value| (word(found, "finding"), word(found, "configuration_item_id"), word(found, "state"));
+    found(server).await.iter().map(told).collect()
+}
+
+fn id(row: &Value) -> String {
+    row["record_id"].as_str().unwrap().to_owned()
+}
+
+#[actix_web::test]
+async fn a_thing_that_nobody_has_recorded_is_found() {
+    let server = Server::start().await;
+    looks(&server, "2026-03-03T11:00:00Z", "", &["a", "b"], &[]).await;
+    assert_eq!(findings(&server).await, [], "at its first look all is new");
+    looks(&server, "2026-03-04T11:00:00Z", "&rehearse=true", &["a", "rogue"], &[]).await;
+    assert_eq!(findings(&server).await, [], "a rehearsal tells nobody");
+    let rows = looks(&server, "2026-03-04T11:00:00Z", "", &["a", "rogue"], &[]).await;
+    let rogue = id(&rows[1]);
+    let all = found(&server).await;
+    assert_eq!((all.len(), &all[0]["finding"], &all[0]["state"]), (1, &json!("appeared"), &json!("open")));
+    assert_eq!(
+        (&all[0]["configuration_item_id"], &all[0]["field"], &all[0]["last_seen_at"], &all[0]["drifted_at"]),
+        (&json!(rogue), &json!(null), &json!("2026-03-03T11:00:00Z"), &json!("2026-03-04T11:00:00Z"))
+    );
+    let path = format!("/api/v1/configuration_items/{rogue}/history");
+    let history = server.get(&path).by(Admin).expect(200).await.json();
+    assert_eq!(history["items"][0]["action"], "configuration_item.drifted");
+    looks(&server, "2026-03-05T11:00:00Z", "", &["a", "rogue"], &[]).await;
+    assert_eq!(found(&server).await.len(), 1, "once it is recorded it is known");
+    // It has never looked for printers; another source looks for nothing; what was recorded by hand is no news.
+    let printer = json!({"key": "p", "class": "printer", "title": "p"});
+    import(&server, "source=discovery", json!({"items": [printer]})).await;
+    import(&server, "source=inventory", json!({"items": [named("c")]})).await;
+    super::item(&server, "server", "planned", json!({})).await;
+    server.at("2026-03-06T11:00:00Z");
+    import(&server, "source=discovery", json!({"items": [{"class": "server", "title": "planned"}]})).await;
+    assert_eq!(found(&server).await.len(), 1);
+}
+
+#[actix_web::test]
+async fn a_thing_that_is_no_longer_found_is_told_once_and_again_when_it_vanishes_again() {
+    let server = Server::start().await;
+    let rows = looks(&server, "2026-03-03T11:00:00Z", "", &["a", "b", "c"], &[]).await;
+    let (b, c) = (id(&rows[1]), id(&rows[2]));
+    super::item(&server, "server", "by hand", json!({})).await;
+    server.post(&format!("/api/v1/configuration_items/{c}/retire"), json!({})).by(Admin).expect(200).await;
+    let scope = format!("&{SERVERS}");
+    looks(&server, "2026-03-04T11:00:00Z", &format!("{scope}&rehearse=true"), &["a"], &[]).await;
+    assert_eq!(findings(&server).await, []);
+    for (at, keys, expected) in [
+        ("2026-03-04T11:00:00Z", &["a"][..], 1),
+        ("2026-03-05T11:00:00Z", &["a"], 1),
+        ("2026-03-06T11:00:00Z", &["a"], 1),
+        ("2026-03-07T11:00:00Z", &["a", "b"], 1),
+        ("2026-03-08T11:00:00Z", &["a"], 2),
+    ] {
+        looks(&server, at, &scope, keys, &[]).await;
+        let all = found(&server).await;
+        assert_eq!((all.len(), &all[0]["configuration_item_id"]), (expected, &json!(b)), "{at}");
+        assert_eq!(all[0]["finding"], "vanished");
+        if at == "2026-03-04T11:00:00Z" {
+            assert_eq!((&all[0]["last_seen_at"], &all[0]["state"]), (&json!("2026-03-03T11:00:00Z"), &json!("open")));
+        }
+        if at == "2026-03-05T11:00:00Z" {
+            assert_eq!(all[0]["last_found_at"], at);
+            settle(&server, &all[0]).await;
+        }
+    }
+    // Where a row is refused of which nobody knows what it is of, that may be it.
+    server.at("2026-03-09T11:00:00Z");
+    let unknown = json!({"items": [{"class": "sever", "title": "b"}, named("b")]});
+    import(&server, &format!("source=discovery{scope}"), unknown).await;
+    assert_eq!(found(&server).await.len(), 2);
+}
+
+#[actix_web::test]
+async fn relations_that_nobody_has_recorded_or_that_are_gone_are_found() {
+    let server = Server::start().await;
+    let all = ["host", "vm-1", "vm-2"];
+    let rows = looks(&server, "2026-03-03T11:00:00Z", "", &all, &[("vm-1", "host")]).await;
+    let [host, one, two] = [0, 1, 2].map(|n| id(&rows[n]));
+    assert_eq!(findings(&server).await, []);
+    let both = [("vm-1", "host"), ("vm-2", "host")];
+    looks(&server, "2026-03-04T11:00:00Z", "&rehearse=true", &all, &both).await;
+    assert_eq!(findings(&server).await, []);
+    looks(&server, "2026-03-04T11:00:00Z", "", &all, &both).await;
+    let open = |way: &str, of: &str| (way.to_owned(), of.to_owned(), "open".to_owned());
+    assert_eq!(findings(&server).await, [open("related", &two)]);
+    let first = found(&server).await[0].clone();
+    assert_eq!(
+        (&first["field"], &first["related_id"], &first["last_seen_at"]),
+        (&json!("runs_on"), &json!(host), &json!("2026-03-03T11:00:00Z"))
+    );
+    let of_host = format!("{DRIFT}?configuration_item_id={host}");
+    assert_eq!(server.get(&of_host).by(Admin).expect(200).await.json()["items"][0]["id"], first["id"]);
+    // A thing that has appeared brings its relations with it.
+    let more = ["host", "vm-1", "vm-2", "vm-3"];
+    let rows = looks(&server, "2026-03-05T11:00:00Z", "", &more, &[both[0], both[1], ("vm-3", "host")]).await;
+    let three = id(&rows[3]);
+    assert_eq!(findings(&server).await, [open("appeared", &three), open("related", &two)]);
+    // One that is gone is told once, as long as it stays so.
+    let scope = format!("&{SERVERS}");
+    for at in ["2026-03-06T11:00:00Z", "2026-03-07T11:00:00Z", "2026-03-08T11:00:00Z"] {
+        looks(&server, at, &scope, &more, &[both[1], ("vm-3", "host")]).await;
+        let found = found(&server).await;
+        assert_eq!((found.len(), &found[0]["finding"]), (3, &json!("unrelated")), "{at}");
+        assert_eq!((&found[0]["configuration_item_id"], &found[0]["related_id"]), (&json!(one), &json!(host)));
+        if at == "2026-03-07T11:00:00Z" {
+            settle(&server, &found[0]).await;
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_change_of_either_end_says_so() {
+    let server = managed().await;
+    let all = ["host", "vm-1", "vm-2"];
+    let rows = looks(&server, "2026-03-03T11:00:00Z", "", &all, &[("vm-1", "host")]).await;
+    let mut body = normal();
+    body["configuration_item_id"] = rows[0]["record_id"].clone();
+    let change = crate::change::made(&server, body).await;
+    for step in ["assess", "request_authorisation"] {
+        take(&server, &change, step, json!({})).await;
+    }
+    for approval in approvals(&server, &change).await {
+        approve(&server, &approval).await;
+    }
+    server.at("2026-03-07T20:00:00Z");
+    for (step, body) in
+        [("schedule", json!({})), ("implement", json!({})), ("complete", json!({"result": "successful"}))]
+    {
+        take(&server, &change, step, body).await;
+    }
+    let scope = format!("&{SERVERS}");
+    looks(&server, "2026-03-08T11:00:00Z", &scope, &["vm-1", "vm-2"], &[("vm-2", "vm-1")]).await;
+    let ways: Vec<(String, String)> = findings(&server).await.into_iter().map(|(way, _, state)| (way, state)).collect();
+    let told = |way: &str, state: &str| (way.to_owned(), state.to_owned());
+    assert_eq!(ways, [told("vanished", "authorised"), told("related", "open")], "that of others is no change of it");
+    looks(&server, "2026-03-09T11:00:00Z", "", &["host"], &[("vm-2", "host")]).await;
+    let newest = found(&server).await[0].clone();
+    assert_eq!((&newest["finding"], &newest["state"]), (&json!("related"), &json!("open")), "it was made since");
+}

@@ -215,3 +215,63 @@ async fn what_makes_no_import_is_refused() {
     assert_eq!(refused["errors"][0]["pointer"], "/columns/1");
     server.post(&format!("{IMPORTS}?source=inventory"), one).by(Alex).expect(403).await;
 }
+
+#[actix_web::test]
+async fn relations_come_as_csv_as_they_do_as_json() {
+    let server = Server::start().await;
+    let named = |key: &str| json!({"key": key, "class": "server", "title": key, "state": "live"});
+    import(&server, "source=inventory", json!({"items": [named("web"), named("one"), named("two")]})).await;
+    let text = "from,relation,to,group,min_up\nweb,depends_on,one,nodes,1\n\
+                web , depends_on,two,nodes,\none,runs_onto,two,,\nweb,depends_on,nothing,,\n";
+    let send = |query: &str, text: &str| {
+        let path = format!("{IMPORTS}?{query}");
+        server.ask(actix_web::http::Method::POST, &path).body("text/csv", text.to_owned()).by(Admin)
+    };
+    for query in ["source=inventory&rehearse=true", "source=inventory"] {
+        let (_, rows) = worked_off(&server, &send(query, text).expect(202).await).await;
+        assert_eq!(outcomes(&rows), ["created", "created", "refused", "refused"], "{query}");
+        let places: Vec<&Value> = rows[2..].iter().map(|row| &row["errors"][0]["pointer"]).collect();
+        assert_eq!(places, ["/relations/2/relation", "/relations/3/to"]);
+        let web = server.get(&format!("{ITEMS}?title=web")).by(Admin).expect(200).await.json()["items"][0].clone();
+        let path = format!("{ITEMS}/{}/redundancy-groups", web["id"].as_str().unwrap());
+        let groups = server.get(&path).by(Admin).expect(200).await.json();
+        let members = groups[0]["members"].as_array().map_or(0, Vec::len);
+        assert_eq!(members, if query.contains("rehearse") { 0 } else { 2 });
+    }
+    let (_, rows) = worked_off(&server, &send("source=inventory", text).expect(202).await).await;
+    assert_eq!(outcomes(&rows)[..2], ["unchanged", "unchanged"]);
+    let refused = send("source=inventory", "from,relation\na,uses\n").expect(422).await.json();
+    assert_eq!(refused["errors"][0]["pointer"], "/columns");
+}
+
+#[actix_web::test]
+async fn things_are_recognised_however_their_names_are_written() {
+    let server = Server::start().await;
+    let made = item(&server, "server", "ESX-1", json!({"serial_number": "S-1", "hostname": "esx-1.acme"})).await;
+    let titled = item(&server, "server", "Mail", json!({})).await;
+    let by = |title: &str, attributes: Value| json!({"class": "server", "title": title, "attributes": attributes});
+    for (row, id) in [
+        (by("other", json!({"serial_number": " s-1 "})), &made),
+        (by("other", json!({"hostname": "ESX-1.ACME"})), &made),
+        (by("esx-1", json!({"serial_number": "s-1", "hostname": "Esx-1.Acme"})), &made),
+        (by(" mail", json!({})), &titled),
+    ] {
+        let (_, rows) = import(&server, "source=discovery&rehearse=true", json!({"items": [row]})).await;
+        assert_eq!(rows[0]["record_id"], json!(id), "{row} {rows:?}");
+    }
+    // By its better name it is another one, however the weaker one is written.
+    let other = by("x", json!({"serial_number": "s-2", "hostname": "ESX-1.acme"}));
+    // The same twice in one import, too.
+    let twice = by("y", json!({"serial_number": "S-2 "}));
+    let (_, rows) = import(&server, "source=discovery", json!({"items": [other, twice]})).await;
+    assert_eq!(outcomes(&rows), ["created", "ambiguous"]);
+    // How it is written stands by the word of the one that counts more, and is neither a difference nor a drift.
+    server.at("2026-03-04T11:00:00Z");
+    let spelt = by("esx-1", json!({"serial_number": "s-1", "hostname": "ESX-1.acme"}));
+    let (_, rows) = import(&server, "source=discovery", json!({"items": [spelt]})).await;
+    assert_eq!((outcomes(&rows), &rows[0]["kept"]), (vec!["unchanged"], &json!([])));
+    let drift = server.get("/api/v1/unauthorised-changes").by(Admin).expect(200).await.json();
+    assert_eq!(drift["items"], json!([]));
+    let filter = "/api/v1/configuration_items?filter=title.folded%20%3D%20%22esx-1%20%22";
+    assert_eq!(server.get(filter).by(Admin).expect(200).await.json()["items"][0]["id"], json!(made));
+}

@@ -135,7 +135,9 @@ async fn health_tells_how_many_fail_and_lists_them() {
             failing.push((check["check"].as_str().unwrap(), check["failing"].as_i64().unwrap()));
         }
     }
-    assert_eq!(failing, [("server", 1), ("orphan", 1), ("stale", 1), ("retired_but_related", 1), ("An owner", 2)]);
+    let correct = [("orphan", 1), ("stale", 1), ("dangling_reference", 0), ("retired_but_related", 1)];
+    let expected: Vec<(&str, i64)> = [("server", 1)].into_iter().chain(correct).chain([("An owner", 2)]).collect();
+    assert_eq!(failing, expected);
     assert_eq!(
         (&health["duplicates"][0]["attribute"], &health["duplicates"][0]["value"]),
         (&json!("serial_number"), &json!("S-1"))
@@ -219,6 +221,25 @@ async fn a_campaign_asks_reminds_and_tells_how_far_it_is() {
     let progress = server.get(&path).by(Alex).expect(200).await.json()["progress"].clone();
     assert_eq!(progress, json!({"items": 2, "certified": 0, "rejected": 1, "open": 1}));
     decide(&mine, json!({"outcome": "certified"})).by(Alex).expect(200).await;
+    // Lists find what is certified, what was too long ago, and what never was or is not right.
+    let found = async |filter: &str| {
+        let filter: String = filter.bytes().map(|b| format!("%{b:02X}")).collect();
+        let list = server.get(&format!("{ITEMS}?filter={filter}")).by(Alex).expect(200).await.json();
+        let items = list["items"].as_array().unwrap().iter();
+        items.map(|item| item["title"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(found("certified_at > now() - 365d").await, ["mine"]);
+    assert_eq!(found("certified_at >= 2026-03-20T00:00:00Z AND certified_at < 2026-03-21T00:00:00Z").await, ["mine"]);
+    assert_eq!(found("certified_at <= now() - 365d").await, [""; 0]);
+    assert_eq!(found("certified_at = null").await, ["theirs"]);
+    decide(&theirs, json!({"outcome": "certified"})).by(Nora).expect(200).await;
+    assert_eq!(found("certified_at = null").await, [""; 0]);
+    decide(&theirs, json!({"outcome": "rejected", "comment": "No."})).by(Nora).expect(200).await;
+    assert_eq!(found("certified_at = null").await, ["theirs"]);
+    let one = format!("{ITEMS}/{mine}");
+    let body = json!({"certified_at": "2026-03-01T00:00:00Z"});
+    server.patch(&one, body).by(Admin).header("if-match", "*").expect(422).await;
+    assert_eq!(server.get(&one).by(Alex).expect(200).await.field("certified_at"), "2026-03-20T11:00:00Z");
     server.post(&format!("{path}/end"), json!({})).by(Admin).expect(200).await;
     decide(&mine, json!({"outcome": "certified"})).by(Alex).expect(409).await;
     for (change, pointer) in [
@@ -231,4 +252,6 @@ async fn a_campaign_asks_reminds_and_tells_how_far_it_is() {
         let refused = server.post(CAMPAIGNS, body).by(Admin).expect(422).await.json();
         assert_eq!(refused["errors"][0]["pointer"], pointer);
     }
+    server.at("2027-04-01T11:00:00Z");
+    assert_eq!(found("certified_at <= now() - 365d").await, ["mine"]);
 }

@@ -203,6 +203,41 @@ async fn impact_tells_the_way_the_reason_and_what_is_left() {
 }
 
 #[actix_web::test]
+async fn a_relation_stands_in_the_history_of_both_its_ends() {
+    let server = Server::start().await;
+    let (web, shop) = (item(&server, "server", "web", json!({})).await, service(&server, "Shop").await);
+    let newest = async |path: &str, id: &str| {
+        let history = server.get(&format!("{path}/{id}/history")).by(Admin).expect(200).await.json();
+        history["items"][0].clone()
+    };
+    relate(&server, (SERVICES, &shop), "depends_on", &web, None).await;
+    let told = [newest(SERVICES, &shop).await, newest(ITEMS, &web).await];
+    let actions = ["service.related", "configuration_item.related"];
+    for (told, (action, other, relation)) in
+        told.iter().zip([(actions[0], &web, "depends_on"), (actions[1], &shop, "needed_by")])
+    {
+        let change = &told["changes"][0];
+        assert_eq!(
+            (&told["action"], &change["field"], &change["from"]),
+            (&json!(action), &json!("relation"), &json!(null))
+        );
+        assert_eq!((&change["to"]["record_id"], &change["to"]["relation"]), (&json!(other), &json!(relation)));
+    }
+    // Whoever takes it away from one end takes it from both, though they may change that one alone.
+    server.allow(&[Alex], "cartographer", "organisation", &["configuration_item.update"]).await;
+    let relations = server.get(&format!("{ITEMS}/{web}/relations")).by(Alex).expect(200).await;
+    let one = format!("{ITEMS}/{web}/relations/{}", relations.json()["items"][0]["id"].as_str().unwrap());
+    server.ask(actix_web::http::Method::DELETE, &one).by(Alex).seen(&relations).expect(204).await;
+    let told = [newest(SERVICES, &shop).await, newest(ITEMS, &web).await];
+    for (told, (action, other)) in
+        told.iter().zip([("service.unrelated", &web), ("configuration_item.unrelated", &shop)])
+    {
+        assert_eq!((&told["action"], &told["changes"][0]["from"]["record_id"]), (&json!(action), &json!(other)));
+        assert_eq!((&told["via"], &told["by"]["user_name"]), (&json!("api"), &json!("alex")));
+    }
+}
+
+#[actix_web::test]
 async fn relations_that_make_no_sense_are_refused() {
     let server = Server::start().await;
     let (a, b) = (item(&server, "server", "a", json!({})).await, item(&server, "server", "b", json!({})).await);

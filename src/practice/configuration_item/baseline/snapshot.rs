@@ -34,6 +34,7 @@ const QUIET: &[&str] = &[
     "closed_at",
     "resolved_at",
     "phase",
+    "certified_at",
     PLACE,
 ];
 

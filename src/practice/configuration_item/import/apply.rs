@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::{
-    Ground, Item, Outcome,
-    identify::{Identity, Said, identify},
+    Ground, Item, Outcome, drift,
+    identify::{Identity, Said, alike, identify, is_identifying},
     known::Known,
     reconcile::{STATE, borrowed, holder_of},
     row::{OriginRow, SeenRow},
@@ -20,8 +20,9 @@ use crate::{
     practice::configuration_item::ConfigurationItemPractice,
     record::{
         class::{Class, Classes, PLACE},
-        drift::{self, Drift, SUMMARY},
-        kind::Kind,
+        custom::CustomField,
+        header::Header,
+        kind::{Holds, Kind},
         practice::Practice,
         step::StepChoice,
         store::Desk,
@@ -34,9 +35,9 @@ const KEY: usize = 200;
 /// So much of a title is told.
 pub(super) const SHOWN: usize = 255;
 /// The field of the class.
-const CLASS: &str = "class";
+pub(super) const CLASS: &str = "class";
 /// Stands in the place of a source where no step leads to a state.
-const LIFECYCLE: &str = "lifecycle";
+pub(super) const LIFECYCLE: &str = "lifecycle";
 
 /// What became of a row, and why.
 #[derive(Clone, Debug)]
@@ -91,7 +92,7 @@ pub struct KeptField {
     pub holds: Value,
     /// What the source says.
     pub says: Value,
-    /// Whose word stands; `lifecycle` where no step leads to the state.
+    /// Whose word stands; `lifecycle` where no step leads to the state, `refused` where a row that was refused may tell of it.
     #[schema(examples("inventory"))]
     pub source: String,
 }
@@ -163,7 +164,7 @@ pub fn item(desk: &mut Desk<'_, '_>, ground: &Ground, known: &mut Known, (at, it
             told.detail.candidates = candidates;
             told
         }
-        Identity::New => create(desk, &row, &title)?,
+        Identity::New => create(desk, ground, &row, &title)?,
         Identity::Known(id) => update(desk, ground, &classes, &row, id)?,
     };
     if let Some(id) = told.record {
@@ -171,7 +172,11 @@ pub fn item(desk: &mut Desk<'_, '_>, ground: &Ground, known: &mut Known, (at, it
         known.now.signatures.extend(signature.map(|words| (words, at)));
         known.now.keys.extend(key.map(|key| (key.to_owned(), id)));
         if told.outcome != Outcome::Refused && !is_old(desk, ground, id)? {
-            tell_of_drift(desk, ground, id, &told.detail)?;
+            if told.outcome == Outcome::Created {
+                drift::of_new(desk, ground, id, &class.name)?;
+            } else {
+                drift::of_fields(desk, ground, id, class, &told.detail)?;
+            }
             remember(desk, ground, (key, &row), id, &told)?;
         }
     }
@@ -192,8 +197,9 @@ pub(super) fn too_long(place: &str, text: &str) -> Option<FieldError> {
     (text.chars().count() > KEY).then(|| FieldError::new(place, "too_long", detail))
 }
 
-fn create(desk: &mut Desk<'_, '_>, row: &Row<'_>, title: &str) -> Result<Told> {
+fn create(desk: &mut Desk<'_, '_>, ground: &Ground, row: &Row<'_>, title: &str) -> Result<Told> {
     let mut body = body(row.said);
+    leave_out_rehearsed(desk, ground, row.class, &mut body)?;
     body.insert(CLASS.to_owned(), row.class.name.clone().into());
     let initial = KIND.lifecycle.initial;
     let to = row.state.filter(|to| leads(initial, to));
@@ -216,6 +222,31 @@ fn create(desk: &mut Desk<'_, '_>, row: &Row<'_>, title: &str) -> Result<Told> {
     })
 }
 
+/// What a rehearsal has made and taken back is nowhere, so what refers to it is told of and not written.
+fn leave_out_rehearsed(
+    desk: &mut Desk<'_, '_>,
+    ground: &Ground,
+    class: &Class,
+    body: &mut Map<String, Value>,
+) -> Result<()> {
+    let Some(attributes) = body.get_mut(PLACE).and_then(Value::as_object_mut).filter(|_| ground.asked.rehearse) else {
+        return Ok(());
+    };
+    let connection = desk.unit.connection()?;
+    let mut rehearsed = Vec::new();
+    for (name, value) in attributes.iter() {
+        let refers = class.field(name).and_then(CustomField::refers_to);
+        let (Some(Holds::Record(_)), Some(id)) = (refers, value.as_str().and_then(|id| id.parse().ok())) else {
+            continue;
+        };
+        if Header::find(connection, id)?.is_none() {
+            rehearsed.push(name.clone());
+        }
+    }
+    attributes.retain(|name, _| !rehearsed.contains(name));
+    Ok(())
+}
+
 fn update(desk: &mut Desk<'_, '_>, ground: &Ground, classes: &Classes, row: &Row<'_>, id: RecordId) -> Result<Told> {
     let (kernel, cause) = (desk.kernel, desk.cause);
     let practice = kernel.practice(KIND.name)?;
@@ -225,6 +256,7 @@ fn update(desk: &mut Desk<'_, '_>, ground: &Ground, classes: &Classes, row: &Row
     let to = changed.get(STATE).and_then(Value::as_str).map(str::to_owned);
     let mut body = body(&changed);
     body.remove(STATE);
+    leave_out_rehearsed(desk, ground, row.class, &mut body)?;
     // A class further down says more of it; any other is left to people.
     let (old, class) = (now.get("class").and_then(Value::as_str).unwrap_or_default(), row.class);
     if old != class.name
@@ -283,12 +315,17 @@ fn weigh(
         } else if ground.weights.may_write(&ground.asked.source, field, borrowed(&holder), at) {
             detail.changes.push(ImportChange { field: field.to_owned(), from: holds, to: says.clone() });
             changed.insert(field.to_owned(), says);
-        } else {
+        } else if !is_spelling(row.class, field, &holds, &says) {
             let source = holder.map(|(source, _)| source).unwrap_or_default();
             detail.kept.push(kept(field, holds, says, &source));
         }
     }
     Ok((detail, changed))
+}
+
+/// Whether what differs is only how that by which things are recognised is written.
+pub(super) fn is_spelling(class: &Class, field: &str, one: &Value, other: &Value) -> bool {
+    is_identifying(class, field) && alike(one.clone()) == alike(other.clone())
 }
 
 /// Whether the source has told of a record after it looked this time: what it said then stands.
@@ -307,41 +344,8 @@ impl Row<'_> {
     }
 }
 
-fn kept(field: &str, holds: Value, says: Value, source: &str) -> KeptField {
+pub(super) fn kept(field: &str, holds: Value, says: Value, source: &str) -> KeptField {
     KeptField { field: field.to_owned(), holds, says, source: source.to_owned() }
-}
-
-/// Tells what a source that reports drift has found other than is recorded, field by field. What it tells of for the first time is no
-/// drift, nor is where a thing stands in its life, or a class that says more of it.
-fn tell_of_drift(desk: &mut Desk<'_, '_>, ground: &Ground, id: RecordId, detail: &Detail) -> Result<()> {
-    let source = &ground.asked.source;
-    let changed = detail.changes.iter().map(|change| (&change.field, &change.from, &change.to));
-    let kept = detail.kept.iter().map(|kept| (&kept.field, &kept.holds, &kept.says));
-    let is_drift =
-        |(field, was, _): &(&String, &Value, &Value)| ![STATE, CLASS].contains(&field.as_str()) && !was.is_null();
-    let other: Vec<_> = changed.chain(kept).filter(is_drift).collect();
-    if other.is_empty() || !ground.weights.report_drift(source) {
-        return Ok(());
-    }
-    let connection = desk.unit.connection()?;
-    let Some(looked_at) = SeenRow::last(connection, source, id)? else { return Ok(()) };
-    let origins = OriginRow::of_record(connection, id)?;
-    for (field, was, is) in other {
-        let recorded = was.to_string();
-        let said = origins.get(field).filter(|origin| origin.source == *source && origin.value == recorded);
-        let drift = Drift {
-            item: id,
-            // An import may tell of some fields more often than of others.
-            last_seen_at: Some(said.map_or(looked_at, |origin| origin.seen_at)),
-            last_looked_at: Some(looked_at),
-            drifted_at: ground.observed_at(desk.cause.at),
-            field: Some(field.clone()),
-            summary: format!("{field}: {was} → {is}").chars().take(SUMMARY).collect(),
-            source: source.clone(),
-        };
-        drift::tell(desk, &drift)?;
-    }
-    Ok(())
 }
 
 /// Remembers that the source has told of the record, and what it has said that stands. What was there already stays with the one who
@@ -377,10 +381,10 @@ fn remember(
 }
 
 /// The record as it is now, with what this transaction has written.
-fn present(desk: &mut Desk<'_, '_>, id: RecordId) -> Result<Map<String, Value>> {
+pub(super) fn present(desk: &mut Desk<'_, '_>, id: RecordId) -> Result<Map<String, Value>> {
     let kernel = desk.kernel;
     let connection = desk.unit.settled(id)?;
-    let header = crate::record::header::Header::find(connection, id)?;
+    let header = Header::find(connection, id)?;
     let rendered = kernel.practice(KIND.name)?.render(connection, header.into_iter().collect())?;
     rendered.into_iter().next().ok_or_else(|| Error::not_found("configuration item"))
 }
@@ -394,12 +398,12 @@ fn held(now: &Map<String, Value>, field: &str) -> Value {
 }
 
 /// Whether a step leads from one state to another.
-fn leads(from: &str, to: &str) -> bool {
+pub(super) fn leads(from: &str, to: &str) -> bool {
     KIND.lifecycle.step_between(from, to).is_some()
 }
 
 /// Takes a record to a state, by the one step that leads there.
-fn take_to(desk: &mut Desk<'_, '_>, id: RecordId, to: Option<&str>) -> Result<()> {
+pub(super) fn take_to(desk: &mut Desk<'_, '_>, id: RecordId, to: Option<&str>) -> Result<()> {
     let Some(to) = to else { return Ok(()) };
     let practice = desk.kernel.practice(KIND.name)?;
     let step = StepChoice::To(to.to_owned());

@@ -1,5 +1,5 @@
 //! Which record a row of an import is: by its number, by the key that its source has for it, then by what its class says, the best way
-//! first. What is retired is recognised by its number and its key alone: a name or an address may have gone to another thing since.
+//! first; texts however they are written, the case of letters and blanks around them aside. What is retired is recognised by its number and its key alone: a name or an address may have gone to another thing since.
 
 use serde_json::{Map, Value};
 
@@ -10,6 +10,7 @@ use crate::{
     practice::configuration_item::{ConfigurationItem, ConfigurationItemPractice, health::IN_USE},
     record::{
         class::{Class, PLACE},
+        custom::folded,
         header::Header,
         input::is_empty,
         kind::Kind,
@@ -22,6 +23,8 @@ use crate::{
 };
 
 const KIND: &Kind = &ConfigurationItemPractice::KIND;
+/// What things may be recognised by beside attributes.
+const TITLE: &str = "title";
 /// So many that fit are looked at.
 const CANDIDATES: i64 = 20;
 
@@ -52,7 +55,7 @@ impl Said<'_> {
     /// What it says of one name.
     fn of(&self, name: &str) -> Option<Value> {
         let value = match name {
-            "title" => Value::from(self.title?),
+            TITLE => Value::from(self.title?),
             name => self.attributes.get(name)?.clone(),
         };
         (!is_empty(Some(&value))).then_some(value)
@@ -67,7 +70,7 @@ impl Said<'_> {
     pub fn signature(&self, class: &Class) -> Option<String> {
         let words = class.identification.iter().find_map(|way| self.all(way))?;
         let top = class.line.last().map_or("", String::as_str);
-        let words = words.into_iter().map(|(name, value)| format!("{name}={value}"));
+        let words = words.into_iter().map(|(name, value)| format!("{name}={}", alike(value)));
         Some(std::iter::once(top.to_owned()).chain(words).collect::<Vec<_>>().join("\n"))
     }
 }
@@ -127,8 +130,9 @@ fn by_class(desk: &mut Desk<'_, '_>, class: &Class, said: &Said<'_>) -> Result<I
 /// The records in use of which all these words are true, and whose class is this one, above it or below it.
 fn candidates(desk: &mut Desk<'_, '_>, class: &Class, words: &[(&str, Value)]) -> Result<Vec<ConfigurationItem>> {
     let conditions = words.iter().map(|(name, value)| {
-        let field = if *name == "title" { (*name).to_owned() } else { format!("{PLACE}.{name}") };
+        let field = if *name == TITLE { (*name).to_owned() } else { format!("{PLACE}.{name}") };
         match value {
+            Value::String(text) if is_text(class, name) => format!("{field}.folded = {}", Quoted(text)),
             Value::String(text) => format!("{field} = {}", Quoted(text)),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
                 format!("{field} = {value}")
@@ -155,8 +159,25 @@ fn contradicts(better: &[&[String]], said: &Said<'_>, candidate: &ConfigurationI
     let attributes: Map<String, Value> = candidate.attributes.read()?;
     let theirs = Said { number: None, key: None, title: None, attributes: &attributes };
     let differs = |way: &&[String]| match (said.all(way), theirs.all(way)) {
-        (Some(mine), Some(theirs)) => mine != theirs,
+        (Some(mine), Some(theirs)) => {
+            mine.into_iter().zip(theirs).any(|((_, mine), (_, theirs))| alike(mine) != alike(theirs))
+        }
         _ => false,
     };
     Ok(better.iter().any(differs))
+}
+
+/// A value by which something is recognised, however it is written.
+pub(super) fn alike(value: Value) -> Value {
+    if let Value::String(text) = &value { folded(text).into() } else { value }
+}
+
+/// Whether things of a class are recognised by a field, `title` or `attributes.name`, among others.
+pub(super) fn is_identifying(class: &Class, field: &str) -> bool {
+    let name = field.strip_prefix(PLACE).and_then(|rest| rest.strip_prefix('.')).unwrap_or(field);
+    class.identification.iter().flatten().any(|named| named == name)
+}
+
+fn is_text(class: &Class, name: &str) -> bool {
+    name == TITLE || class.field(name).is_some_and(|field| field.field_type == "text")
 }

@@ -6,7 +6,10 @@ use std::{
 };
 
 use super::identify::Identity;
-use crate::id::{OrganisationId, RecordId, RowId, TeamId, UserId};
+use crate::{
+    id::{RecordId, RowId},
+    record::kind::Holds,
+};
 
 /// What an import has come to know.
 #[derive(Clone, Debug, Default)]
@@ -37,12 +40,8 @@ pub struct Known {
     pub before: Arc<Maps>,
     /// What goes with this transaction.
     pub now: Maps,
-    /// Teams by name, those that are seen.
-    pub(super) teams: HashMap<String, Option<TeamId>>,
-    /// People by the names that they sign in with.
-    pub(super) users: HashMap<String, Option<UserId>>,
-    /// Organisations by name.
-    pub(super) organisations: HashMap<String, Option<OrganisationId>>,
+    /// People, teams and organisations by what a source calls them, those that are seen.
+    pub(super) named: HashMap<(Holds, String), Option<String>>,
 }
 
 impl Maps {

@@ -14,6 +14,7 @@ use diesel::prelude::*;
 use super::{
     Outcome,
     apply::{Detail, SHOWN},
+    drift, gone,
     known::{Known, Maps},
     relation,
     row::ImportRow,
@@ -31,7 +32,7 @@ use crate::{
         kind::Kind,
         list::{self, List},
         practice::Practice,
-        store::{Desk, Unit},
+        store::Desk,
         visibility,
     },
     schema::relation as relations,
@@ -49,7 +50,7 @@ pub const RELATIONS: &str = "/relations";
 struct Missing {
     record: RecordId,
     title: String,
-    relation: Option<RowId>,
+    relation: Option<RelationRow>,
 }
 
 impl Work<'_> {
@@ -64,6 +65,8 @@ impl Work<'_> {
         let asked = &self.ground.asked;
         let Some(scope) = asked.scope.clone() else { return Ok(job::Told::GoOn) };
         let (mut last, mut seq) = self.bench.database.read_here(|connection| left_off(connection, job))?;
+        // A row that nobody can tell what it is of may be of any of them.
+        let is_sure = !self.bench.database.read_here(|connection| ImportRow::is_any_unknown(connection, job.id))?;
         loop {
             let headers = self.bench.database.read_here(|connection| {
                 let asked = list::Asked { filter: Some(scope.clone()), ..list::Asked::default() };
@@ -76,10 +79,13 @@ impl Work<'_> {
             let is_named = |id: &RecordId| known.records.contains_key(id) || known.candidates.contains(id);
             // What came after the source had looked is nothing that it could have named.
             let was_there = |header: &Header| asked.observed_at.is_none_or(|at| header.opened_at <= at);
-            let unnamed = headers.into_iter().filter(|header| !is_named(&header.id) && was_there(header));
+            // Nobody looks for what is retired.
+            let is_used = |header: &Header| header.state != gone::RETIRED;
+            let unnamed =
+                headers.into_iter().filter(|header| !is_named(&header.id) && was_there(header) && is_used(header));
             let unnamed =
                 unnamed.map(|header| Missing { record: header.id, title: header.title, relation: None }).collect();
-            let told = self.tell((job, counts, &mut seq), unnamed, ending)?;
+            let told = self.tell((job, counts, &mut seq), unnamed, is_sure, ending)?;
             if told != job::Told::GoOn {
                 return Ok(told);
             }
@@ -110,7 +116,7 @@ impl Work<'_> {
             })?;
             let Some(end) = rows.last() else { return Ok(job::Told::GoOn) };
             last = Some(end.id);
-            let told = self.tell((job, counts, seq), unnamed, ending)?;
+            let told = self.tell((job, counts, seq), unnamed, true, ending)?;
             if told != job::Told::GoOn {
                 return Ok(told);
             }
@@ -128,39 +134,63 @@ impl Work<'_> {
         let told = rows.into_iter().filter_map(|row| {
             let (from, to) = (seen.get(&row.from_id)?, seen.get(&row.to_id)?);
             let title = format!("{} {} {}", from.number, row.relation_type, to.number);
-            Some(Missing { record: row.from_id, title: title.chars().take(SHOWN).collect(), relation: Some(row.id) })
+            Some(Missing {
+                record: row.from_id,
+                title: title.chars().take(SHOWN).collect(),
+                relation: Some(row.clone()),
+            })
         });
         Ok(told.collect())
     }
 
-    /// Keeps what is missing.
+    /// Keeps what is missing, and does with it what the source says.
     fn tell(
         &self,
         (job, counts, seq): (&mut JobRow, &mut Counts, &mut i64),
         missing: Vec<Missing>,
+        is_sure: bool,
         ending: &AtomicBool,
     ) -> Result<job::Told> {
-        let mut rows = Vec::new();
-        for Missing { record, title, relation } in missing {
-            *seq += 1;
-            rows.push(ImportRow {
-                job_id: job.id,
-                seq: *seq,
-                outcome: Outcome::Missing.as_str().to_owned(),
-                pointer: if relation.is_some() { RELATIONS } else { "" }.to_owned(),
-                record_id: Some(record),
-                title,
-                detail: JsonText::of(&Detail { relation_id: relation, ..Detail::default() })?,
-            });
+        let done = usize::try_from(job.done).unwrap_or(usize::MAX);
+        let mut missing = missing.into_iter().peekable();
+        loop {
+            let some: Vec<Missing> = missing.by_ref().take(TOGETHER).collect();
+            let (id, from) = (job.id, *seq);
+            let (told, last) = self.together((&mut *job, &mut *counts, done), move |desk, ground| {
+                let (mut rows, mut seq) = (Vec::new(), from);
+                for Missing { record, title, relation } in &some {
+                    let became = match relation {
+                        Some(row) => {
+                            drift::of_missing_relation(desk, ground, row)?;
+                            Some((Outcome::Missing, Detail { relation_id: Some(row.id), ..Detail::default() }))
+                        }
+                        None => gone::settle(desk, ground, *record, is_sure)?,
+                    };
+                    let Some((outcome, detail)) = became else { continue };
+                    seq += 1;
+                    rows.push(ImportRow {
+                        job_id: id,
+                        seq,
+                        outcome: outcome.as_str().to_owned(),
+                        pointer: if relation.is_some() { RELATIONS } else { "" }.to_owned(),
+                        record_id: Some(*record),
+                        title: title.clone(),
+                        detail: JsonText::of(&detail)?,
+                    });
+                }
+                Ok((rows, seq))
+            })?;
+            *seq = last;
+            if told != job::Told::GoOn {
+                return Ok(told);
+            }
+            if ending.load(Ordering::Relaxed) {
+                return Ok(job::Told::Lost);
+            }
+            if missing.peek().is_none() {
+                return Ok(job::Told::GoOn);
+            }
         }
-        *counts.entry(Outcome::Missing.as_str().to_owned()).or_default() +=
-            i64::try_from(rows.len()).unwrap_or(i64::MAX);
-        job.progress = JsonText::of(&counts)?;
-        let (kept, node, now) = (job.clone(), self.node, self.bench.clock.now());
-        let keep = move |unit: &mut Unit<'_>| keep(unit.connection()?, &kept, node, now, &rows);
-        let told = self.bench.writer.run_blocking(keep)?;
-        let is_over = told == job::Told::GoOn && ending.load(Ordering::Relaxed);
-        Ok(if is_over { job::Told::Lost } else { told })
     }
 
     /// The relations that the first rows name: a job that is taken up again has forgotten them.

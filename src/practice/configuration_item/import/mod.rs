@@ -4,12 +4,15 @@
 //! field by field ([`reconcile`]): a source of lower priority does not overwrite what one of higher priority has said, unless that is
 //! stale. A rehearsal does the same in transactions that are taken back ([`run`]), so that it tells what the import would come to.
 //!
-//! - [`row`]: the tables; [`apply`]: one row, [`said`]: what it says, [`known`]: what was learnt of others; [`relation`]: one relation; [`missing`]: what no row names.
+//! - [`row`]: the tables; [`apply`]: one row, [`said`]: what it says, [`known`]: what was learnt of others; [`relation`]: one relation;
+//! - [`missing`]: what no row names, and what becomes of it ([`gone`]); [`drift`]: what is other than recorded.
 //!
 //! What is written is written with the server's rights, but what is named is found with those of whoever asked: an import tells of, and
 //! relates, what its caller sees and may change.
 
 pub mod apply;
+pub mod drift;
+pub mod gone;
 pub mod identify;
 pub mod known;
 pub mod missing;
@@ -19,16 +22,17 @@ pub mod row;
 pub mod run;
 pub mod said;
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use self::reconcile::Weights;
+use self::{drift::Looked, reconcile::Weights};
 use crate::{
     auth::{caller::Caller, horizon::Horizon},
     clock::Moment,
+    record::input::given,
 };
 
 /// The kind of its jobs.
@@ -51,7 +55,8 @@ pub struct Content {
     pub relations: Vec<RelationItem>,
 }
 
-/// A configuration item as a source tells of it. What is left out or null is not said, and stays.
+/// A configuration item as a source tells of it. What is left out is not said, and stays; so does what is null, unless the source says by
+/// that that there is nothing (`empty` of a data source).
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ConfigurationImportItem)]
@@ -73,9 +78,9 @@ pub struct Item {
     #[schema(required = false, max_length = 255)]
     pub title: Option<String>,
     /// The whole story.
-    #[serde(default)]
-    #[schema(required = false, max_length = 32000)]
-    pub description: Option<String>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = Option<String>, max_length = 32000)]
+    pub description: Option<Option<String>>,
     /// What it is used for.
     #[serde(default)]
     #[schema(required = false, max_length = 40, examples("production"))]
@@ -88,19 +93,20 @@ pub struct Item {
     #[serde(default)]
     #[schema(required = false, max_length = 40, examples("live"))]
     pub state: Option<String>,
-    /// The user name of who answers for it.
-    #[serde(default)]
-    #[schema(required = false, max_length = 200)]
-    pub owner: Option<String>,
-    /// The name of the team that looks after it.
-    #[serde(default)]
-    #[schema(required = false, max_length = 200)]
-    pub support_team: Option<String>,
-    /// The name of the organisation whose it is.
+    /// Who answers for it: user name, mail address or id.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = Option<String>, max_length = 200)]
+    pub owner: Option<Option<String>>,
+    /// The team that looks after it: name or id.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = Option<String>, max_length = 200)]
+    pub support_team: Option<Option<String>>,
+    /// The organisation whose it is: name or id.
     #[serde(default)]
     #[schema(required = false, max_length = 200)]
     pub organisation: Option<String>,
-    /// Its attributes, by name.
+    /// Its attributes, by name. What one refers to is named as owner, team and organisation are; a configuration item by its number, its id, or
+    /// the source's key of one that is there or that a row before this one has told of.
     #[serde(default)]
     #[schema(required = false, value_type = Object)]
     pub attributes: Map<String, Value>,
@@ -159,6 +165,10 @@ pub struct Ground {
     pub caller: Arc<Caller>,
     /// Whom they see.
     pub horizon: Horizon,
+    /// What its source had looked for before, where that reports drift.
+    pub looked: Option<Looked>,
+    /// The keys that rows name.
+    pub keys: HashSet<String>,
 }
 
 impl Ground {
@@ -195,6 +205,8 @@ pub enum Outcome {
     /// It is within the scope, and no row names it; or it is a relation that the source has made, and no row names it though rows name both
     /// ends and other relations.
     Missing,
+    /// It was missing, and its source retires what it no longer finds.
+    Retired,
 }
 
 impl Outcome {
@@ -208,11 +220,15 @@ impl Outcome {
             Outcome::Ambiguous => "ambiguous",
             Outcome::Refused => "refused",
             Outcome::Missing => "missing",
+            Outcome::Retired => "retired",
         }
     }
 
+    /// Of things that no row names.
+    pub const GONE: [Outcome; 2] = [Outcome::Missing, Outcome::Retired];
+
     /// All of them.
-    pub const ALL: [Outcome; 7] = [
+    pub const ALL: [Outcome; 8] = [
         Outcome::Created,
         Outcome::Updated,
         Outcome::Unchanged,
@@ -220,6 +236,7 @@ impl Outcome {
         Outcome::Ambiguous,
         Outcome::Refused,
         Outcome::Missing,
+        Outcome::Retired,
     ];
 
     /// The one that is stored so.

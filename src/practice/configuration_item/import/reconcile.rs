@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::TimeDelta;
-
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::row::{OriginRow, SourceRow};
 use crate::{
@@ -29,6 +30,64 @@ pub struct Weight {
     pub stale_days: Option<i32>,
     /// Whether what it finds other than it is recorded is told as drift.
     pub reports_drift: bool,
+    /// What becomes of a thing that it no longer finds.
+    pub missing: Gone,
+    /// What it says by a null or an empty cell.
+    pub empty: Empty,
+}
+
+/// What becomes of a configuration item of which a source has told, and which it no longer names though it is within the scope of an import.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = DataSourceMissing)]
+pub enum Gone {
+    /// It is told of.
+    #[default]
+    Report,
+    /// It is retired, unless another source still tells of it or somebody else has said in which state it is.
+    Retire,
+}
+
+/// What a null, or an empty cell of a CSV text, says of a field.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = DataSourceEmpty)]
+pub enum Empty {
+    /// Nothing: the field stays as it is.
+    #[default]
+    Keep,
+    /// That it holds nothing: description, owner, support team and attributes are emptied, as far as the source may write them.
+    Clear,
+}
+
+impl Gone {
+    /// As it is stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Gone::Report => "report",
+            Gone::Retire => "retire",
+        }
+    }
+
+    /// From its word.
+    pub fn stored(text: &str) -> Gone {
+        if text == Gone::Retire.as_str() { Gone::Retire } else { Gone::Report }
+    }
+}
+
+impl Empty {
+    /// As it is stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Empty::Keep => "keep",
+            Empty::Clear => "clear",
+        }
+    }
+
+    /// From its word.
+    pub fn stored(text: &str) -> Empty {
+        if text == Empty::Clear.as_str() { Empty::Clear } else { Empty::Keep }
+    }
 }
 
 /// All sources.
@@ -47,6 +106,8 @@ impl Weights {
                     of_fields,
                     stale_days: row.stale_days,
                     reports_drift: row.reports_drift,
+                    missing: Gone::stored(&row.missing),
+                    empty: Empty::stored(&row.empty),
                 },
             ))
         });
@@ -63,6 +124,22 @@ impl Weights {
         self.0.get(source).is_some_and(|weight| weight.reports_drift)
     }
 
+    /// Whether a source retires what it no longer finds.
+    pub fn retires(&self, source: &str) -> bool {
+        self.0.get(source).is_some_and(|weight| weight.missing == Gone::Retire)
+    }
+
+    /// Whether a source says by a null that a field holds nothing.
+    pub fn clears(&self, source: &str) -> bool {
+        self.0.get(source).is_some_and(|weight| weight.empty == Empty::Clear)
+    }
+
+    /// Whether what a source said at a moment counts no more against others.
+    pub fn is_stale(&self, source: &str, seen_at: Moment, now: Moment) -> bool {
+        let stale_days = self.0.get(source).and_then(|weight| weight.stale_days);
+        stale_days.is_some_and(|days| now.since(seen_at) > TimeDelta::days(days.into()))
+    }
+
     fn priority(&self, source: &str, field: &str) -> i32 {
         let weight = self.0.get(source);
         weight.map_or(0, |weight| weight.of_fields.get(field).copied().unwrap_or(weight.priority))
@@ -74,11 +151,7 @@ impl Weights {
         if holder == source || self.priority(source, field) >= self.priority(holder, field) {
             return true;
         }
-        let stale_days = self.0.get(holder).and_then(|weight| weight.stale_days);
-        match (stale_days, seen_at) {
-            (Some(days), Some(seen)) => now.since(seen) > TimeDelta::days(days.into()),
-            _ => false,
-        }
+        seen_at.is_some_and(|seen| self.is_stale(holder, seen, now))
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{
     Ground, Outcome, RelationItem,
     apply::{Detail, ImportChange, SHOWN, Told, is_old, reasons, too_long},
+    drift,
     known::{Known, Stored},
     row::SeenRow,
 };
@@ -16,6 +17,7 @@ use crate::{
     id::{RecordId, RowId},
     practice::configuration_item::ConfigurationItemPractice,
     record::{
+        drift::Finding,
         graph::{
             relate::{self, GroupRow, NewRelation, RelationRow},
             types::RelationTypeRow,
@@ -134,26 +136,33 @@ fn find(
     known: &Known,
     (place, end): (&str, &String),
 ) -> Result<std::result::Result<End, FieldError>> {
-    let (kernel, caller) = (desk.kernel, &ground.caller);
-    let connection = desk.unit.connection()?;
-    let keyed = match known.keyed(end) {
-        None => SeenRow::named(connection, &ground.asked.source, end)?,
-        known => known,
-    };
-    if let Some(id) = keyed {
+    if let Some(id) = keyed(desk, ground, known, end)? {
         return Ok(Ok(End { id, kind: KIND }));
     }
-    let header = match Header::id_of(connection, end)? {
-        Some(id) => visibility::among(kernel, connection, caller, vec![id])?.remove(&id),
-        None => None,
-    };
-    let Some(header) = header else {
+    let Some(header) = called(desk, ground, end)? else {
         let detail = format!("There is no record that is called `{end}`.");
         return Ok(Err(FieldError::new(place, "no_such_reference", detail)));
     };
-    may_be_related(kernel, ground, &header).map(|kind| match kind {
+    may_be_related(desk.kernel, ground, &header).map(|kind| match kind {
         Ok(kind) => Ok(End { id: header.id, kind }),
         Err((code, detail)) => Err(FieldError::new(place, code, detail)),
+    })
+}
+
+/// The configuration item that the source calls by a key.
+pub(super) fn keyed(desk: &mut Desk<'_, '_>, ground: &Ground, known: &Known, key: &str) -> Result<Option<RecordId>> {
+    match known.keyed(key) {
+        None => SeenRow::named(desk.unit.connection()?, &ground.asked.source, key),
+        known => Ok(known),
+    }
+}
+
+/// The record of an id or number, if whoever asked for the import sees it.
+pub(super) fn called(desk: &mut Desk<'_, '_>, ground: &Ground, name: &str) -> Result<Option<Header>> {
+    let (kernel, connection) = (desk.kernel, desk.unit.connection()?);
+    Ok(match Header::id_of(connection, name)? {
+        Some(id) => visibility::among(kernel, connection, &ground.caller, vec![id])?.remove(&id),
+        None => None,
     })
 }
 
@@ -230,6 +239,10 @@ fn put(desk: &mut Desk<'_, '_>, ground: &Ground, known: &mut Known, wanted: Want
     };
     match written {
         Ok(made) => {
+            if made.is_some() && outcome == Outcome::Created {
+                let (from, of, to) = &wanted.stored;
+                drift::of_relation(desk, ground, (*from, of, *to), Finding::Related)?;
+            }
             known.now.relations.extend(made);
             if ground.asked.rehearse {
                 let group = wanted.group.map(str::to_owned);

@@ -2,10 +2,13 @@
 
 use std::collections::HashMap;
 
-use diesel::prelude::*;
+use diesel::{dsl::exists, prelude::*};
 use serde_json::json;
 
-use super::{Asked, Content, KIND, Outcome, reconcile::MANUAL};
+use super::{
+    Asked, Content, KIND, Outcome,
+    reconcile::{Empty, Gone, MANUAL},
+};
 use crate::{
     clock::Moment,
     db::{AnyConnection, Backend, JsonText},
@@ -34,6 +37,8 @@ pub struct SourceRow {
     pub created_at: Moment,
     pub updated_at: Moment,
     pub reports_drift: bool,
+    pub missing: String,
+    pub empty: String,
 }
 
 /// When a source last told of a record, and what it calls it.
@@ -100,6 +105,8 @@ pub fn seed(connection: &mut AnyConnection, now: Moment) -> Result<()> {
             created_at: now,
             updated_at: now,
             reports_drift: *name == DISCOVERY,
+            missing: Gone::default().as_str().to_owned(),
+            empty: Empty::default().as_str().to_owned(),
         })
     });
     let rows = rows.collect::<Result<Vec<_>>>()?;
@@ -120,6 +127,12 @@ impl SeenRow {
         let seen = configuration_seen::table.filter(configuration_seen::source.eq(source));
         let seen = seen.filter(configuration_seen::record_id.eq(record)).select(configuration_seen::seen_at);
         Ok(seen.first(connection).optional()?)
+    }
+
+    /// Who has told of a record, and when.
+    pub fn of_record(connection: &mut AnyConnection, record: RecordId) -> Result<Vec<Self>> {
+        let seen = configuration_seen::table.filter(configuration_seen::record_id.eq(record));
+        Ok(seen.order(configuration_seen::source).load(connection)?)
     }
 
     /// The record that a source calls so.
@@ -187,10 +200,19 @@ pub fn asked(connection: &mut AnyConnection, job: &JobRow) -> Result<Asked> {
 }
 
 impl ImportRow {
-    /// The last configuration item of a job that is missing, and the number of the last row that tells of something missing.
+    /// Whether a row of a configuration item was refused of which nobody can tell which one it is.
+    pub fn is_any_unknown(connection: &mut AnyConnection, job: RowId) -> Result<bool> {
+        use configuration_import_row as row;
+        let refused = row::table.filter(row::job_id.eq(job)).filter(row::outcome.eq(Outcome::Refused.as_str()));
+        let of_items = refused.filter(row::pointer.like("/items/%")).filter(row::record_id.is_null());
+        Ok(diesel::select(exists(of_items)).get_result(connection)?)
+    }
+
+    /// The last configuration item of a job that was not found, and the number of the last row that tells of something missing.
     pub fn last_missing(connection: &mut AnyConnection, job: RowId) -> Result<(Option<RecordId>, Option<i64>)> {
         use configuration_import_row as row;
-        let missing = || row::table.filter(row::job_id.eq(job)).filter(row::outcome.eq(Outcome::Missing.as_str()));
+        let gone = Outcome::GONE.map(Outcome::as_str);
+        let missing = || row::table.filter(row::job_id.eq(job)).filter(row::outcome.eq_any(gone));
         let items = missing().filter(row::pointer.eq("")).order(row::seq.desc());
         let item: Option<Option<RecordId>> = items.select(row::record_id).first(connection).optional()?;
         let last = missing().order(row::seq.desc()).select(row::seq).first(connection).optional()?;

@@ -16,6 +16,7 @@ use serde_json::json;
 use super::{
     Asked, Ground, Item, Outcome,
     apply::{self, Detail, Told},
+    drift::Looked,
     known::{Known, Maps},
     reconcile::Weights,
     relation,
@@ -23,6 +24,7 @@ use super::{
 };
 use crate::{
     auth::horizon::Horizon,
+    clock::Moment,
     db::{AnyConnection, JsonText},
     error::{Code, Error, Result},
     id::{RecordId, RowId},
@@ -54,7 +56,7 @@ pub fn run(bench: &Bench, mut job: JobRow, node: RowId, ending: &AtomicBool) -> 
     let (cause, ground, mut before) = bench.database.read_here(|connection| {
         let asked = row::asked(connection, &job)?;
         let cause = job.cause(connection, Via::Source(asked.source.clone()), bench.clock.now())?;
-        let ground = Arc::new(ground(connection, asked, &cause)?);
+        let ground = Arc::new(ground(connection, asked, &cause, job.created_at)?);
         let before = Arc::new(known_of(connection, job.id, &ground.asked.content.items)?);
         Ok((cause, ground, before))
     })?;
@@ -98,9 +100,15 @@ fn begin_again(bench: &Bench, job: &mut JobRow, node: RowId) -> Result<()> {
     })
 }
 
-fn ground(connection: &mut AnyConnection, asked: Asked, cause: &Cause) -> Result<Ground> {
+fn ground(connection: &mut AnyConnection, asked: Asked, cause: &Cause, began: Moment) -> Result<Ground> {
     let (caller, horizon) = (cause.caller.clone(), Horizon::of(connection, &cause.caller)?);
-    Ok(Ground { asked, weights: Weights::read(connection)?, caller, horizon })
+    let keys = asked.content.items.iter().filter_map(|item| item.key.clone()).collect();
+    let weights = Weights::read(connection)?;
+    let looked = match weights.report_drift(&asked.source) {
+        true => Some(Looked::of(connection, &asked.source, asked.observed_at.unwrap_or(began))?),
+        false => None,
+    };
+    Ok(Ground { asked, weights, caller, horizon, looked, keys })
 }
 
 /// What the rows of configuration items that are done have come to know.
@@ -133,7 +141,7 @@ pub(super) struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Takes in some rows. A rehearsal takes them back and keeps only what they came to.
+    /// Takes in some rows.
     fn group(
         &self,
         job: &mut JobRow,
@@ -141,34 +149,47 @@ impl Work<'_> {
         rows: std::ops::Range<usize>,
         before: &Arc<Maps>,
     ) -> Result<(job::Told, Maps)> {
-        let (kernel, ground) = (self.bench.kernel.clone(), self.ground.clone());
-        let (cause, before, node, now) = (self.cause.clone(), before.clone(), self.node, self.bench.clock.now());
-        let (was, counted, seen) = (job.clone(), counts.clone(), rows.clone());
-        let outcome = self.bench.writer.run_blocking(move |unit| {
+        let (id, before, end) = (job.id, before.clone(), rows.end);
+        self.together((job, counts, end), move |desk, ground| {
             let (mut known, asked) = (Known::of(before.clone()), &ground.asked);
-            // Of two imports that tell of one thing at the same time, the second finds what the first has made.
-            unit.connection()?.lock_setting(TURN)?;
-            if asked.rehearse {
-                unit.discard();
-            }
-            let mut desk = Desk { kernel: &kernel, unit, cause: &cause };
             let mut told = Vec::new();
-            for at in seen.clone() {
+            for at in rows.clone() {
                 told.push(match asked.content.items.get(at) {
-                    Some(item) => apply::item(&mut desk, &ground, &mut known, (at, item))?,
+                    Some(item) => apply::item(desk, ground, &mut known, (at, item))?,
                     None => {
                         let at = at - asked.content.items.len();
-                        relation::take(&mut desk, &ground, &mut known, (at, &asked.content.relations[at]))?
+                        relation::take(desk, ground, &mut known, (at, &asked.content.relations[at]))?
                     }
                 });
             }
-            let (job, counts) = progress(&was, &counted, seen.end, &told)?;
-            let rows = import_rows(&job, asked, seen.start, &told)?;
-            let said = match asked.rehearse {
+            Ok((import_rows(id, asked, rows.start, &told)?, known.now))
+        })
+    }
+
+    /// Does something in one transaction, with what came of it and how far the job is then. A rehearsal takes it back and keeps only what it
+    /// came to.
+    pub(super) fn together<T: Send + 'static>(
+        &self,
+        (job, counts, done): (&mut JobRow, &mut Counts, usize),
+        act: impl Fn(&mut Desk<'_, '_>, &Ground) -> Result<(Vec<ImportRow>, T)> + Send + 'static,
+    ) -> Result<(job::Told, T)> {
+        let (kernel, ground, cause) = (self.bench.kernel.clone(), self.ground.clone(), self.cause.clone());
+        let (node, now) = (self.node, self.bench.clock.now());
+        let (was, counted) = (job.clone(), counts.clone());
+        let outcome = self.bench.writer.run_blocking(move |unit| {
+            // Of two imports that tell of one thing at the same time, the second finds what the first has made.
+            unit.connection()?.lock_setting(TURN)?;
+            if ground.asked.rehearse {
+                unit.discard();
+            }
+            let mut desk = Desk { kernel: &kernel, unit, cause: &cause };
+            let (rows, learned) = act(&mut desk, &ground)?;
+            let (job, counts) = progress(&was, &counted, done, &rows)?;
+            let said = match ground.asked.rehearse {
                 true => job::Told::GoOn,
                 false => keep(desk.unit.connection()?, &job, node, now, &rows)?,
             };
-            Ok((said, job, counts, rows, known.now))
+            Ok((said, job, counts, rows, learned))
         })?;
         let (mut told, after, counted, rows, learned) = outcome;
         if self.ground.asked.rehearse {
@@ -180,23 +201,23 @@ impl Work<'_> {
     }
 }
 
-fn progress(job: &JobRow, counts: &Counts, done: usize, told: &[Told]) -> Result<(JobRow, Counts)> {
+fn progress(job: &JobRow, counts: &Counts, done: usize, rows: &[ImportRow]) -> Result<(JobRow, Counts)> {
     let mut counts = counts.clone();
-    for told in told {
-        *counts.entry(told.outcome.as_str().to_owned()).or_default() += 1;
+    for row in rows {
+        *counts.entry(row.outcome.clone()).or_default() += 1;
     }
     let progress = JsonText::of(&counts)?;
     Ok((JobRow { done: i64::try_from(done).unwrap_or(i64::MAX), progress, ..job.clone() }, counts))
 }
 
-fn import_rows(job: &JobRow, asked: &Asked, from: usize, told: &[Told]) -> Result<Vec<ImportRow>> {
+fn import_rows(job_id: RowId, asked: &Asked, from: usize, told: &[Told]) -> Result<Vec<ImportRow>> {
     let items = asked.content.items.len();
     let row = |(at, told): (usize, &Told)| {
         let place = if at < items { format!("/items/{at}") } else { format!("/relations/{}", at - items) };
         // What a rehearsal made is nowhere.
         let is_nowhere = asked.rehearse && told.outcome == Outcome::Created;
         Ok(ImportRow {
-            job_id: job.id,
+            job_id,
             seq: i64::try_from(at + 1).unwrap_or(i64::MAX),
             outcome: told.outcome.as_str().to_owned(),
             pointer: place,
@@ -212,7 +233,7 @@ pub(super) fn keep(
     connection: &mut AnyConnection,
     job: &JobRow,
     node: RowId,
-    now: crate::clock::Moment,
+    now: Moment,
     rows: &[ImportRow],
 ) -> Result<job::Told> {
     let told = job.beat(connection, node, now)?;

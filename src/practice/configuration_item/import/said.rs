@@ -3,14 +3,17 @@
 use diesel::prelude::*;
 use serde_json::{Map, Value};
 
-use super::{Ground, Item, known::Known};
+use super::{Ground, Item, known::Known, relation};
 use crate::{
     error::{FieldError, Result},
+    id::{OrganisationId, TeamId, UserId},
     practice::configuration_item::ConfigurationItemPractice,
     record::{
         class::{Class, PLACE},
+        custom::CustomField,
         input::pointer,
-        kind::Kind,
+        kind::{Holds, Kind},
+        notification::received::people_at,
         practice::Practice,
         store::Desk,
     },
@@ -30,59 +33,61 @@ pub fn spoken(
     let mut wrong = Vec::new();
     let texts = [
         ("title", &item.title),
-        ("description", &item.description),
+        ("description", &item.description.clone().flatten()),
         ("environment", &item.environment),
         ("criticality", &item.criticality),
     ];
     for (field, text) in texts {
         said.extend(text.clone().map(|text| (field.to_owned(), Value::from(text))));
     }
-    let (c, horizon) = (desk.unit.connection()?, &ground.horizon);
-    let mut named = |given: &str, field: &str, id: &str, found: Option<Value>| match found {
-        Some(found) => drop(said.insert(id.to_owned(), found)),
-        None => {
-            let detail = format!("There is no {} `{given}`.", field.replace('_', " "));
-            wrong.push(FieldError::new(pointer(field), "no_such_reference", detail));
+    let named = [
+        ("owner", "owner_id", Holds::User, item.owner.as_ref().and_then(Option::as_ref)),
+        ("support_team", "support_team_id", Holds::Team, item.support_team.as_ref().and_then(Option::as_ref)),
+        ("organisation", "organisation_id", Holds::Organisation, item.organisation.as_ref()),
+    ];
+    for (field, id, holds, name) in named {
+        let Some(name) = name else { continue };
+        match find(desk, ground, known, holds, name)? {
+            Some(found) => drop(said.insert(id.to_owned(), found.into())),
+            None => wrong.push(nobody(pointer(field), &field.replace('_', " "), name)),
         }
-    };
-    if let Some(name) = &item.owner {
-        if !known.users.contains_key(name) {
-            let active = user_account::table.filter(user_account::active.eq(true));
-            let found = active.filter(user_account::user_name.eq(name)).select(user_account::id).first(c).optional()?;
-            let found = seen(found, |id| horizon.sees_active_user(c, id))?;
-            known.users.insert(name.clone(), found);
-        }
-        named(name, "owner", "owner_id", known.users.get(name).copied().flatten().map(|id| id.to_string().into()));
-    }
-    if let Some(name) = &item.support_team {
-        if !known.teams.contains_key(name) {
-            let active = team::table.filter(team::active.eq(true));
-            let found = active.filter(team::name.eq(name)).select(team::id).first(c).optional()?;
-            let found = seen(found, |id| horizon.sees_active_team(c, id))?;
-            known.teams.insert(name.clone(), found);
-        }
-        let found = known.teams.get(name).copied().flatten().map(|id| id.to_string().into());
-        named(name, "support_team", "support_team_id", found);
-    }
-    if let Some(name) = &item.organisation {
-        if !known.organisations.contains_key(name) {
-            let active = organisation::table.filter(organisation::active.eq(true));
-            let found = active.filter(organisation::name.eq(name)).select(organisation::id).first(c).optional()?;
-            let found = seen(found, |id| horizon.sees_active_organisation(c, id))?;
-            known.organisations.insert(name.clone(), found);
-        }
-        let found = known.organisations.get(name).copied().flatten().map(|id| id.to_string().into());
-        named(name, "organisation", "organisation_id", found);
     }
     if let Some(state) = item.state.as_ref().filter(|state| KIND.lifecycle.state(state).is_none()) {
         let near = crate::error::did_you_mean(state, KIND.lifecycle.states.iter().map(|s| s.name));
         wrong.push(FieldError::new("/state", "not_a_choice", format!("There is no state `{state}`{near}.")));
     }
-    let given: Map<String, Value> =
-        item.attributes.iter().filter(|(_, value)| !value.is_null()).map(|(n, v)| (n.clone(), v.clone())).collect();
+    let clears = ground.weights.clears(&ground.asked.source);
+    if clears {
+        let emptied = [
+            ("description", &item.description, Value::from("")),
+            ("owner_id", &item.owner, Value::Null),
+            ("support_team_id", &item.support_team, Value::Null),
+        ];
+        let emptied = emptied.into_iter().filter(|(_, given, _)| **given == Some(None));
+        said.extend(emptied.map(|(field, _, nothing)| (field.to_owned(), nothing)));
+    }
+    // What the class does not have holds nothing anyway: columns are of all classes of a CSV text.
+    let is_said = |(name, value): &(&String, &Value)| !value.is_null() || (clears && class.field(name).is_some());
+    let mut given = Map::new();
+    for (name, value) in item.attributes.iter().filter(is_said) {
+        let refers = class.field(name).and_then(CustomField::refers_to);
+        let (Some(holds), Some(text)) = (refers, value.as_str()) else {
+            given.insert(name.clone(), value.clone());
+            continue;
+        };
+        match find(desk, ground, known, holds, text)? {
+            Some(found) => drop(given.insert(name.clone(), found.into())),
+            None => {
+                let what = class.field(name).map_or("", |field| field.field_type.as_str()).replace('_', " ");
+                wrong.push(nobody(format!("/{PLACE}{}", pointer(name)), &what, text));
+            }
+        }
+    }
+    let nothing: Vec<String> = given.iter().filter(|(_, v)| v.is_null()).map(|(name, _)| name.clone()).collect();
     let (attributes, errors) = class.merge(Map::new(), Some(given.into()), false)?;
     wrong.extend(errors);
-    said.extend(attributes.into_iter().map(|(name, value)| (format!("{PLACE}.{name}"), value)));
+    let attributes = attributes.into_iter().chain(nothing.into_iter().map(|name| (name, Value::Null)));
+    said.extend(attributes.map(|(name, value)| (format!("{PLACE}.{name}"), value)));
     Ok(if wrong.is_empty() { Ok(said) } else { Err(wrong) })
 }
 
@@ -100,6 +105,65 @@ pub fn body(said: &Map<String, Value>) -> Map<String, Value> {
         body.insert(PLACE.to_owned(), attributes.into());
     }
     body
+}
+
+fn nobody(place: String, what: &str, name: &str) -> FieldError {
+    FieldError::new(place, "no_such_reference", format!("There is no {what} `{name}`."))
+}
+
+/// The id of what a source names, if whoever asked for the import sees it: of people by user name or mail address, of teams and organisations
+/// by name, of configuration items by the source's key or by number; of all by id.
+fn find(
+    desk: &mut Desk<'_, '_>,
+    ground: &Ground,
+    known: &mut Known,
+    holds: Holds,
+    name: &str,
+) -> Result<Option<String>> {
+    if let Holds::Record(of) = holds {
+        let found = match relation::keyed(desk, ground, known, name)? {
+            None => relation::called(desk, ground, name)?.filter(|header| header.kind == of).map(|header| header.id),
+            keyed => keyed,
+        };
+        return Ok(found.map(|id| id.to_string()));
+    }
+    if let Some(found) = known.named.get(&(holds, name.to_owned())) {
+        return Ok(found.clone());
+    }
+    let (c, horizon) = (desk.unit.connection()?, &ground.horizon);
+    let found = match holds {
+        Holds::User => {
+            let named = user_account::table.filter(user_account::user_name.eq(name)).select(user_account::id);
+            let id: Option<UserId> = named.first(c).optional()?.or_else(|| name.parse().ok());
+            let id = match id {
+                None => <[UserId; 1]>::try_from(people_at(c, name)?).ok().map(|[one]| one),
+                id => id,
+            };
+            seen(id, |id| horizon.sees_active_user(c, id))?.map(|id| id.to_string())
+        }
+        Holds::Team => {
+            let id: Option<TeamId> = team::table.filter(team::name.eq(name)).select(team::id).first(c).optional()?;
+            seen(id.or_else(|| name.parse().ok()), |id| horizon.sees_active_team(c, id))?.map(|id| id.to_string())
+        }
+        Holds::Organisation => {
+            let named = organisation::table.filter(organisation::name.eq(name)).select(organisation::id);
+            let id: Option<OrganisationId> = named.first(c).optional()?;
+            let id = id.or_else(|| name.parse().ok());
+            seen(id, |id| horizon.sees_active_organisation(c, id))?.map(|id| id.to_string())
+        }
+        Holds::Record(_)
+        | Holds::Line(_)
+        | Holds::Text(_)
+        | Holds::Integer(..)
+        | Holds::Time
+        | Holds::Choice(_)
+        | Holds::Tags
+        | Holds::Custom
+        | Holds::Class
+        | Holds::Attributes => None,
+    };
+    known.named.insert((holds, name.to_owned()), found.clone());
+    Ok(found)
 }
 
 /// What was found, if it is seen.

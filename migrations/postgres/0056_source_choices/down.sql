@@ -1,0 +1,2 @@
+ALTER TABLE data_source DROP COLUMN empty;
+ALTER TABLE data_source DROP COLUMN missing;

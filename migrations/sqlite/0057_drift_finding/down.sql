@@ -1,0 +1,3 @@
+DELETE FROM unauthorised_change WHERE finding NOT IN ('reported', 'changed');
+ALTER TABLE unauthorised_change DROP COLUMN related_id;
+ALTER TABLE unauthorised_change DROP COLUMN finding;

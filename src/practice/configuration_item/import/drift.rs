@@ -1,0 +1,179 @@
+//! What a source that looks at the things themselves finds other than it is recorded: fields, things and relations.
+//!
+//! **Invariant:** what a source tells of for the first time is no drift: it has looked for things of that class, or relations of that type,
+//! before.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use diesel::{dsl::max, prelude::*};
+use serde_json::Value;
+
+use super::{
+    Ground,
+    apply::{CLASS, Detail, is_spelling},
+    reconcile::STATE,
+    row::{OriginRow, SeenRow},
+};
+use crate::{
+    clock::Moment,
+    db::AnyConnection,
+    error::Result,
+    id::RecordId,
+    practice::configuration_item::ConfigurationItemPractice,
+    record::{
+        class::Class,
+        drift::{self, Drift, Finding, SUMMARY},
+        graph::{relate::RelationRow, types::RelationTypeRow},
+        header::Header,
+        practice::Practice,
+        store::Desk,
+    },
+    schema::{configuration_item, configuration_seen, record, relation},
+};
+
+/// What a source had looked for before an import.
+#[derive(Debug, Default)]
+pub struct Looked {
+    before: Option<Moment>,
+    classes: BTreeMap<String, Option<Moment>>,
+    relations: BTreeSet<String>,
+}
+
+impl Looked {
+    /// What a source had looked for before a moment.
+    pub fn of(connection: &mut AnyConnection, source: &str, before: Moment) -> Result<Self> {
+        let old = record::table
+            .filter(record::kind.eq(ConfigurationItemPractice::KIND.name))
+            .filter(record::opened_at.lt(before))
+            .select(record::id);
+        let seen = configuration_seen::table
+            .inner_join(configuration_item::table.on(configuration_item::record_id.eq(configuration_seen::record_id)))
+            .filter(configuration_seen::source.eq(source))
+            .filter(configuration_seen::record_id.eq_any(old))
+            .group_by(configuration_item::class)
+            .select((configuration_item::class, max(configuration_seen::seen_at)));
+        let seen: Vec<(String, Option<Moment>)> = seen.load(connection)?;
+        let relations = relation::table
+            .filter(relation::source.eq(source))
+            .filter(relation::created_at.lt(before))
+            .select(relation::relation_type)
+            .distinct();
+        let relations: Vec<String> = relations.load(connection)?;
+        // An import that goes on after it was cut off finds its own looks, too.
+        let classes = seen.into_iter().map(|(class, at)| (class, at.filter(|at| *at < before)));
+        Ok(Looked { before: Some(before), classes: classes.collect(), relations: relations.into_iter().collect() })
+    }
+
+    /// When it last looked for anything.
+    fn at(&self) -> Option<Moment> {
+        self.classes.values().flatten().max().copied()
+    }
+}
+
+/// Tells what a source has found other than is recorded, field by field. Where a thing stands in its life, a class that says more of it, or
+/// how its name is written is no drift.
+pub(super) fn of_fields(
+    desk: &mut Desk<'_, '_>,
+    ground: &Ground,
+    id: RecordId,
+    class: &Class,
+    detail: &Detail,
+) -> Result<()> {
+    let source = &ground.asked.source;
+    let changed = detail.changes.iter().map(|change| (&change.field, &change.from, &change.to));
+    let kept = detail.kept.iter().map(|kept| (&kept.field, &kept.holds, &kept.says));
+    let is_drift = |(field, was, is): &(&String, &Value, &Value)| {
+        ![STATE, CLASS].contains(&field.as_str()) && !was.is_null() && !is_spelling(class, field, was, is)
+    };
+    let other: Vec<_> = changed.chain(kept).filter(is_drift).collect();
+    if other.is_empty() || ground.looked.is_none() {
+        return Ok(());
+    }
+    let connection = desk.unit.connection()?;
+    let Some(looked_at) = SeenRow::last(connection, source, id)? else { return Ok(()) };
+    let origins = OriginRow::of_record(connection, id)?;
+    for (field, was, is) in other {
+        let recorded = was.to_string();
+        let said = origins.get(field).filter(|origin| origin.source == *source && origin.value == recorded);
+        let drift = Drift {
+            // An import may tell of some fields more often than of others.
+            last_seen_at: Some(said.map_or(looked_at, |origin| origin.seen_at)),
+            last_looked_at: Some(looked_at),
+            field: Some(field.clone()),
+            ..found(desk, ground, id, (Finding::Changed, format!("{field}: {was} → {is}")))
+        };
+        drift::tell(desk, &drift)?;
+    }
+    Ok(())
+}
+
+/// Tells of a thing that was not recorded: no change can have said that it would be there, or it would have been.
+pub(super) fn of_new(desk: &mut Desk<'_, '_>, ground: &Ground, id: RecordId, class: &str) -> Result<()> {
+    let Some(looked) = ground.looked.as_ref().and_then(|looked| looked.classes.get(class)) else { return Ok(()) };
+    let what = (Finding::Appeared, "It was not recorded.".to_owned());
+    let drift = Drift { last_seen_at: *looked, ..found(desk, ground, id, what) };
+    drift::tell(desk, &drift)
+}
+
+/// Tells of a thing that is no longer found where it was found before.
+pub(super) fn of_vanished(desk: &mut Desk<'_, '_>, ground: &Ground, seen: &SeenRow) -> Result<()> {
+    if ground.looked.is_none() {
+        return Ok(());
+    }
+    let what = (Finding::Vanished, "It is no longer found.".to_owned());
+    let last = Some(seen.seen_at);
+    let drift = Drift { last_seen_at: last, last_looked_at: last, ..found(desk, ground, seen.record_id, what) };
+    drift::tell(desk, &drift)
+}
+
+/// Tells of a relation that was not recorded between things that were, or of one that is no longer found.
+pub(super) fn of_relation(
+    desk: &mut Desk<'_, '_>,
+    ground: &Ground,
+    (from, of, to): (RecordId, &str, RecordId),
+    finding: Finding,
+) -> Result<()> {
+    let Some(looked) = ground.looked.as_ref().filter(|looked| looked.relations.contains(of)) else { return Ok(()) };
+    let connection = desk.unit.connection()?;
+    let ends = Header::find_all(connection, &[from, to])?;
+    let was_there = |end: &Header| looked.before.is_some_and(|before| end.opened_at < before);
+    if !ends.iter().all(was_there) {
+        return Ok(());
+    }
+    let is_item =
+        |id: RecordId| ends.iter().any(|end| end.id == id && end.kind == ConfigurationItemPractice::KIND.name);
+    // What is found is told of a configuration item, whichever end that is.
+    let Some(item) = [from, to].into_iter().find(|id| is_item(*id)) else { return Ok(()) };
+    let types = RelationTypeRow::all(connection)?;
+    let named = types.iter().find(|row| row.name == of);
+    let name = named.map_or(of, |row| if item == from { &row.name } else { &row.inverse }).to_owned();
+    let said = if finding == Finding::Related { "It was not recorded." } else { "It is no longer found." };
+    let drift = Drift {
+        last_seen_at: looked.at(),
+        // One that was made is news each time that it is made.
+        last_looked_at: if finding == Finding::Unrelated { looked.at() } else { None },
+        field: Some(name.clone()),
+        related: Some(if item == from { to } else { from }),
+        ..found(desk, ground, item, (finding, format!("{name}: {said}")))
+    };
+    drift::tell(desk, &drift)
+}
+
+/// The same of one that the source has made.
+pub(super) fn of_missing_relation(desk: &mut Desk<'_, '_>, ground: &Ground, row: &RelationRow) -> Result<()> {
+    of_relation(desk, ground, (row.from_id, &row.relation_type, row.to_id), Finding::Unrelated)
+}
+
+fn found(desk: &Desk<'_, '_>, ground: &Ground, item: RecordId, (finding, summary): (Finding, String)) -> Drift {
+    Drift {
+        item,
+        last_seen_at: None,
+        last_looked_at: None,
+        drifted_at: ground.observed_at(desk.cause.at),
+        finding,
+        field: None,
+        related: None,
+        summary: summary.chars().take(SUMMARY).collect(),
+        source: ground.asked.source.clone(),
+    }
+}
