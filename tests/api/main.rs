@@ -58,5 +58,6 @@ mod support;
 mod thread;
 mod tidy;
 mod timer;
+mod trail;
 mod webhook_delivery;
 mod webhooks;
