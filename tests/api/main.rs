@@ -43,6 +43,7 @@ mod policy_files;
 mod policy_kinds;
 mod policy_tests;
 mod problem;
+mod problem_at_once;
 mod problem_found;
 mod queries;
 mod real_log;

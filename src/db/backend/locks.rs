@@ -68,6 +68,18 @@ impl AnyConnection {
         }
     }
 
+    /// Keeps a record as it is until the transaction ends; a change of it that is under way is waited for.
+    pub fn keep_record(&mut self, id: RecordId) -> QueryResult<()> {
+        use crate::schema::record::dsl;
+        match self {
+            // There is one writer.
+            AnyConnection::Sqlite(_) => Ok(()),
+            AnyConnection::Postgres(c) => {
+                dsl::record.find(id).select(dsl::version).for_share().first::<i32>(c).map(|_| ())
+            }
+        }
+    }
+
     /// Locks a policy until the transaction ends, so that two who write it at once get versions one after the other.
     pub fn lock_policy(&mut self, id: RowId) -> QueryResult<()> {
         use crate::schema::policy::dsl;
