@@ -9,7 +9,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, SecondsFormat, SubsecRound, TimeDelta, Timelike, Utc};
+use chrono::{
+    DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, SubsecRound, TimeDelta, Timelike, Utc,
+};
 use diesel::{
     backend::Backend,
     deserialize::FromSqlRow,
@@ -29,6 +31,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Moment(NaiveDateTime);
 
 impl Moment {
+    /// The first that both databases can hold and order.
+    pub const FIRST: Moment = Moment(match NaiveDate::from_ymd_opt(1, 1, 1) {
+        Some(day) => day.and_time(NaiveTime::MIN),
+        None => NaiveDateTime::MIN,
+    });
     /// From a date and time that is already UTC.
     pub fn from_utc(at: NaiveDateTime) -> Self {
         Moment(at.trunc_subsecs(6))

@@ -66,11 +66,11 @@ impl<'a> Query<'a> {
         self.text(name).map(|text| text.parse().map_err(wrong)).transpose()
     }
 
-    /// A moment.
+    /// A moment, which databases can hold.
     pub fn moment(&self, name: &str) -> Result<Option<Moment>> {
         let read = |text: &str| {
             let wrong = || refused(name, "wrong_type", format!("`{name}` is a moment such as `2026-03-02T08:00:00Z`."));
-            text.parse().map_err(|_| wrong())
+            text.parse().ok().and_then(Moment::storable).ok_or_else(wrong)
         };
         self.text(name).map(read).transpose()
     }

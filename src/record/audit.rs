@@ -4,7 +4,8 @@
 //! There are several chains on PostgreSQL, so that writers don't wait for each other; each is whole by itself, and its head
 //! is kept in `audit_chain`, so that a row cut off the end shows too.
 //!
-//! **Invariant:** rows are appended in the transaction of the write that they tell of, and never changed.
+//! **Invariant:** rows are appended in the transaction of the write that they tell of, and never changed. What one transaction appends stands
+//! in one chain, in its order.
 
 use diesel::prelude::*;
 use serde::Serialize;
@@ -96,7 +97,7 @@ pub struct Flaw {
     pub flaw: &'static str,
 }
 
-/// Appends entries to a chain that no other writer holds.
+/// Appends entries to the chain of this transaction, or one that no other writer holds.
 pub fn append(connection: &mut AnyConnection, entries: Vec<AuditEntry>) -> Result<()> {
     if entries.is_empty() {
         return Ok(());

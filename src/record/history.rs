@@ -92,28 +92,47 @@ pub struct Written {
     pub entry: HistoryEntry,
 }
 
-/// What was done to these records, up to a version of each, in the order of the trail, as the caller may read it.
+/// How many writes to several records are read in one go; each may hold all that its record does.
+const TOGETHER: i64 = 50;
+
+/// Reads what was done to these records, up to a version of each, in the order of the trail, as the caller may read it, for as long as it is
+/// taken.
 pub fn of_records(
     reading: &mut Reading<'_>,
     records: &[(&Kind, RecordId)],
     up_to: i32,
-    limit: i64,
-) -> Result<Vec<Written>> {
+    mut take: impl FnMut(Written) -> bool,
+) -> Result<()> {
     let caller = &reading.cause.caller;
     let engine = reading.connection.engine();
     let hidden: BTreeSet<String> =
         records.iter().filter(|(kind, _)| !reads_notes(caller, kind)).map(|(kind, _)| outbox::noted(kind)).collect();
-    let rows: Vec<AuditRow> = audit::table
-        .filter(among(engine, "audit.subject_id", records.iter().map(|(_, id)| id.as_str())))
-        .filter(audit::subject_version.le(up_to))
-        .filter(audit::action.ne_all(hidden))
-        .order((audit::at, audit::chain, audit::seq))
-        .limit(limit)
-        .load(reading.connection)?;
-    let places = rows.iter().map(|row| Ok((row.subject_id.parse().map_err(Error::internal)?, (row.chain, row.seq))));
-    let places = places.collect::<Result<Vec<(RecordId, _)>>>()?;
-    let entries = shown(reading, rows)?.into_iter();
-    Ok(places.into_iter().zip(entries).map(|((of, place), entry)| Written { of, place, entry }).collect())
+    let mut last: Option<(Moment, i32, i64)> = None;
+    loop {
+        let mut rows = audit::table
+            .filter(among(engine, "audit.subject_id", records.iter().map(|(_, id)| id.as_str())))
+            .filter(audit::subject_version.le(up_to))
+            .filter(audit::action.ne_all(hidden.clone()))
+            .into_boxed::<Backend>();
+        if let Some((at, chain, seq)) = last {
+            let in_chain = audit::chain.gt(chain).or(audit::chain.eq(chain).and(audit::seq.gt(seq)));
+            rows = rows.filter(audit::at.gt(at).or(audit::at.eq(at).and(in_chain)));
+        }
+        let rows = rows.order((audit::at, audit::chain, audit::seq)).limit(TOGETHER);
+        let rows: Vec<AuditRow> = rows.load(reading.connection)?;
+        last = rows.last().map(|row| (row.at, row.chain, row.seq)).filter(|_| rows.len() as i64 == TOGETHER);
+        let places =
+            rows.iter().map(|row| Ok((row.subject_id.parse().map_err(Error::internal)?, (row.chain, row.seq))));
+        let places = places.collect::<Result<Vec<(RecordId, _)>>>()?;
+        for ((of, place), entry) in places.into_iter().zip(shown(reading, rows)?) {
+            if !take(Written { of, place, entry }) {
+                return Ok(());
+            }
+        }
+        if last.is_none() {
+            return Ok(());
+        }
+    }
 }
 
 fn reads_notes(caller: &Caller, kind: &Kind) -> bool {

@@ -82,6 +82,7 @@ pub fn in_body(pointer: &'static str) -> impl Fn(Error) -> Error {
 }
 
 /// A query that a list is made of.
+#[derive(Clone)]
 pub struct List<'a> {
     kernel: &'a Kernel,
     caller: &'a Caller,
@@ -132,6 +133,23 @@ impl<'a> List<'a> {
             forget_hidden(kernel, connection, caller, &catalogue, filter)?;
         }
         Ok(List { kernel, caller, kind, filter, catalogue, q, sort, ranked, binding })
+    }
+
+    /// Those of its records that fit these filters as well.
+    ///
+    /// # Errors
+    /// Together they ask for too much.
+    pub fn with(&self, more: impl IntoIterator<Item = Filter>) -> Result<Self> {
+        let filter = filter::all(self.filter.clone().into_iter().chain(more).collect())?;
+        Ok(List { filter, ..self.clone() })
+    }
+
+    /// What its caller gives as a filter to get its records; empty where that is all.
+    ///
+    /// # Errors
+    /// It would be longer or deeper than one may be.
+    pub fn filter_text(&self) -> Result<String> {
+        self.filter.as_ref().map_or(Ok(String::new()), Filter::written)
     }
 
     /// The page that was asked for. Outside of a transaction a record may change between the statements; then the page is read again as

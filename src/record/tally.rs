@@ -120,6 +120,16 @@ struct Columns<'a> {
 type Word = Nullable<Text>;
 type Words = (Option<String>, Option<String>);
 
+/// What each row of a count is: the columns, what stands at the other end of links, how many now and before, and the first and last of them.
+type Selected = (Word, Word, Word, Word, Word, Word, Text, BigInt, BigInt, Timestamp, Timestamp);
+
+/// Such a row.
+struct Group {
+    counted: RecordCount,
+    before: i64,
+    other: String,
+}
+
 impl<'a> Columns<'a> {
     fn of(kind: &Kind, by: &'a [&'static Field]) -> Self {
         let nothing = || ("''".to_owned(), "''".to_owned());
@@ -144,14 +154,35 @@ impl<'a> Columns<'a> {
         self.keys().collect::<Vec<_>>().join(", ")
     }
 
+    /// Runs a query of which each row is a group.
+    fn groups(&self, connection: &mut AnyConnection, query: Sql<Selected>) -> Result<Vec<Group>> {
+        type Word = Option<String>;
+        type Row = (Word, Word, Word, Word, Word, Word, String, i64, i64, Moment, Moment);
+        let rows: Vec<Row> = Rows(query).load(connection)?;
+        let group = |(k0, l0, k1, l1, k2, l2, other, count, before, first_opened_at, last_opened_at): Row| {
+            let (key, label) = self.named([(k0, l0), (k1, l1), (k2, l2)]);
+            Group { counted: RecordCount { key, label, count, first_opened_at, last_opened_at }, before, other }
+        };
+        Ok(rows.into_iter().map(group).collect())
+    }
+
     /// Values and labels of a row, by field.
-    fn read(&self, words: [Words; MOST_FIELDS]) -> (Map<String, Value>, Map<String, Value>) {
+    fn named(&self, words: [Words; MOST_FIELDS]) -> (Map<String, Value>, Map<String, Value>) {
         let (mut key, mut label) = (Map::new(), Map::new());
         for (field, (value, word)) in self.by.iter().zip(words) {
             key.insert(field.name.to_owned(), value.into());
             label.insert(field.name.to_owned(), word.into());
         }
         (key, label)
+    }
+
+    /// Counts records that have alike what stands in the columns, and the same at the other end of links.
+    fn counted(&self, other: &str) -> Sql<Selected> {
+        Sql::new(format!(
+            "SELECT {}, {other} AS other, COUNT(*) AS counted, CAST(0 AS BIGINT) AS before, \
+             MIN(record.opened_at) AS first, MAX(record.opened_at) AS last",
+            self.selected()
+        ))
     }
 }
 
@@ -173,31 +204,10 @@ impl List<'_> {
         most: i64,
     ) -> Result<Vec<RecordCount>> {
         let columns = Columns::of(kind, by);
-        let select = format!(
-            "SELECT {}, COUNT(*) AS counted, MIN(record.opened_at) AS first, MAX(record.opened_at) AS last{}WHERE ",
-            columns.selected(),
-            from(kind),
-        );
-        let query = Sql::<(Word, Word, Word, Word, Word, Word, BigInt, Timestamp, Timestamp)>::new(select);
-        let query = query.then(self.narrowed(connection.engine())?);
+        let query = columns.counted("''").sql(from(kind)).sql("WHERE ").then(self.narrowed(connection.engine())?);
         let end = format!(" GROUP BY {} ORDER BY counted DESC, key0, key1, key2 LIMIT ", columns.grouped());
-        type Row = (
-            Option<String>,
-            Option<String>,
-            Option<String>,
-            Option<String>,
-            Option<String>,
-            Option<String>,
-            i64,
-            Moment,
-            Moment,
-        );
-        let rows: Vec<Row> = Rows(query.sql(end).bind(Bind::Integer(most))).load(connection)?;
-        let counted = rows.into_iter().map(|(k0, l0, k1, l1, k2, l2, count, first_opened_at, last_opened_at)| {
-            let (key, label) = columns.read([(k0, l0), (k1, l1), (k2, l2)]);
-            RecordCount { key, label, count, first_opened_at, last_opened_at }
-        });
-        Ok(counted.collect())
+        let groups = columns.groups(connection, query.sql(end).bind(Bind::Integer(most)))?;
+        Ok(groups.into_iter().map(|group| group.counted).collect())
     }
 
     /// Which values `least` of its records that were opened since a moment have in common, the most first, and how many that were opened
@@ -216,8 +226,8 @@ impl List<'_> {
         let columns = Columns::of(kind, by);
         let time = Bind::Time(since);
         let counted = "SUM(CASE WHEN record.opened_at >= ";
-        type Types = (Word, Word, Word, Word, Word, Word, BigInt, BigInt, Timestamp, Timestamp);
-        let query = Sql::<Types>::new(format!("SELECT {}, {counted}", columns.selected())).bind(time.clone());
+        let query = Sql::<Selected>::new(format!("SELECT {}, '' AS other, {counted}", columns.selected()));
+        let query = query.bind(time.clone());
         let query = query.sql(" THEN 1 ELSE 0 END) AS counted, SUM(CASE WHEN record.opened_at < ").bind(time.clone());
         let query = query.sql(" THEN 1 ELSE 0 END) AS before, MIN(CASE WHEN record.opened_at >= ").bind(time.clone());
         let query = query.sql(" THEN record.opened_at END) AS first, MAX(record.opened_at) AS last");
@@ -226,24 +236,8 @@ impl List<'_> {
         let query = query.sql(format!(" GROUP BY {} HAVING {counted}", columns.grouped())).bind(time);
         let query = query.sql(" THEN 1 ELSE 0 END) >= ").bind(Bind::Integer(least));
         let query = query.sql(" ORDER BY counted DESC, key0, key1, key2 LIMIT ").bind(Bind::Integer(most));
-        type Row = (
-            Option<String>,
-            Option<String>,
-            Option<String>,
-            Option<String>,
-            Option<String>,
-            Option<String>,
-            i64,
-            i64,
-            Moment,
-            Moment,
-        );
-        let rows: Vec<Row> = Rows(query).load(connection)?;
-        let found = rows.into_iter().map(|(k0, l0, k1, l1, k2, l2, count, before, first_opened_at, last_opened_at)| {
-            let (key, label) = columns.read([(k0, l0), (k1, l1), (k2, l2)]);
-            Recurring { counted: RecordCount { key, label, count, first_opened_at, last_opened_at }, before }
-        });
-        Ok(found.collect())
+        let groups = columns.groups(connection, query)?.into_iter();
+        Ok(groups.map(|Group { counted, before, .. }| Recurring { counted, before }).collect())
     }
 
     /// With which records that they are linked to by a relation how many of its records have which values in common, the most first; `most`
@@ -260,27 +254,15 @@ impl List<'_> {
         most: i64,
     ) -> Result<Vec<LinkedCount>> {
         let columns = Columns::of(kind, by);
-        let select = format!("SELECT {}, link.to_id AS other, COUNT(*) AS counted", columns.selected());
-        let query = Sql::<(Word, Word, Word, Word, Word, Word, Text, BigInt)>::new(select).sql(from(kind));
+        let query = columns.counted("link.to_id").sql(from(kind));
         let query = query.sql("INNER JOIN link ON link.from_id = record.id AND link.relation = ");
         let query = query.bind(Bind::Text(relation.to_owned())).sql(" WHERE ");
         let query = query.then(self.narrowed(connection.engine())?);
         let end = format!(" GROUP BY {}, link.to_id ORDER BY counted DESC, other LIMIT ", columns.grouped());
-        type Row = (
-            Option<String>,
-            Option<String>,
-            Option<String>,
-            Option<String>,
-            Option<String>,
-            Option<String>,
-            RecordId,
-            i64,
-        );
-        let rows: Vec<Row> = Rows(query.sql(end).bind(Bind::Integer(most))).load(connection)?;
-        let found = rows.into_iter().map(|(k0, l0, k1, l1, k2, l2, other, count)| {
-            let (key, _) = columns.read([(k0, l0), (k1, l1), (k2, l2)]);
-            LinkedCount { key, other, count }
+        let groups = columns.groups(connection, query.sql(end).bind(Bind::Integer(most)))?.into_iter();
+        let linked = groups.map(|Group { counted: RecordCount { key, count, .. }, other, .. }| {
+            Ok(LinkedCount { key, other: other.parse().map_err(Error::internal)?, count })
         });
-        Ok(found.collect())
+        linked.collect()
     }
 }

@@ -154,8 +154,56 @@ async fn a_problem_is_raised_from_a_cluster() {
         again["items"][0]["problems"].as_array().unwrap().iter().map(|one| &one["incidents"]).collect();
     assert_eq!(told, [&json!(4), &json!(1)]);
     server.post(&raise, json!({"title": "Once more"})).by(Alex).expect(409).await;
-    server.post("/api/v1/incident-clusters/raise-problem?filter=x", json!({"title": "x"})).by(Alex).expect(400).await;
+    for wrong in ["x".to_owned(), "0".repeat(4_096), "0".repeat(4_097)] {
+        let raise = format!("/api/v1/incident-clusters/raise-problem?filter={wrong}");
+        let refused = server.post(&raise, json!({"title": "x"})).by(Alex).expect(400).await.json();
+        assert_eq!(refused["errors"][0]["pointer"], "filter", "{refused}");
+    }
     server.post("/api/v1/incident-clusters/raise-problem", json!({"title": "x"})).by(Alex).expect(400).await;
+}
+
+#[actix_web::test]
+async fn what_is_asked_of_clusters_is_asked_as_a_whole() {
+    let server = Server::start().await;
+    for n in 0..4 {
+        let body = json!({"title": format!("Mail {n}"), "category": "mail", "urgency": 1 + n % 2});
+        made(&server, "incidents", Rita, body).await;
+    }
+    server.at("2026-03-03T12:00:00Z");
+    let clusters = |more: &str| {
+        let path = format!("/api/v1/incident-clusters?by=category&least=1&{more}");
+        let answer = server.get(&path).by(Alex).send();
+        async move {
+            let answer = answer.await;
+            (answer.status.as_u16(), answer.json())
+        }
+    };
+    let filter = |text: &str| format!("filter={}", utf8_percent_encode(text, NON_ALPHANUMERIC));
+    // What closes a parenthesis that it has not opened asks for no more than it may.
+    let (status, refused) = clusters(&filter("urgency = 1) OR (urgency = 2")).await;
+    assert_eq!((status, &refused["errors"][0]["pointer"]), (400, &json!("filter")));
+    let (_, found) = clusters(&filter("urgency = 1 OR urgency = 3")).await;
+    assert_eq!((&found["total"], &found["items"][0]["count"]), (&json!(2), &json!(2)));
+    let listed = filter(found["items"][0]["filter"].as_str().unwrap());
+    let listed = server.get(&format!("/api/v1/incidents?{listed}")).by(Alex).expect(200).await.json();
+    assert_eq!(listed["items"].as_array().unwrap().len(), 2);
+    // Its filter has to be one that can be given again.
+    let room = |bytes: usize| filter(&format!("title != \"{}\"", "x".repeat(bytes)));
+    assert_eq!(clusters(&room(3_900)).await.0, 200);
+    let (status, refused) = clusters(&room(4_000)).await;
+    assert_eq!((status, &refused["errors"][0]["code"]), (400, &json!("too_long")));
+    let terms = filter(&["urgency = 1"; 98].join(" OR "));
+    assert_eq!(clusters(&terms).await.1["errors"][0]["code"], "too_many_terms");
+    // A window begins and ends where databases know what time it is.
+    let (status, found) = clusters("from=0001-01-01T00:00:00Z&until=9999-12-31T00:00:00Z").await;
+    assert_eq!((status, &found["items"][0]["before"]), (200, &json!(0)));
+    for wrong in ["from=0000-12-31T00:00:00Z", "from=0001-01-01T00:00:00%2B01:00", "until=9999-12-31T23:00:00-02:00"] {
+        let (status, refused) = clusters(wrong).await;
+        assert_eq!((status, &refused["errors"][0]["pointer"]), (400, &json!(&wrong[..wrong.find('=').unwrap()])));
+    }
+    // What is typed is no filter.
+    let typed = json!({"title": "x", "category": "\"mail\" OR", "subcategory": "x".repeat(100)});
+    assert_eq!(suggested(&server, Alex, typed).await, []);
 }
 
 #[actix_web::test]

@@ -1,5 +1,6 @@
 //! The story of a record: what happened to it and to all that hangs on it.
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::support::{Person::*, Server};
@@ -127,4 +128,43 @@ async fn what_something_touches_keeps_nobody_out_of_its_story() {
     }
     let told = server.get(&story).by(Alex).expect(200).await.json();
     assert_eq!((told["records"].as_array().unwrap().len(), &told["complete"]), (50, &json!(false)));
+}
+
+#[actix_web::test]
+async fn long_texts_are_told_by_their_beginning() {
+    let server = Server::start().await;
+    let long = format!("{}# the end", "Line after line. ".repeat(1_000));
+    let made = json!({"title": "Mail", "description": long});
+    let made = server.post("/api/v1/incidents", made).by(Alex).expect(201).await;
+    let (number, path) = (made.field("number"), format!("/api/v1/incidents/{}", made.field("id")));
+    let story = format!("/api/v1/records/{number}/story");
+    let told = server.get(&story).by(Alex).expect(200).await.json();
+    let first = &told["chapters"][0];
+    let change = first["changes"].as_array().unwrap().iter().find(|change| change["field"] == "description").unwrap();
+    let beginning = format!("{}…", &long[..4_000]);
+    assert_eq!((&change["to"], &told["complete"]), (&json!(beginning), &json!(true)));
+    let history = first["whole_in"].as_str().unwrap();
+    let whole = server.get(history).by(Alex).expect(200).await.json();
+    let whole = whole["items"].as_array().unwrap().iter().find(|entry| entry["version"] == first["version"]).unwrap();
+    assert!(whole.to_string().contains(&long));
+    let read = |page: &'static str| server.get(&story).by(Alex).header("accept", page).expect(200);
+    let page = read("text/markdown").await.text();
+    let there = format!("  * There is more of this than is told here: version 1 in {history}");
+    assert!(page.lines().any(|line| line == there) && !page.contains("the end"), "{page}");
+
+    // Where there are too many of them, the story ends, with all that had happened by then.
+    let begun = server.assembly.clock.now();
+    for n in 0..300 {
+        server.at(&begun.plus(TimeDelta::minutes(n + 1)).to_string());
+        let other = json!({"description": format!("{n} {long}"), "comment": format!("{n}")});
+        server.patch(&path, other).by(Alex).header("if-match", "*").expect(200).await;
+    }
+    let text = read("application/json").await.text();
+    assert!((2_000_000..2_500_000).contains(&text.len()), "{}", text.len());
+    let told: Value = serde_json::from_str(&text).unwrap();
+    let versions = told["chapters"].as_array().unwrap().iter().map(|one| one["version"].as_u64().unwrap());
+    assert_eq!(told["complete"], false);
+    assert!(versions.eq(1..=told["chapters"].as_array().unwrap().len() as u64));
+    let page = read("text/markdown").await.text();
+    assert!(page.len() < 2_500_000 && page.ends_with("\nThere is more than is told here.\n"));
 }

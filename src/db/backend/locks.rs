@@ -1,28 +1,39 @@
 //! Rows that are locked until the transaction ends. SQLite has one writer, which needs no locks.
 
-use diesel::prelude::*;
+use diesel::{
+    prelude::*,
+    sql_types::{BigInt, Integer, Text},
+};
 
 use super::AnyConnection;
 use crate::{
     clock::Moment,
+    db::sql::{Rows, Sql},
     id::{RecordId, RowId},
 };
 
 /// A timer that is due: its id, its record, its name, and when it was to fire.
 pub type DueTimer = (RowId, RecordId, String, Moment);
 
+/// A chain of the audit trail: its id, last sequence number and last hash, and its id once more.
+type Head = (i32, i64, String, String);
+
 impl AnyConnection {
-    /// Locks one audit chain that no other writer holds until the transaction ends, and gives its id, last sequence number
-    /// and last hash.
+    /// Locks one audit chain until the transaction ends, and gives its id, last sequence number and last hash: the one that this
+    /// transaction has locked before, so that what it writes stands in its order, or else one that no other writer holds.
     pub fn lock_audit_chain(&mut self) -> QueryResult<(i32, i64, String)> {
         use crate::schema::audit_chain::dsl;
-        let heads = dsl::audit_chain.select((dsl::id, dsl::last_seq, dsl::last_hash)).order(dsl::id);
         match self {
-            AnyConnection::Sqlite(c) => heads.first(c),
-            AnyConnection::Postgres(c) => match heads.for_update().skip_locked().first(c).optional()? {
-                Some(head) => Ok(head),
-                None => heads.for_update().first(c),
-            },
+            AnyConnection::Sqlite(c) => {
+                dsl::audit_chain.select((dsl::id, dsl::last_seq, dsl::last_hash)).order(dsl::id).first(c)
+            }
+            AnyConnection::Postgres(c) => {
+                let (id, seq, hash, _) = match chain(" SKIP LOCKED").get_result::<Head>(c).optional()? {
+                    Some(head) => head,
+                    None => chain("").get_result(c)?,
+                };
+                Ok((id, seq, hash))
+            }
         }
     }
 
@@ -57,6 +68,18 @@ impl AnyConnection {
         }
     }
 
+    /// Keeps a record as it is until the transaction ends; a change of it that is under way is waited for.
+    pub fn keep_record(&mut self, id: RecordId) -> QueryResult<()> {
+        use crate::schema::record::dsl;
+        match self {
+            // There is one writer.
+            AnyConnection::Sqlite(_) => Ok(()),
+            AnyConnection::Postgres(c) => {
+                dsl::record.find(id).select(dsl::version).for_share().first::<i32>(c).map(|_| ())
+            }
+        }
+    }
+
     /// Locks a policy until the transaction ends, so that two who write it at once get versions one after the other.
     pub fn lock_policy(&mut self, id: RowId) -> QueryResult<()> {
         use crate::schema::policy::dsl;
@@ -68,4 +91,13 @@ impl AnyConnection {
             }
         }
     }
+}
+
+/// A chain of the audit trail that this transaction or nobody has. Which one a transaction has, it remembers in a setting of its own: where
+/// a savepoint is taken back, the lock and the setting both are as they were before it.
+fn chain(or_else: &str) -> Rows<(Integer, BigInt, Text, Text)> {
+    let remembered = "SELECT id, last_seq, last_hash, set_config('pointsman.audit_chain', CAST(id AS text), TRUE) FROM";
+    let own = "CAST(id AS text) IS DISTINCT FROM current_setting('pointsman.audit_chain', TRUE)";
+    let head = format!("SELECT * FROM audit_chain ORDER BY {own}, id LIMIT 1 FOR UPDATE{or_else}");
+    Rows(Sql::new(format!("{remembered} ({head}) AS head")))
 }

@@ -42,7 +42,7 @@ fn list() -> Endpoint {
             "key": {"category": "mail", "subcategory": "delivery"}, "label": {"category": "mail", "subcategory": "delivery"},
             "count": 96, "first_opened_at": "2026-01-02T08:15:00Z", "last_opened_at": "2026-03-30T16:40:00Z",
             "before": 41, "trend": "rising", "percent": 11.82, "cumulative_percent": 11.82, "vital": true,
-            "filter": "opened_at >= 2026-01-01T00:00:00Z AND opened_at < 2026-04-01T00:00:00Z AND category = \"mail\" AND subcategory = \"delivery\"",
+            "filter": "opened_at >= \"2026-01-01T00:00:00Z\" AND opened_at < \"2026-04-01T00:00:00Z\" AND category = \"mail\" AND subcategory = \"delivery\"",
             "problems": [{
                 "id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e6f", "number": "PRB0000003", "title": "Mail stops when the disk is full",
                 "state": "assess", "open": true, "incidents": 12,

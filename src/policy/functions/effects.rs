@@ -16,7 +16,7 @@ use crate::{
     practice::change::RISKS,
     record::{
         approval::{
-            ask::{ApprovalQuorum, DAYS, NAME},
+            ask::{ApprovalQuorum, DAYS, NAME, is_stage_time},
             voters,
         },
         escalation::LEVELS,
@@ -137,8 +137,7 @@ pub fn approval_time(within: &str) -> Result<(), (&'static str, String)> {
     if within.is_empty() {
         return Ok(());
     }
-    let Length(length) = within.parse().map_err(|why| ("wrong_type", why))?;
-    if length > TimeDelta::zero() && length <= TimeDelta::days(DAYS) {
+    if is_stage_time(within.parse().map_err(|why| ("wrong_type", why))?) {
         return Ok(());
     }
     Err(("out_of_range", format!("a stage takes some time, and at most {DAYS} days, not {within}")))

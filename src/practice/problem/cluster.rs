@@ -18,7 +18,7 @@ use crate::{
         link,
         list::{Asked, List},
         practice::Practice,
-        query::filter::Quoted,
+        query::filter::{self, Filter, Op},
         raise,
         store::{Desk, Outcome, Reading},
         tally::{LinkedCount, RecordCount, Recurring},
@@ -85,7 +85,7 @@ pub struct IncidentCluster {
     pub vital: bool,
     /// A filter that lists them, and from which a problem is raised.
     #[schema(examples(
-        "opened_at >= 2026-01-01T00:00:00Z AND opened_at < 2026-04-01T00:00:00Z AND category = \"mail\""
+        "opened_at >= \"2026-01-01T00:00:00Z\" AND opened_at < \"2026-04-01T00:00:00Z\" AND category = \"mail\""
     ))]
     pub filter: String,
     /// The problems that they belong to already, of those that you may see: open ones first, then those of the most; at most five.
@@ -125,58 +125,59 @@ pub struct IncidentClusters {
 /// The clusters of the incidents that the caller sees.
 ///
 /// # Errors
-/// A filter that is wrong; a window that ends before it begins.
+/// A filter that is wrong, or leaves no room for what a cluster has in common; a window that ends before it begins.
 pub fn clusters(reading: &mut Reading<'_>, kind: &'static Kind, question: &Question) -> Result<IncidentClusters> {
     let Question { from, until, ref by, .. } = *question;
     let length = until.since(from);
     if length <= TimeDelta::zero() {
         return Err(Error::invalid("until", "out_of_range", "`until` comes after `from`."));
     }
-    let now = list(reading, kind, window(question, from))?;
+    let all = list(reading, kind, question.filter.clone())?;
+    let opened = |op, at| Filter::compare("opened_at", op, filter::Value::Time(at));
+    let since = |at| all.with([opened(Op::GreaterOrEqual, at), opened(Op::Less, until)]);
+    let now = since(from)?;
     let total = now.count(reading.connection)?;
     let linked = now.linked(reading.connection, kind, by, CAUSED_BY, PROBLEMS)?;
-    let both = list(reading, kind, window(question, from.minus(length)))?;
+    let both = since(from.minus(length).storable().unwrap_or(Moment::FIRST))?;
     let found = both.recurring(reading.connection, kind, by, (from, question.least.max(1)), MOST)?;
     let mut problems = problems(reading, linked)?;
     let mut cumulative = 0;
     let clusters = found.into_iter().map(|Recurring { counted, before }| {
         let vital = percent(cumulative, total) < VITAL;
         cumulative += counted.count;
-        IncidentCluster {
+        Ok(IncidentCluster {
             before,
             trend: trend(counted.count, before),
             percent: percent(counted.count, total),
             cumulative_percent: percent(cumulative, total),
             vital,
-            filter: filter_of(question, &counted.key),
+            filter: now.with(have(by, &counted.key))?.filter_text()?,
             problems: problems.remove(&key_text(&counted.key)).unwrap_or_default(),
             counted,
-        }
+        })
     });
-    let items = clusters.collect();
+    let items = clusters.collect::<Result<_>>()?;
     Ok(IncidentClusters { from, until, total, items })
 }
 
-/// A filter of the incidents that were opened from a moment on, before the window ends.
-fn window(question: &Question, from: Moment) -> String {
-    let window = format!("opened_at >= {from} AND opened_at < {}", question.until);
-    question.filter.as_ref().map_or_else(|| window.clone(), |filter| format!("{window} AND ({filter})"))
-}
-
-fn list<'a>(reading: &mut Reading<'a>, kind: &'static Kind, filter: String) -> Result<List<'a>> {
-    let asked = Asked { filter: Some(filter), ..Asked::default() };
+fn list<'a>(reading: &mut Reading<'a>, kind: &'static Kind, filter: Option<String>) -> Result<List<'a>> {
+    let asked = Asked { filter, ..Asked::default() };
     List::new(reading.kernel, reading.connection, &reading.cause.caller, Some(kind), &asked, reading.cause.at)
 }
 
-/// The filter that lists the incidents of a cluster.
-fn filter_of(question: &Question, key: &Map<String, Value>) -> String {
-    let values = question.by.iter().filter_map(|field| {
-        let value = key.get(field.name)?.as_str()?;
-        let is_number = matches!(field.holds, Holds::Integer(..));
-        let value = if is_number { value.to_owned() } else { Quoted(value).to_string() };
-        Some(format!(" AND {} = {value}", field.name))
-    });
-    std::iter::once(window(question, question.from)).chain(values).collect()
+/// That records have what a cluster has in common.
+fn have(by: &[&'static Field], key: &Map<String, Value>) -> impl Iterator<Item = Filter> {
+    by.iter().filter_map(|field| {
+        let text = key.get(field.name)?.as_str()?.to_owned();
+        let value = match field.holds {
+            Holds::Integer(..) => filter::Value::Integer(text.parse().ok()?),
+            Holds::Line(_) | Holds::Choice(_) | Holds::Class => filter::Value::Text(text),
+            Holds::User | Holds::Team | Holds::Organisation | Holds::Record(_) => filter::Value::Id(text),
+            // Nothing is counted by these.
+            Holds::Text(_) | Holds::Time | Holds::Tags | Holds::Custom | Holds::Attributes => return None,
+        };
+        Some(Filter::compare(field.name, Op::Equal, value))
+    })
 }
 
 fn key_text(key: &Map<String, Value>) -> String {
@@ -248,7 +249,7 @@ pub fn raise(desk: &mut Desk<'_, '_>, kind: &'static Kind, filter: &str, given: 
 
 /// The latest incidents that a filter finds and that belong to no problem yet; and whether there may be more.
 fn alone(reading: &mut Reading<'_>, kind: &'static Kind, filter: &str) -> Result<(Vec<Header>, bool)> {
-    let list = list(reading, kind, filter.to_owned())?;
+    let list = list(reading, kind, Some(filter.to_owned()))?;
     let (mut found, mut last): (Vec<Header>, Option<Header>) = (Vec::new(), None);
     for _ in 0..PAGES {
         let page = list.following(reading.connection, last.as_ref(), LINKED)?;

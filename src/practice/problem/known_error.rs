@@ -16,7 +16,7 @@ use crate::{
         header::Header,
         list::{Asked, List},
         practice::{Details, Practice},
-        query::filter::Quoted,
+        query::filter::{Filter, Op, Value},
         store::Reading,
     },
 };
@@ -124,13 +124,13 @@ pub fn suggest(reading: &mut Reading<'_>, typed: &Typed) -> Result<Vec<KnownErro
     if let Some(near) = &near {
         found.extend(near.known_errors(reading, CANDIDATES as i64)?);
     }
-    let seen = list(reading, SUGGESTIBLE)?.among(reading.connection, &found)?;
+    let list = suggestible(reading)?;
+    let seen = list.among(reading.connection, &found)?;
     let seen: Vec<RecordId> = seen.into_iter().collect();
     let mut found: HashMap<RecordId, Header> =
         Header::find_all(reading.connection, &seen)?.into_iter().map(|header| (header.id, header)).collect();
     for place in places(typed) {
-        let there = list(reading, &format!("{SUGGESTIBLE} AND {place}"))?;
-        let there = there.following(reading.connection, None, CANDIDATES as i64)?;
+        let there = list.with(place)?.following(reading.connection, None, CANDIDATES as i64)?;
         found.extend(there.into_iter().map(|header| (header.id, header)));
     }
     let mut headers: Vec<Header> = found.into_values().collect();
@@ -157,18 +157,20 @@ pub fn suggest(reading: &mut Reading<'_>, typed: &Typed) -> Result<Vec<KnownErro
     Ok(best)
 }
 
-/// Problems that the caller sees, what changed last first.
-fn list<'a>(reading: &mut Reading<'a>, filter: &str) -> Result<List<'a>> {
+/// Those that the caller sees, what changed last first.
+fn suggestible<'a>(reading: &mut Reading<'a>) -> Result<List<'a>> {
     let kind = &const { ProblemPractice::KIND };
-    let asked = Asked { filter: Some(filter.to_owned()), sort: Some("-updated_at".to_owned()), ..Asked::default() };
+    let asked =
+        Asked { filter: Some(SUGGESTIBLE.to_owned()), sort: Some("-updated_at".to_owned()), ..Asked::default() };
     List::new(reading.kernel, reading.connection, &reading.cause.caller, Some(kind), &asked, reading.cause.at)
 }
 
-/// Where it happens, as filters. A category alone is too coarse to say anything.
-fn places(typed: &Typed) -> Vec<String> {
-    let service = typed.service_id.map(|id| format!("service_id = \"{id}\""));
-    let both = typed.category.as_ref().zip(typed.subcategory.as_ref());
-    let both = both.map(|(one, other)| format!("category = {} AND subcategory = {}", Quoted(one), Quoted(other)));
+/// Where it happens, as filters of which each is enough. A category alone is too coarse to say anything.
+fn places(typed: &Typed) -> Vec<Vec<Filter>> {
+    let is = |field, value| Filter::compare(field, Op::Equal, value);
+    let service = typed.service_id.map(|id| vec![is("service_id", Value::Id(id.to_string()))]);
+    let both = typed.category.clone().zip(typed.subcategory.clone());
+    let both = both.map(|(one, other)| vec![is("category", Value::Text(one)), is("subcategory", Value::Text(other))]);
     [service, both].into_iter().flatten().collect()
 }
 

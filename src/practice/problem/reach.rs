@@ -169,6 +169,8 @@ pub(super) fn linked(desk: &mut Desk<'_, '_>, problem: RecordId, from: RecordId,
         return Ok(());
     }
     let connection = desk.unit.settled(problem)?;
+    // Whoever publishes changes the problem first and looks for incidents then: either sees the other.
+    connection.keep_record(problem)?;
     let (details, problem) = (Problem::load(connection, &[problem])?.pop(), Header::find(connection, problem)?);
     // What was got rid of needs no workaround any more.
     let still = details.zip(problem.as_ref()).filter(|(details, problem)| !rules::is_gone(problem, details));

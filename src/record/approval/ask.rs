@@ -1,5 +1,6 @@
 //! Asking for an approval: what may be asked, of whom, and whether it can be answered at all.
 
+use chrono::TimeDelta;
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -287,6 +288,11 @@ fn one_line(pointer: &str, text: &str, most: usize, errors: &mut Vec<FieldError>
     }
 }
 
+/// Whether a stage may take so long.
+pub fn is_stage_time(Length(length): Length) -> bool {
+    length > TimeDelta::zero() && length <= TimeDelta::days(DAYS)
+}
+
 fn check_stage(pointer: &str, stage: &NewApprovalStage, errors: &mut Vec<FieldError>) {
     one_line(&format!("{pointer}/name"), &stage.name, NAME, errors);
     if !(1..=APPROVERS).contains(&stage.approvers.len()) {
@@ -302,8 +308,7 @@ fn check_stage(pointer: &str, stage: &NewApprovalStage, errors: &mut Vec<FieldEr
         let detail = "`count` goes with a number from 1, `percent` with one from 1 to 100, and others with none.";
         errors.push(FieldError::new(format!("{pointer}/quorum/number"), "out_of_range", detail));
     }
-    let is_length = |length: &Length| length.0 > chrono::TimeDelta::zero() && length.0 <= chrono::TimeDelta::days(DAYS);
-    if stage.due_after.as_ref().is_some_and(|length| !is_length(length)) {
+    if stage.due_after.is_some_and(|length| !is_stage_time(length)) {
         let detail = format!("A stage takes some time, and at most {DAYS} days.");
         errors.push(FieldError::new(format!("{pointer}/due_after"), "out_of_range", detail));
     }

@@ -13,7 +13,7 @@ use super::{
         person::{Person, people},
         store::Reading,
     },
-    StoryDecision,
+    ROOM, StoryDecision, short,
 };
 use crate::{
     clock::Moment,
@@ -91,29 +91,34 @@ pub(super) fn about(reading: &mut Reading<'_>, headers: &[&Header]) -> Result<(V
     Ok((decisions, end))
 }
 
-/// These decisions in words, by id. They are read whole in parts, and let go of.
+/// These decisions in words, by id, and the moment up to which that is all, where it is not. They are read whole in parts, and let go of.
 pub(super) fn explained(
     reading: &mut Reading<'_>,
     headers: &[&Header],
     decisions: &[Decided],
     explain: Explain<'_>,
-) -> Result<HashMap<RowId, StoryDecision>> {
+) -> Result<(HashMap<RowId, StoryDecision>, Option<Moment>)> {
     let numbers: HashMap<RecordId, &str> = headers.iter().map(|header| (header.id, header.number.as_str())).collect();
-    let mut told = HashMap::new();
+    let (mut told, mut room) = (HashMap::new(), ROOM);
     for part in decisions.chunks(AT_ONCE) {
         let wanted =
             among(reading.connection.engine(), "decision.id", part.iter().map(|decision| decision.id.as_str()));
         let rows: Vec<DecisionRow> = decision::table.filter(wanted).load(reading.connection)?;
         let rows: Vec<(&str, DecisionRow)> =
             rows.into_iter().map(|row| (numbers.get(&row.record_id).copied().unwrap_or_default(), row)).collect();
-        let sentences = explain(reading.connection, &rows)?;
+        let mut sentences = explain(reading.connection, &rows)?;
+        let size: usize = sentences.iter_mut().map(|sentence| short::text(sentence).size).sum();
+        if size > room {
+            return Ok((told, part.first().map(|first| first.at)));
+        }
+        room -= size;
         told.extend(
             rows.into_iter()
                 .zip(sentences)
                 .map(|((_, row), sentence)| (row.id, StoryDecision { id: row.id, decision: row.kind, sentence })),
         );
     }
-    Ok(told)
+    Ok((told, None))
 }
 
 /// Those on whose requests they were made.

@@ -1,7 +1,7 @@
 //! The story of a record: what was done to it and to all that it is linked with, and what was decided about them, in order.
 //!
 //! - [`around`]: which records it is about; [`decided`]: what was decided about them; [`order`]: what comes after what;
-//!   [`names`]: what people call what it refers to.
+//!   [`names`]: what people call what it refers to; [`short`]: what is told of long texts.
 //!
 //! **Invariant:** it tells nothing that the histories, the decision log and the links of its records would not tell the same reader, and
 //! all that happened up to the moment at which it ends, if it has to end before today.
@@ -10,13 +10,14 @@ mod around;
 pub mod decided;
 mod names;
 mod order;
+mod short;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use self::decided::Explain;
+use self::{decided::Explain, short::Told};
 use super::{
     header::Header,
     history::{self, HistoryEntry, Written},
@@ -31,6 +32,8 @@ use crate::{
 
 /// How many writes one story tells of, from the first one on.
 const WRITES: i32 = 2_000;
+/// How many characters of what was written one story tells, and how many of decisions.
+const ROOM: usize = 2_000_000;
 
 /// A record of a story.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -59,7 +62,7 @@ pub struct StoryDecision {
     /// Which decision it was.
     #[schema(examples("routing"))]
     pub decision: String,
-    /// What it came to and why, in a sentence.
+    /// What it came to and why, in a sentence; of a long one, the beginning, with `…` at its end. The decision itself can be read by its id.
     pub sentence: String,
 }
 
@@ -72,6 +75,8 @@ pub struct Chapter {
     pub kind: &'static Kind,
     /// What was done.
     pub entry: HistoryEntry,
+    /// Whether only the beginning of something in it is told.
+    pub is_cut: bool,
     /// What was decided with it.
     pub decisions: Vec<StoryDecision>,
 }
@@ -100,17 +105,17 @@ pub fn of_record(reading: &mut Reading<'_>, record: Header, explain: Explain<'_>
     let headers: Vec<&Header> = found.iter().map(|(header, _)| header).collect();
     let (mut writes, written_until) = writes(reading, &headers, &kinds)?;
     let (mut decisions, decided_until) = decided::about(reading, &headers)?;
+    let (mut sentences, explained_until) = decided::explained(reading, &headers, &decisions, explain)?;
     // All of it ends where the first of them had to.
-    if let Some(end) = [written_until, decided_until].into_iter().flatten().min() {
+    if let Some(end) = [written_until, decided_until, explained_until].into_iter().flatten().min() {
         complete = false;
         // Of the moment itself some may be missing.
-        writes.retain(|written| written.entry.at < end);
+        writes.retain(|(written, _)| written.entry.at < end);
         decisions.retain(|decision| decision.at < end);
     }
-    let mut sentences = decided::explained(reading, &headers, &decisions, explain)?;
     let actors = decided::actors(reading, &decisions)?;
     let lines = headers.iter().zip(kinds).map(|(header, kind)| {
-        let mine = writes.extract_if(.., |written| written.of == header.id).collect();
+        let mine = writes.extract_if(.., |(written, _)| written.of == header.id).collect();
         let decided = decisions.extract_if(.., |decision| decision.of == header.id).collect();
         order::line((header, kind), mine, decided, &mut sentences, &actors)
     });
@@ -125,20 +130,30 @@ fn told((header, distance): &(Header, u8)) -> StoryRecord {
     StoryRecord { id: *id, kind, number, title, state, distance: *distance }
 }
 
+/// A write, and whether something of it is cut.
+type Shown = (Written, bool);
+
 /// What was done to the records; and the moment up to which that is all, where it is not.
 fn writes(
     reading: &mut Reading<'_>,
     headers: &[&Header],
     kinds: &[&'static Kind],
-) -> Result<(Vec<Written>, Option<Moment>)> {
+) -> Result<(Vec<Shown>, Option<Moment>)> {
     let of: Vec<(&Kind, RecordId)> = kinds.iter().copied().zip(headers.iter().map(|header| header.id)).collect();
-    let mut writes = history::of_records(reading, &of, WRITES + 1, i64::from(WRITES) + 1)?;
-    let last_of = |id| writes.iter().rev().find(|written| written.of == id).map(|written| written.entry.at);
-    let mut ends: Vec<Moment> =
-        headers.iter().filter(|header| header.version > WRITES).filter_map(|header| last_of(header.id)).collect();
-    if writes.len() as i64 > i64::from(WRITES) {
-        writes.pop();
-        ends.extend(writes.last().map(|written| written.entry.at));
-    }
-    Ok((writes, ends.into_iter().min()))
+    let (mut writes, mut room, mut end): (Vec<Shown>, _, _) = (Vec::new(), ROOM, None);
+    history::of_records(reading, &of, WRITES, |mut written| {
+        let Told { size, is_cut } = short::entry(&mut written.entry);
+        let is_room = writes.len() < WRITES as usize && size <= room;
+        if is_room {
+            room -= size;
+            writes.push((written, is_cut));
+        } else {
+            end = Some(written.entry.at);
+        }
+        is_room
+    })?;
+    let last_of = |id| writes.iter().rev().find(|(written, _)| written.of == id).map(|(written, _)| written.entry.at);
+    let ends = headers.iter().filter(|header| header.version > WRITES).filter_map(|header| last_of(header.id));
+    let end = ends.chain(end).min();
+    Ok((writes, end))
 }

@@ -13,7 +13,7 @@ use super::{
         kind::Kind,
         person::Person,
     },
-    Chapter, StoryDecision,
+    Chapter, Shown, StoryDecision,
     decided::Decided,
 };
 use crate::{
@@ -36,21 +36,21 @@ pub(super) struct Waiting {
 /// What happened to one record, in order.
 pub(super) fn line(
     (header, kind): (&Header, &'static Kind),
-    writes: Vec<Written>,
+    writes: Vec<Shown>,
     mut decisions: Vec<Decided>,
     sentences: &mut HashMap<RowId, StoryDecision>,
     actors: &HashMap<UserId, Person>,
 ) -> VecDeque<Waiting> {
     let mut said = |these: Vec<Decided>| these.iter().filter_map(|decision| sentences.remove(&decision.id)).collect();
-    let waiting = |place, entry: HistoryEntry, decisions| Waiting {
+    let waiting = |place, entry: HistoryEntry, is_cut, decisions| Waiting {
         at: entry.at,
         place,
-        chapter: Chapter { number: header.number.clone(), kind, entry, decisions },
+        chapter: Chapter { number: header.number.clone(), kind, entry, is_cut, decisions },
     };
     let mut line: Vec<Waiting> = Vec::new();
-    for Written { place, entry, .. } in writes {
+    for (Written { place, entry, .. }, is_cut) in writes {
         let mine = decisions.extract_if(.., |decision| went_into(decision, &entry)).collect();
-        line.push(waiting(place, entry, said(mine)));
+        line.push(waiting(place, entry, is_cut, said(mine)));
     }
     let mut apart: Vec<Vec<Decided>> = Vec::new();
     for decision in decisions {
@@ -61,7 +61,7 @@ pub(super) fn line(
     }
     for group in apart {
         if let Some(entry) = asked(kind, &group, actors) {
-            line.push(waiting(LAST, entry, said(group)));
+            line.push(waiting(LAST, entry, false, said(group)));
         }
     }
     // What changed nothing comes after the write that left the record as it was then.

@@ -45,8 +45,8 @@ struct Story {
     chapters: Vec<StoryChapter>,
     /// What people call those whom the changes name by id: people, teams, and the records that you may see.
     names: BTreeMap<String, String>,
-    /// Whether that is all: not where there are more records, more than 2,000 writes or more than 5,000 decisions. What is told is all
-    /// that happened to these records up to where it ends.
+    /// Whether that is all: not where there are more records, more than 2,000 writes or more than 5,000 decisions, or more than two million
+    /// characters of either. What is told is all that happened to these records up to where it ends.
     complete: bool,
 }
 
@@ -71,8 +71,11 @@ struct StoryChapter {
     via: String,
     /// Why, in the words of whoever did it; may be empty.
     reason: String,
-    /// What changed.
+    /// What changed; of what is longer than 4,000 characters, the beginning, with `…` where a text is cut.
     changes: Vec<FieldChange>,
+    /// In which history the whole stands, under this version, where only the beginning of something is told; null where all is.
+    #[schema(required = true, examples("/api/v1/incidents/INC0000042/history"))]
+    whole_in: Option<String>,
     /// What policies decided with it, and why; for those who may read decisions.
     decisions: Vec<StoryDecision>,
 }
@@ -91,7 +94,7 @@ fn endpoint() -> Endpoint {
             "at": "2026-03-02T08:15:00Z", "number": "INC0000042", "version": 1,
             "by": {"id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e70", "user_name": "ada", "display_name": "Ada Lovelace"},
             "action": "incident.created", "via": "api", "reason": "",
-            "changes": [{"field": "state", "from": null, "to": "new"}],
+            "changes": [{"field": "state", "from": null, "to": "new"}], "whole_in": null,
             "decisions": [{
                 "id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e73", "decision": "routing",
                 "sentence": "INC0000042 went to service-desk because rule \"Everything else\" (line 42 of routing_incidents v3) fitted.",
@@ -109,7 +112,7 @@ fn endpoint() -> Endpoint {
         access: Access::SignedIn,
         summary: "Read the story of a record".into(),
         description: "What was done to it and to all that it is linked with, in order, with every decision explained; as `text/markdown` to be \
-                      read or sent. Only what you may see."
+                      read or sent. Of long texts it tells the beginning, and where the whole stands. Only what you may see."
             .into(),
         parameters: vec![in_path("id", "The id or number of the record.", short_text(40), "INC0000042")],
         request: None,
@@ -162,8 +165,9 @@ fn explained(policies: &[PolicyRow], rows: &[(&str, DecisionRow)]) -> Result<Vec
 }
 
 impl From<Chapter> for StoryChapter {
-    fn from(Chapter { number, entry, decisions, .. }: Chapter) -> Self {
+    fn from(Chapter { number, kind, entry, is_cut, decisions }: Chapter) -> Self {
         StoryChapter {
+            whole_in: is_cut.then(|| format!("/api/v1/{}/{number}/history", kind.plural)),
             at: entry.at,
             version: entry.version,
             by: entry.by,

@@ -43,6 +43,10 @@ impl StoryChapter {
             let called = kind.field(field).map_or_else(|| words(field), |field| escaped(field.label));
             let _ = writeln!(page, "  * {called}: {was}{}", plain(to, names));
         }
+        if let Some(history) = &self.whole_in {
+            let _ =
+                writeln!(page, "  * There is more of this than is told here: version {} in {history}", self.version);
+        }
         for decision in &self.decisions {
             let _ = writeln!(page, "  * Decided: {}", escaped(&decision.sentence));
         }

@@ -183,6 +183,32 @@ pub fn all(filters: Vec<Filter>) -> Result<Option<Filter>> {
 }
 
 impl Filter {
+    /// That a field compares with a value. The field is one that the list knows, and the value of its type.
+    pub fn compare(field: &str, op: Op, value: Value) -> Filter {
+        Filter::Compare { field: field.to_owned(), op, value }
+    }
+
+    /// As text that is read as the same filter.
+    ///
+    /// # Errors
+    /// `bad_query` when it is too long or too deep to be read, as one is that just could be and more was added to.
+    pub fn written(&self) -> Result<String> {
+        let text = self.to_string();
+        let fault = check_text(&text).err().or_else(|| (self.depth() > MAX_DEPTH).then(|| too_deep(1)));
+        fault.map_or(Ok(text), |fault| Err(fault.of_parameter("filter")))
+    }
+
+    /// How many parentheses and `NOT`s are around a comparison of it at most, as it is written.
+    fn depth(&self) -> usize {
+        // Only `OR` needs parentheses, wherever it stands in something else.
+        let within = |part: &Filter| part.depth() + usize::from(matches!(part, Filter::Or(_)));
+        match self {
+            Filter::And(parts) | Filter::Or(parts) => parts.iter().map(within).max().unwrap_or_default(),
+            Filter::Not(inner) => 1 + inner.depth() + usize::from(matches!(**inner, Filter::And(_) | Filter::Or(_))),
+            Filter::Compare { .. } => 0,
+        }
+    }
+
     /// How many comparisons there are in it.
     pub fn terms(&self) -> usize {
         match self {
@@ -207,6 +233,10 @@ impl Filter {
 
 fn one_or(mut parts: Vec<Filter>, join: fn(Vec<Filter>) -> Filter) -> Filter {
     if parts.len() == 1 { parts.remove(0) } else { join(parts) }
+}
+
+fn too_deep(at: usize) -> Fault {
+    Fault::new(at, "too_deep", format!("parentheses and `NOT` nest {MAX_DEPTH} deep at most"))
 }
 
 fn too_many_terms(at: usize) -> Fault {

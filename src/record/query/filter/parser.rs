@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use super::{
     Fault, FieldType, Fields, Filter, MAX_DEPTH, MAX_TERMS, Op,
     lexer::{Placed, Token},
-    too_many_terms,
+    too_deep, too_many_terms,
     value::{self, Raw},
 };
 use crate::{clock::Moment, record::query::shown};
@@ -178,7 +178,7 @@ fn deeper(depth: usize, at: usize) -> Result<usize, Fault> {
     if depth < MAX_DEPTH {
         return Ok(depth + 1);
     }
-    Err(Fault::new(at, "too_deep", format!("parentheses and `NOT` nest {MAX_DEPTH} deep at most")))
+    Err(too_deep(at))
 }
 
 fn is_keyword(word: &str) -> bool {

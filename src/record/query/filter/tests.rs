@@ -410,6 +410,19 @@ proptest! {
     }
 
     #[test]
+    fn writes_what_can_be_read_and_nothing_else(filter in any_filter(), around in 0..24) {
+        let opened = || Filter::compare("opened_at", Op::NotEqual, Value::Null);
+        let filter = (0..around).fold(filter, |inner, _| Filter::and(vec![opened(), Filter::or(vec![opened(), inner])]));
+        match filter.written() {
+            Ok(text) => prop_assert_eq!(read(&text).unwrap(), filter),
+            Err(error) => {
+                let refused = read(&filter.to_string()).unwrap_err();
+                prop_assert_eq!(seen(&error).2, seen(&refused).2);
+            }
+        }
+    }
+
+    #[test]
     fn survives_any_text(text: String, name: String) {
         let _ = read(&text);
         let _ = simple("title", &text, &Incident);
