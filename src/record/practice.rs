@@ -59,8 +59,12 @@ pub trait Practice: Send + Sync + Sized + 'static {
         Ok(())
     }
     /// What more a step needs than its row in the lifecycle says.
-    fn obstacles(_draft: &Draft<Self::Details>, _step: &Step) -> Vec<FieldError> {
-        Vec::new()
+    fn obstacles(
+        _draft: &Draft<Self::Details>,
+        _step: &Step,
+        _connection: &mut AnyConnection,
+    ) -> Result<Vec<FieldError>> {
+        Ok(Vec::new())
     }
     /// What a step changes in the record itself.
     fn enter(_draft: &mut Draft<Self::Details>, _step: &Step, _desk: &mut Desk<'_, '_>) -> Result<()> {

@@ -112,11 +112,11 @@ pub(super) fn enter<P: Practice>(
     enter_state(draft, step, desk.cause)?;
     P::enter(draft, step, desk)?;
     P::settle(draft, desk)?;
-    let mut missing = missing::<P>(draft, step)?;
+    let mut missing = missing::<P>(draft, step, desk.unit.settled(draft.header.id)?)?;
     missing.extend(tasks(desk.unit.settled(draft.header.id)?, draft, step)?);
     if missing.is_empty() && step.needs_approval {
         policies::decide_before_approval::<P>(desk, draft)?;
-        missing = self::missing::<P>(draft, step)?;
+        missing = self::missing::<P>(draft, step, desk.unit.settled(draft.header.id)?)?;
     }
     if missing.is_empty() && step.needs_approval {
         missing.extend(agreed::<P>(desk, draft)?);
@@ -137,7 +137,7 @@ pub fn ahead<P: Practice>(reading: &mut Reading<'_>, header: Header) -> Result<V
     from_here
         .map(|step| {
             let mut draft = Draft { step: Some(step), ..Draft::of(kind, header.clone(), details.clone()) };
-            let mut missing = missing::<P>(&draft, step)?;
+            let mut missing = missing::<P>(&draft, step, reading.connection)?;
             missing.extend(tasks(reading.connection, &draft, step)?);
             let permission = kind.permission(step.name);
             if !reading.cause.caller.can(&permission) {
@@ -271,7 +271,11 @@ pub(super) fn stand<D>(draft: &mut Draft<D>, state: &str, cause: &Cause) -> Resu
     Ok(())
 }
 
-fn missing<P: Practice>(draft: &Draft<P::Details>, step: &Step) -> Result<Vec<FieldError>> {
+fn missing<P: Practice>(
+    draft: &Draft<P::Details>,
+    step: &Step,
+    connection: &mut AnyConnection,
+) -> Result<Vec<FieldError>> {
     let record = draft.after()?;
     let mut missing: Vec<FieldError> = step
         .requires
@@ -279,7 +283,7 @@ fn missing<P: Practice>(draft: &Draft<P::Details>, step: &Step) -> Result<Vec<Fi
         .filter(|name| input::is_empty(record.get(**name)))
         .map(|name| FieldError::new(input::pointer(name), "required", format!("`{name}` is required.")))
         .collect();
-    missing.extend(P::obstacles(draft, step));
+    missing.extend(P::obstacles(draft, step, connection)?);
     Ok(missing)
 }
 

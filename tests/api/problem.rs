@@ -84,6 +84,28 @@ async fn a_problem_goes_from_its_incidents_to_an_end() {
 }
 
 #[actix_web::test]
+async fn a_cause_is_not_gone_while_what_removes_it_is_under_way() {
+    let server = Server::start().await;
+    let problem = problem(&server, json!({"workaround": "Wait."})).await;
+    step(&server, &problem, "assess", json!({})).await;
+    step(&server, &problem, "analyse", json!({})).await;
+    step(&server, &problem, "fix", json!({"cause": "Old logs are kept"})).await;
+    let raised = server.post(&format!("{problem}/raise-change"), json!({"title": "Keep logs for a week", "change_type": "normal"}));
+    let raised = raised.by(Alex).expect(201).await.json();
+    let gone = json!({"resolution_notes": "Logs are kept for a week."});
+    let early = server.post(&format!("{problem}/resolve"), gone.clone()).by(Alex).expect(409).await.json();
+    assert_eq!(early["errors"][0]["code"], "fix_under_way", "{early}");
+    let open = server.get(&format!("{problem}/transitions")).by(Alex).expect(200).await.json();
+    let resolve = open.as_array().unwrap().iter().find(|step| step["name"] == "resolve").unwrap();
+    assert!(resolve["missing"].as_array().unwrap().iter().any(|one| one["code"] == "fix_under_way"), "{resolve}");
+    let change = format!("/api/v1/changes/{}", raised["change"]["id"].as_str().unwrap());
+    server.post(&format!("{change}/cancel"), json!({})).by(Admin).expect(200).await;
+    step(&server, &problem, "resolve", gone).await;
+    let late = json!({"audience": "public"});
+    server.post(&format!("{problem}/publish-workaround"), late).by(Alex).expect(409).await;
+}
+
+#[actix_web::test]
 async fn the_risk_of_one_is_accepted() {
     let server = Server::start().await;
     let problem = problem(&server, json!({})).await;

@@ -178,8 +178,8 @@ impl Practice for ChangePractice {
     fn settle(draft: &mut Draft<Change>, desk: &mut Desk<'_, '_>) -> Result<()> {
         rules::settle(draft, desk)
     }
-    fn obstacles(draft: &Draft<Change>, step: &Step) -> Vec<FieldError> {
-        rules::obstacles(draft, step)
+    fn obstacles(draft: &Draft<Change>, step: &Step, _connection: &mut AnyConnection) -> Result<Vec<FieldError>> {
+        Ok(rules::obstacles(draft, step))
     }
     fn enter(draft: &mut Draft<Change>, step: &Step, desk: &mut Desk<'_, '_>) -> Result<()> {
         rules::enter(draft, step, desk.cause.at);

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Moment,
+    db::AnyConnection,
     details_table,
     error::{FieldError, Result},
     id::RecordId,
@@ -165,8 +166,8 @@ impl Practice for IncidentPractice {
     fn count(draft: &mut Draft<Incident>) {
         rules::count_reassignment(draft);
     }
-    fn obstacles(draft: &Draft<Incident>, step: &Step) -> Vec<FieldError> {
-        rules::obstacles(draft, step)
+    fn obstacles(draft: &Draft<Incident>, step: &Step, _connection: &mut AnyConnection) -> Result<Vec<FieldError>> {
+        Ok(rules::obstacles(draft, step))
     }
     fn enter(draft: &mut Draft<Incident>, step: &Step, desk: &mut Desk<'_, '_>) -> Result<()> {
         rules::enter(draft, step, desk.cause.at);

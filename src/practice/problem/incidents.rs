@@ -93,7 +93,7 @@ fn begin(desk: &mut Desk<'_, '_>, problem: &Header, outcome: Outcome, deed: Deed
 /// linked later are told of it then.
 ///
 /// # Errors
-/// There is no workaround.
+/// There is no workaround, or its cause is gone.
 pub fn publish_workaround(
     desk: &mut Desk<'_, '_>,
     id: RecordId,
@@ -102,6 +102,10 @@ pub fn publish_workaround(
     audience: Audience,
 ) -> Result<Done> {
     let (header, details) = find(desk, id)?;
+    if rules::is_gone(&header, &details) {
+        let detail = format!("{} is {}: nobody needs a workaround any more.", header.number, header.state);
+        return Err(Error::new(Code::Conflict, detail));
+    }
     let expected = match new {
         None => expected,
         Some(new) => {

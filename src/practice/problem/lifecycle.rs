@@ -41,7 +41,13 @@ const STEPS: &[Step] = &[
     Step {
         requires: &["resolution_notes"],
         accepts: &["resolution_notes"],
-        ..Step::new("resolve", "Resolve", &["fix_in_progress"], "resolved", "The cause is gone.")
+        ..Step::new(
+            "resolve",
+            "Resolve",
+            &["fix_in_progress"],
+            "resolved",
+            "The cause is gone. What fixes it, such as a change, is done or was given up.",
+        )
     },
     Step {
         done: "returned_to_fix",

@@ -19,7 +19,7 @@ use crate::{
     clock::Moment,
     db::AnyConnection,
     details_table,
-    error::Result,
+    error::{FieldError, Result},
     id::RecordId,
     record::{
         draft::Draft,
@@ -164,6 +164,9 @@ impl Practice for ProblemPractice {
     }
     fn linked_from(desk: &mut Desk<'_, '_>, problem: RecordId, from: RecordId, relation: &str) -> Result<()> {
         reach::linked(desk, problem, from, relation)
+    }
+    fn obstacles(draft: &Draft<Problem>, step: &Step, connection: &mut AnyConnection) -> Result<Vec<FieldError>> {
+        rules::obstacles(draft, step, connection)
     }
     fn enter(draft: &mut Draft<Problem>, step: &Step, _desk: &mut Desk<'_, '_>) -> Result<()> {
         rules::enter(draft, step);

@@ -3,12 +3,18 @@
 use super::Problem;
 use crate::{
     clock::Moment,
+    db::AnyConnection,
+    error::{FieldError, Result},
     record::{
         draft::Draft,
         header::Header,
         kind::{Phase, Step},
+        link,
     },
 };
+
+/// The relation of a change to the problem whose cause it removes.
+const FIXES: &str = "fixes";
 
 /// Closed because the cause is gone.
 pub(super) const RESOLVED: &str = "resolved";
@@ -31,6 +37,19 @@ pub(super) fn derive(draft: &mut Draft<Problem>, at: Moment) {
 /// Whether its cause is gone.
 pub(super) fn is_gone(header: &Header, details: &Problem) -> bool {
     header.phase == Phase::Done.as_str() || details.closure.as_deref() == Some(RESOLVED)
+}
+
+/// What is in the way of a step: the cause is not gone while a change that is to remove it is under way.
+pub(super) fn obstacles(
+    draft: &Draft<Problem>,
+    step: &Step,
+    connection: &mut AnyConnection,
+) -> Result<Vec<FieldError>> {
+    if step.name != "resolve" || !link::is_under_way(connection, (FIXES, draft.header.id))? {
+        return Ok(Vec::new());
+    }
+    let detail = "What fixes it is not done yet, or given up: finish that, cancel it, or take the link away.";
+    Ok(vec![FieldError::new("", "fix_under_way", detail)])
 }
 
 /// What a step changes in the problem itself.
