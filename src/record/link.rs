@@ -203,13 +203,6 @@ pub fn count_active_that_do(
     Ok(record::table.filter(active(kind, relation.to_owned(), to)).count().get_result(connection)?)
 }
 
-/// Whether a record does this to `to` on which somebody still works.
-pub fn is_under_way(connection: &mut AnyConnection, (relation, to): (&str, RecordId)) -> Result<bool> {
-    let those = link::table.filter(link::to_id.eq(to)).filter(link::relation.eq(relation)).select(link::from_id);
-    let active = record::table.filter(record::id.eq_any(those)).filter(record::phase.eq_any(ACTIVE.map(Phase::as_str)));
-    Ok(diesel::select(exists(active)).get_result(connection)?)
-}
-
 #[diesel::dsl::auto_type(no_type_alias)]
 fn active(kind: &'static Kind, relation: String, to: RecordId) -> _ {
     let name: &'static str = kind.name;

@@ -6,13 +6,13 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    approval::policy::{self as approval, Standing, Wish},
+    approval::policy::{self as approval, Wish},
     cause::{Cause, DEEPEST, Policies},
     decide::{Answer, DecisionRow, Effect, Question, SHADOW},
     draft::Draft,
     escalation,
     header::Header,
-    kind::{Kind, Step, Trigger},
+    kind::{Kind, Trigger},
     outbox::NOTIFIED,
     practice::{Details, Practice},
     reference,
@@ -98,6 +98,14 @@ pub fn decide_again<P: Practice>(desk: &mut Desk<'_, '_>, draft: &mut Draft<P::D
         let detail = format!("There is no decision `{decision}` to ask about a {}{near}.", draft.kind.name);
         return Err(Error::invalid("/decision", "not_a_choice", detail));
     };
+    let state = draft.header.state.as_str();
+    if !draft.kind.decisions.iter().any(|trigger| trigger.decision == decision && trigger.is_asked_in(state)) {
+        let detail = format!("`{decision}` is not asked about a {} that is {state}.", draft.kind.name);
+        return Err(Error::new(Code::Conflict, detail));
+    }
+    if decision == APPROVE {
+        decide_before_approval::<P>(desk, draft)?;
+    }
     let answer = ask(desk, draft, decision, None)?;
     draft.decided.push(decision);
     carry_out::<P>(desk, draft, decision, answer)?;
@@ -183,14 +191,11 @@ fn is_called_for<D: Details>(desk: &mut Desk<'_, '_>, draft: &Draft<D>, trigger:
     if draft.decided.contains(&trigger.decision) {
         return Ok(false);
     }
-    let (is_asked, state) = (trigger.is_asked_in(&draft.header.state), draft.header.state.as_str());
-    let leads_on = |step: &Step| step.needs_approval && step.from.contains(&state);
-    let rests_on_it = || draft.kind.lifecycle.steps.iter().any(leads_on);
-    if trigger.decision == APPROVE && (is_asked || rests_on_it()) && is_by_others(desk, draft)? {
-        return Ok(true);
-    }
-    if !is_asked {
+    if !trigger.is_asked_in(&draft.header.state) {
         return Ok(false);
+    }
+    if trigger.decision == APPROVE && is_by_others(desk, draft)? {
+        return Ok(true);
     }
     let (old_team, team) = (draft.old().and_then(|(header, _)| header.team_id), draft.header.team_id);
     let is_routing = trigger.decision == "routing";
@@ -219,10 +224,7 @@ fn is_other_than_approved<D: Details>(
     if approval::approved(draft.kind).iter().all(|name| before.get(*name) == after.get(*name)) {
         return Ok(false);
     }
-    let connection = desk.unit.settled(draft.header.id)?;
-    let standing = approval::in_the_way(connection, draft.kind, &draft.header)?;
-    Ok(!matches!(standing, Standing::Given)
-        || !approval::beyond(connection, draft.kind, &draft.header, after)?.is_empty())
+    Ok(!approval::is_covered(desk.unit.settled(draft.header.id)?, draft.kind, &draft.header, after)?)
 }
 
 /// The public comment that comes along. Work notes stay out of what policies see, because the decision log shows that.

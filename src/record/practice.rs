@@ -62,7 +62,7 @@ pub trait Practice: Send + Sync + Sized + 'static {
     fn obstacles(
         _draft: &Draft<Self::Details>,
         _step: &Step,
-        _connection: &mut AnyConnection,
+        _reading: &mut store::Reading<'_>,
     ) -> Result<Vec<FieldError>> {
         Ok(Vec::new())
     }

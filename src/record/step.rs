@@ -77,6 +77,11 @@ pub fn take<P: Practice>(
     finish::write::<P>(desk, draft)
 }
 
+/// What a step of a record looks at.
+fn reading<'a>(desk: &'a mut Desk<'_, '_>, id: RecordId) -> Result<Reading<'a>> {
+    Ok(Reading { kernel: desk.kernel, connection: desk.unit.settled(id)?, cause: desk.cause })
+}
+
 /// Refuses to change what is approved in the very step that rests on its approval. What the step needs and nobody has said yet may be said
 /// in it: of that the policies are asked again where it leads.
 fn refuse_unapproved<D: Details>(desk: &mut Desk<'_, '_>, draft: &Draft<D>, step: &Step) -> Result<()> {
@@ -112,11 +117,11 @@ pub(super) fn enter<P: Practice>(
     enter_state(draft, step, desk.cause)?;
     P::enter(draft, step, desk)?;
     P::settle(draft, desk)?;
-    let mut missing = missing::<P>(draft, step, desk.unit.settled(draft.header.id)?)?;
+    let mut missing = missing::<P>(draft, step, &mut reading(desk, draft.header.id)?)?;
     missing.extend(tasks(desk.unit.settled(draft.header.id)?, draft, step)?);
     if missing.is_empty() && step.needs_approval {
         policies::decide_before_approval::<P>(desk, draft)?;
-        missing = self::missing::<P>(draft, step, desk.unit.settled(draft.header.id)?)?;
+        missing = self::missing::<P>(draft, step, &mut reading(desk, draft.header.id)?)?;
     }
     if missing.is_empty() && step.needs_approval {
         missing.extend(agreed::<P>(desk, draft)?);
@@ -137,7 +142,7 @@ pub fn ahead<P: Practice>(reading: &mut Reading<'_>, header: Header) -> Result<V
     from_here
         .map(|step| {
             let mut draft = Draft { step: Some(step), ..Draft::of(kind, header.clone(), details.clone()) };
-            let mut missing = missing::<P>(&draft, step, reading.connection)?;
+            let mut missing = missing::<P>(&draft, step, reading)?;
             missing.extend(tasks(reading.connection, &draft, step)?);
             let permission = kind.permission(step.name);
             if !reading.cause.caller.can(&permission) {
@@ -271,11 +276,7 @@ pub(super) fn stand<D>(draft: &mut Draft<D>, state: &str, cause: &Cause) -> Resu
     Ok(())
 }
 
-fn missing<P: Practice>(
-    draft: &Draft<P::Details>,
-    step: &Step,
-    connection: &mut AnyConnection,
-) -> Result<Vec<FieldError>> {
+fn missing<P: Practice>(draft: &Draft<P::Details>, step: &Step, reading: &mut Reading<'_>) -> Result<Vec<FieldError>> {
     let record = draft.after()?;
     let mut missing: Vec<FieldError> = step
         .requires
@@ -283,7 +284,7 @@ fn missing<P: Practice>(
         .filter(|name| input::is_empty(record.get(**name)))
         .map(|name| FieldError::new(input::pointer(name), "required", format!("`{name}` is required.")))
         .collect();
-    missing.extend(P::obstacles(draft, step, connection)?);
+    missing.extend(P::obstacles(draft, step, reading)?);
     Ok(missing)
 }
 

@@ -78,7 +78,7 @@ fn put(desk: &mut Desk<'_, '_>, record_id: RecordId, name: &str, due_at: Option<
     desk.unit.deferred.timers.push(Change { record_id, name: name.to_owned(), at, due_at, is_first, held });
 }
 
-/// Writes what was said of timers last, in the order of their records: so two who set the same ones do not wait for each other in a circle.
+/// Writes what was said of timers last, in the order of their records: so two who set the same ones seldom wait for each other in a circle.
 pub(super) fn write(connection: &mut AnyConnection, changes: Vec<Change>) -> Result<()> {
     let (first, others): (Vec<Change>, Vec<Change>) = changes.into_iter().partition(|change| change.is_first);
     let first = first.into_iter().filter_map(|change| change.row(1)).collect::<Vec<_>>();

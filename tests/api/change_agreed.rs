@@ -126,10 +126,14 @@ async fn what_a_step_finds_to_be_riskier_is_asked_about_again() {
     let nobodys = json!({"team_id": null, "assignee_id": null});
     let refused = server.post(&format!("{change}/schedule"), nobodys).by(Admin).expect(409).await.json();
     assert_eq!(refused["errors"][0]["pointer"], "/risk", "{refused}");
-    let again = json!({"decision": "assess_risk"});
+    // To say something judges nothing.
+    server.patch(&change, json!({"comment": "What now?"})).by(Nora).header("if-match", "*").expect(200).await;
+    assert_eq!(states(&approvals(&server, &change).await), ["approved"]);
+    // Who asks who approves asks of the risk of now.
+    let again = json!({"decision": "approve"});
     server.post(&format!("{change}/decisions"), again).by(Admin).header("if-match", "*").expect(200).await;
     assert_eq!(read(&server, &change).await["risk"], "high");
-    assert_eq!(states(&approvals(&server, &change).await).last(), Some(&"void"));
+    assert_eq!(states(&approvals(&server, &change).await), ["rejected", "void"], "there is no board");
 }
 
 /// A policy that goes live meanwhile and is asked again, because somebody wants to know.

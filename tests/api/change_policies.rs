@@ -174,16 +174,30 @@ async fn nobody_makes_alone_what_they_asked_for() {
     let refused = server.post(&format!("{change}/implement"), own).by(Admin).expect(409).await.json();
     assert_eq!(refused["errors"][0]["code"], "approval", "{refused}");
     take(&server, &change, "implement", json!({})).await;
-    // Nor is it handed over to her while it is made: others are asked first, and where nobody else can be, administrators.
-    let own = json!({"assignee_id": nora});
-    server.patch(&change, own).by(Alex).header("if-match", "*").expect(200).await;
-    assert_eq!(latest(&server, &change).await.0, "pending");
-    let done = json!({"result": "successful"});
-    server.post(&format!("{change}/complete"), done.clone()).by(Admin).expect(409).await;
-    let now = approvals(&server, &change).await.swap_remove(0);
-    let path = format!("/api/v1/approvals/{}/approve", now["id"].as_str().unwrap());
-    server.post(&path, json!({})).by(Admin).expect(200).await;
-    take(&server, &change, "complete", done).await;
+    // Nor is it handed over to her while it is made, nor to another team.
+    for parts in [
+        json!({"assignee_id": nora}),
+        json!({"requester_id": nora}),
+        json!({"team_id": people::team(&server.assembly, "network")}),
+    ] {
+        let refused = server.patch(&change, parts).by(Admin).header("if-match", "*").expect(422).await.json();
+        assert!(["duties", "fixed"].contains(&refused["errors"][0]["code"].as_str().unwrap()), "{refused}");
+    }
+    server.patch(&change, json!({"assignee_id": rita})).by(Admin).header("if-match", "*").expect(200).await;
+    take(&server, &change, "complete", json!({"result": "successful"})).await;
+    // What the policies agreed to by themselves goes to whom they agree.
+    let change = standard(
+        &server,
+        "handed-over",
+        json!({"planned_start": "2026-03-20T20:00:00Z", "planned_end": "2026-03-20T22:00:00Z"}),
+    )
+    .await;
+    take(&server, &change, "schedule", json!({})).await;
+    take(&server, &change, "implement", json!({})).await;
+    server.patch(&change, json!({"assignee_id": alex})).by(Admin).header("if-match", "*").expect(422).await;
+    server.patch(&change, json!({"assignee_id": rita})).by(Admin).header("if-match", "*").expect(200).await;
+    assert_eq!(latest(&server, &change).await.0, "approved");
+    take(&server, &change, "complete", json!({"result": "successful"})).await;
     // Where the managers are asked anyhow, they are not asked twice.
     let change = asked(&server, json!({"assignee_id": alex})).await;
     assert_eq!(latest(&server, &change).await.2, ["Change manager"]);

@@ -53,7 +53,7 @@ pub(super) const FIELDS: &[Field] = &[
     Field::by_server(
         "team_failures",
         "Failures of the team",
-        "How many of a hundred changes of its team failed or were backed out in the year before it was planned.",
+        "How many of a hundred changes of its team, or of the one that it had before, failed or were backed out in the year before it was last judged.",
         Holds::Integer(0, 100),
     )
     .never_null(),

@@ -79,7 +79,6 @@ const STEPS: &[Step] = &[
     Step {
         requires: &["result"],
         accepts: &["result", "result_notes"],
-        needs_approval: true,
         needs_tasks: true,
         done: "implemented",
         ..Step::new(
@@ -87,8 +86,7 @@ const STEPS: &[Step] = &[
             "Complete",
             &[IMPLEMENT],
             REVIEW,
-            "It was made, or tried. Says how it went; all tasks are done or skipped. What did not go well says more in `result_notes`. Where it was \
-             handed over to somebody of whom others have to agree, they have done so.",
+            "It was made, or tried. Says how it went; all tasks are done or skipped. What did not go well says more in `result_notes`.",
         )
     },
     Step {

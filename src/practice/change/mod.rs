@@ -33,7 +33,7 @@ use crate::{
         drift::Drift,
         kind::{Kind, Step, Trigger},
         practice::Practice,
-        store::Desk,
+        store::{Desk, Reading},
     },
     schema::change,
 };
@@ -178,7 +178,7 @@ impl Practice for ChangePractice {
     fn settle(draft: &mut Draft<Change>, desk: &mut Desk<'_, '_>) -> Result<()> {
         rules::settle(draft, desk)
     }
-    fn obstacles(draft: &Draft<Change>, step: &Step, _connection: &mut AnyConnection) -> Result<Vec<FieldError>> {
+    fn obstacles(draft: &Draft<Change>, step: &Step, _reading: &mut Reading<'_>) -> Result<Vec<FieldError>> {
         Ok(rules::obstacles(draft, step))
     }
     fn enter(draft: &mut Draft<Change>, step: &Step, desk: &mut Desk<'_, '_>) -> Result<()> {

@@ -20,9 +20,11 @@ use crate::{
     id::{RecordId, RowId},
     insert_rows,
     record::{
-        approval::policy::{self, DECISION, Standing},
+        approval::{
+            policy::DECISION,
+            row::{ApprovalRow, state as approval},
+        },
         draft::Aside,
-        header::Header,
         practice::{Details, Practice},
         store::{self, Desk, Outcome},
     },
@@ -247,15 +249,14 @@ pub fn assess(desk: &mut Desk<'_, '_>, id: RecordId, expected: Option<i32>, give
         diesel::insert_into(change_answer::table).values(row).execute(connection)?;
     }
     // Whoever approves is asked again, but for less of what they have approved.
-    let header = Header::find(desk.unit.settled(id)?, id)?.filter(|header| ASKED.contains(&header.state.as_str()));
-    let is_asked = match header {
-        None => false,
-        Some(header) => match policy::in_the_way(desk.unit.settled(id)?, &ChangePractice::KIND, &header)? {
-            Standing::Given => false,
-            Standing::Missing(_) => before != given,
-            Standing::None => true,
-        },
+    let state = outcome.record.get("state").and_then(Value::as_str);
+    let last = ApprovalRow::last_by_policy(desk.unit.settled(id)?, id)?.map(|last| last.state);
+    let is_open = match last.as_deref() {
+        Some(approval::APPROVED) => false,
+        Some(approval::VOID) | None => true,
+        Some(_) => before != given,
     };
+    let is_asked = is_open && state.is_some_and(|state| ASKED.contains(&state));
     if is_asked {
         outcome = store::decide_again::<ChangePractice>(desk, id, None, DECISION)?;
     }

@@ -2,18 +2,19 @@
 
 use diesel::prelude::*;
 
-use super::{APPROVED, Change, EMERGENCY, NORMAL, RISKS, around, lifecycle, model, plan};
+use super::{APPROVED, Change, ChangePractice, EMERGENCY, NORMAL, RISKS, around, lifecycle, model, plan};
 use crate::{
     clock::Moment,
     error::{Error, FieldError, Result},
     id::TeamId,
     record::{
-        approval::policy::Wish,
+        approval::policy::{self, Wish},
         decide::Effect,
         draft::Draft,
         header::Header,
         input::pointer,
         kind::{Step, Write},
+        policies,
         store::Desk,
     },
     schema::{change, record},
@@ -33,7 +34,8 @@ pub(super) fn settle(draft: &mut Draft<Change>, desk: &mut Desk<'_, '_>) -> Resu
         return Err(Error::invalid_all(errors));
     }
     let team = |header: &Header| (header.team_id, header.planned_start);
-    let is_judged = draft.step.is_some() || draft.is_same();
+    // Nothing is changed and nothing said: a decision is asked again.
+    let is_judged = draft.step.is_some() || (draft.is_same() && draft.notes.is_empty());
     if is_judged || draft.old().map(|(header, _)| team(header)) != Some(team(&draft.header)) {
         // What is planned for later has not failed yet, and what was planned for long ago is made now. Without a team it is as with the one before.
         let (until, known) = (desk.cause.at, draft.details.team_failures);
@@ -43,7 +45,32 @@ pub(super) fn settle(draft: &mut Draft<Change>, desk: &mut Desk<'_, '_>) -> Resu
     if draft.step.is_some() || draft.old().map(|(header, _)| plans(header)) != Some(plans(&draft.header)) {
         around::look(draft, desk)?;
     }
-    Ok(())
+    handed_over(draft, desk)
+}
+
+/// Refuses that a change that is being made becomes somebody's who was not agreed to: whoever has had a say in its approval, or with whom the
+/// policies would not have agreed by themselves.
+fn handed_over(draft: &mut Draft<Change>, desk: &mut Desk<'_, '_>) -> Result<()> {
+    let parts = |header: &Header| (header.requester_id, header.assignee_id);
+    let Some((before, _)) = draft.old().filter(|(header, _)| header.state == lifecycle::IMPLEMENT) else {
+        return Ok(());
+    };
+    let name = match parts(before) {
+        (requester, _) if requester != draft.header.requester_id => "requester_id",
+        (_, assignee) if assignee != draft.header.assignee_id => "assignee_id",
+        _ => return Ok(()),
+    };
+    if !policy::rests_on_parts(desk.unit.settled(draft.header.id)?, &draft.header)? {
+        return Ok(());
+    }
+    let missing = if policy::is_given_by_policies(desk.unit.settled(draft.header.id)?, draft.header.id)? {
+        policies::agree::<ChangePractice>(desk, draft)?
+    } else {
+        Some(policy::missing("Whoever has had a say in its approval has no part in it while it is made."))
+    };
+    let Some(missing) = missing else { return Ok(()) };
+    policies::testify(desk, draft);
+    Err(Error::invalid(pointer(name), "duties", missing.detail))
 }
 
 /// What decides what a change gets in the way of.
@@ -88,6 +115,11 @@ fn fixed(draft: &Draft<Change>) -> Vec<FieldError> {
         ),
         ("change_type", is_other_type && !is_late && old.model.is_some(), "The model is of this type alone."),
         ("model", old.model != draft.details.model, "The model is given when the change is made."),
+        (
+            "team_id",
+            header.state == lifecycle::IMPLEMENT && header.team_id != draft.header.team_id,
+            "The risk was judged with this team, and work has begun.",
+        ),
     ];
     let wrong = wrong.into_iter().filter(|(_, is_wrong, _)| *is_wrong);
     let mut errors: Vec<FieldError> =

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Moment,
-    db::AnyConnection,
     details_table,
     error::{FieldError, Result},
     id::RecordId,
@@ -17,7 +16,7 @@ use crate::{
         draft::Draft,
         kind::{CHANNELS, Field, Holds, Kind, Step, Trigger},
         practice::Practice,
-        store::Desk,
+        store::{Desk, Reading},
     },
     schema::incident,
 };
@@ -166,7 +165,7 @@ impl Practice for IncidentPractice {
     fn count(draft: &mut Draft<Incident>) {
         rules::count_reassignment(draft);
     }
-    fn obstacles(draft: &Draft<Incident>, step: &Step, _connection: &mut AnyConnection) -> Result<Vec<FieldError>> {
+    fn obstacles(draft: &Draft<Incident>, step: &Step, _reading: &mut Reading<'_>) -> Result<Vec<FieldError>> {
         Ok(rules::obstacles(draft, step))
     }
     fn enter(draft: &mut Draft<Incident>, step: &Step, desk: &mut Desk<'_, '_>) -> Result<()> {

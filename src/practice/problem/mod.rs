@@ -26,7 +26,7 @@ use crate::{
         job,
         kind::{Field, Holds, Kind, Step, Trigger},
         practice::Practice,
-        store::Desk,
+        store::{Desk, Reading},
     },
     schema::problem,
 };
@@ -165,8 +165,8 @@ impl Practice for ProblemPractice {
     fn linked_from(desk: &mut Desk<'_, '_>, problem: RecordId, from: RecordId, relation: &str) -> Result<()> {
         reach::linked(desk, problem, from, relation)
     }
-    fn obstacles(draft: &Draft<Problem>, step: &Step, connection: &mut AnyConnection) -> Result<Vec<FieldError>> {
-        rules::obstacles(draft, step, connection)
+    fn obstacles(draft: &Draft<Problem>, step: &Step, reading: &mut Reading<'_>) -> Result<Vec<FieldError>> {
+        rules::obstacles(draft, step, reading)
     }
     fn enter(draft: &mut Draft<Problem>, step: &Step, _desk: &mut Desk<'_, '_>) -> Result<()> {
         rules::enter(draft, step);

@@ -3,18 +3,19 @@
 use super::Problem;
 use crate::{
     clock::Moment,
-    db::AnyConnection,
     error::{FieldError, Result},
     record::{
         draft::Draft,
         header::Header,
         kind::{Phase, Step},
         link,
+        store::Reading,
+        visibility,
     },
 };
 
-/// The relation of a change to the problem whose cause it removes.
-const FIXES: &str = "fixes";
+/// Of how many changes that are to remove a cause it is told that they are under way.
+const FIXES: i64 = 20;
 
 /// Closed because the cause is gone.
 pub(super) const RESOLVED: &str = "resolved";
@@ -39,17 +40,20 @@ pub(super) fn is_gone(header: &Header, details: &Problem) -> bool {
     header.phase == Phase::Done.as_str() || details.closure.as_deref() == Some(RESOLVED)
 }
 
-/// What is in the way of a step: the cause is not gone while a change that is to remove it is under way.
-pub(super) fn obstacles(
-    draft: &Draft<Problem>,
-    step: &Step,
-    connection: &mut AnyConnection,
-) -> Result<Vec<FieldError>> {
-    if step.name != "resolve" || !link::is_under_way(connection, (FIXES, draft.header.id))? {
+/// What is in the way of a step: the cause is not gone while a change that is to remove it, and that whoever asks sees, is under way.
+pub(super) fn obstacles(draft: &Draft<Problem>, step: &Step, reading: &mut Reading<'_>) -> Result<Vec<FieldError>> {
+    if step.name != "resolve" {
         return Ok(Vec::new());
     }
-    let detail = "What fixes it is not done yet, or given up: finish that, cancel it, or take the link away.";
-    Ok(vec![FieldError::new("", "fix_under_way", detail)])
+    let Reading { kernel, connection, cause } = reading;
+    let change = kernel.practice("change")?.kind();
+    let fixes = link::active_that_do(connection, change, ("fixes", draft.header.id), None, FIXES)?;
+    let seen = visibility::among(kernel, connection, &cause.caller, fixes.iter().map(|fix| fix.id).collect())?;
+    let detail = |fix: &Header| {
+        format!("{} is to fix it, and is not done: finish it, cancel it, or take the link away.", fix.number)
+    };
+    let open = fixes.iter().filter(|fix| seen.contains_key(&fix.id));
+    Ok(open.map(|fix| FieldError::new("", "fix_under_way", detail(fix))).collect())
 }
 
 /// What a step changes in the problem itself.

@@ -120,7 +120,7 @@ pub fn run(bench: &Bench, mut job: JobRow, node: RowId, ending: &AtomicBool) -> 
     }
 }
 
-/// The next part; nothing any more where the problem has another workaround meanwhile, or one that others are told, or is back.
+/// The next part; nothing any more where the problem has another workaround meanwhile, or one that others are told, or is gone or back.
 fn next(desk: &mut Desk<'_, '_>, asked: &Asked, last: Option<RecordId>) -> Result<Part> {
     let (kernel, caller) = (desk.kernel, desk.cause.caller.clone());
     let connection = desk.unit.settled(asked.problem)?;
@@ -131,6 +131,7 @@ fn next(desk: &mut Desk<'_, '_>, asked: &Asked, last: Option<RecordId>) -> Resul
         Deed::Tell { text, audience } => {
             let published = details.workaround.as_ref().filter(|_| details.workaround_published_at.is_some());
             published == Some(text)
+                && !rules::is_gone(&problem, &details)
                 && details.workaround_audience.as_deref().and_then(Audience::named) == Some(*audience)
         }
         Deed::Resolve { .. } => rules::is_gone(&problem, &details),

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     db::AnyConnection,
     error::{FieldError, Result},
+    id::RecordId,
     record::{
         cause::is_by_somebody,
         header::Header,
@@ -184,13 +185,17 @@ pub fn in_the_way(connection: &mut AnyConnection, kind: &Kind, record: &Header) 
 
 /// Whether what stands rests on who has a part in the record: policies give it by themselves, or somebody has voted who has a part in it now.
 pub fn rests_on_parts(connection: &mut AnyConnection, record: &Header) -> Result<bool> {
-    let last = ApprovalRow::last_by_policy(connection, record.id)?;
-    let is_given_by_policies = |last: &ApprovalRow| last.state == state::APPROVED && last.reason == reason::POLICY;
-    if last.as_ref().is_some_and(is_given_by_policies) {
+    if is_given_by_policies(connection, record.id)? {
         return Ok(true);
     }
     let mut standing = Case::standing(connection, record.id)?.into_iter();
     Ok(standing.any(|case| case.approval.by_policy && case.rests_on_a_part(record)))
+}
+
+/// Whether what policies said last of a record's approval is that they give it by themselves, and that stands.
+pub fn is_given_by_policies(connection: &mut AnyConnection, record: RecordId) -> Result<bool> {
+    let last = ApprovalRow::last_by_policy(connection, record)?;
+    Ok(last.is_some_and(|last| last.state == state::APPROVED && last.reason == reason::POLICY))
 }
 
 /// Whether policies say who approves of records of a kind.
@@ -214,8 +219,23 @@ pub fn beyond(
     record: &Header,
     now: &Map<String, Value>,
 ) -> Result<Vec<&'static str>> {
-    let Some(last) = ApprovalRow::last_by_policy(connection, record.id)? else { return Ok(Vec::new()) };
-    let covered = last.covered()?;
+    let last = ApprovalRow::last_by_policy(connection, record.id)?;
+    last.map_or(Ok(Vec::new()), |last| beyond_of(&last, kind, now))
+}
+
+/// Whether what policies asked for last is given, and covers a record as it is now.
+pub fn is_covered(
+    connection: &mut AnyConnection,
+    kind: &Kind,
+    record: &Header,
+    now: &Map<String, Value>,
+) -> Result<bool> {
+    let given = ApprovalRow::last_by_policy(connection, record.id)?.filter(|last| last.state == state::APPROVED);
+    given.map_or(Ok(false), |given| Ok(beyond_of(&given, kind, now)?.is_empty()))
+}
+
+fn beyond_of(approval: &ApprovalRow, kind: &Kind, now: &Map<String, Value>) -> Result<Vec<&'static str>> {
+    let covered = approval.covered()?;
     let value = |of: &Map<String, Value>, name: &str| of.get(name).cloned().unwrap_or_default();
     let is_beyond = |name: &&str| {
         let (asked, now) = (value(&covered, name), value(now, name));

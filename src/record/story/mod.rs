@@ -105,11 +105,13 @@ pub fn of_record(reading: &mut Reading<'_>, record: Header, explain: Explain<'_>
     let headers: Vec<&Header> = found.iter().map(|(header, _)| header).collect();
     let (mut writes, written_until) = writes(reading, &headers, &kinds)?;
     let (mut decisions, decided_until) = decided::about(reading, &headers)?;
+    // All of it ends where the first of them had to; of the moment itself some may be missing.
+    let mut end = [written_until, decided_until].into_iter().flatten().min();
+    decisions.retain(|decision| end.is_none_or(|end| decision.at < end));
     let (mut sentences, explained_until) = decided::explained(reading, &headers, &decisions, explain)?;
-    // All of it ends where the first of them had to.
-    if let Some(end) = [written_until, decided_until, explained_until].into_iter().flatten().min() {
+    end = [end, explained_until].into_iter().flatten().min();
+    if let Some(end) = end {
         complete = false;
-        // Of the moment itself some may be missing.
         writes.retain(|(written, _)| written.entry.at < end);
         decisions.retain(|decision| decision.at < end);
     }
