@@ -330,10 +330,8 @@ pub(super) fn is_spelling(class: &Class, field: &str, one: &Value, other: &Value
 
 /// Whether the source has told of a record after it looked this time: what it said then stands.
 pub(super) fn is_old(desk: &mut Desk<'_, '_>, ground: &Ground, id: RecordId) -> Result<bool> {
-    // One that says nothing of when it looked is as new as any other of its source.
-    let Some(observed_at) = ground.asked.observed_at else { return Ok(false) };
     let last = SeenRow::last(desk.unit.connection()?, &ground.asked.source, id)?;
-    Ok(last.is_some_and(|last| last > observed_at))
+    Ok(last.is_some_and(|last| last > ground.observed_at))
 }
 
 impl Row<'_> {
@@ -357,12 +355,12 @@ fn remember(
     id: RecordId,
     told: &Told,
 ) -> Result<()> {
-    let seen_at = ground.observed_at(desk.cause.at);
+    let seen_at = ground.observed_at;
     let source = &ground.asked.source;
     let now = present(desk, id)?;
     let connection = desk.unit.connection()?;
-    let seen = SeenRow { record_id: id, source: source.clone(), external_key: key.map(str::to_owned), seen_at };
-    seen.put(connection)?;
+    let (by, external_key) = (source.clone(), key.map(str::to_owned));
+    SeenRow { record_id: id, source: by, external_key, seen_at, seen_before: None }.put(connection)?;
     let origins = OriginRow::of_record(connection, id)?;
     let is_new = told.outcome == Outcome::Created;
     let mut rows = Vec::new();
