@@ -186,6 +186,18 @@ async fn what_a_source_names_becomes_a_reference() {
 }
 
 #[actix_web::test]
+async fn nothing_is_recognised_by_what_it_refers_to() {
+    let server = Server::start().await;
+    rack(&server).await;
+    let class = json!({"name": "slot", "label": "Slot", "parent": "cabinet", "identification": [["title"], ["title", "host"], ["keeper"]]});
+    let refused = server.post(CLASSES, class).by(Admin).expect(422).await.json();
+    let told: Vec<(&Value, &Value)> =
+        refused["errors"].as_array().unwrap().iter().map(|error| (&error["pointer"], &error["code"])).collect();
+    let wrong = json!("wrong_type");
+    assert_eq!(told, [(&json!("/identification/1/1"), &wrong), (&json!("/identification/2/0"), &wrong)]);
+}
+
+#[actix_web::test]
 async fn forms_tell_what_a_field_refers_to() {
     let server = Server::start().await;
     rack(&server).await;
