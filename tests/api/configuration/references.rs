@@ -198,6 +198,24 @@ async fn nothing_is_recognised_by_what_it_refers_to() {
 }
 
 #[actix_web::test]
+async fn an_attribute_may_be_called_as_what_tells_of_other_records() {
+    let server = Server::start().await;
+    let attribute = json!({"name": "record_id", "label": "Their id", "field_type": "text"});
+    let class = json!({"name": "mirrored", "label": "Mirrored", "attributes": [attribute]});
+    server.post(CLASSES, class).by(Admin).expect(201).await;
+    let id = item(&server, "mirrored", "one", json!({"record_id": "x-1"})).await;
+    let path = format!("{ITEMS}/{id}");
+    let body = json!({"attributes": {"record_id": "x-2"}});
+    server.patch(&path, body).by(Admin).header("if-match", "*").expect(200).await;
+    let history = server.get(&format!("{path}/history")).by(Admin).expect(200).await.json();
+    let change = json!([{"field": "attributes", "from": {"record_id": "x-1"}, "to": {"record_id": "x-2"}}]);
+    assert_eq!(history["items"][0]["changes"], change);
+    let of_field = format!("{path}/field-history?field=attributes.record_id");
+    let of_field = server.get(&of_field).by(Admin).expect(200).await.json();
+    assert_eq!(of_field["items"].as_array().unwrap().len(), 2);
+}
+
+#[actix_web::test]
 async fn forms_tell_what_a_field_refers_to() {
     let server = Server::start().await;
     rack(&server).await;
