@@ -186,6 +186,24 @@ async fn what_a_source_names_becomes_a_reference() {
 }
 
 #[actix_web::test]
+async fn a_rehearsal_knows_what_it_has_taken_back() {
+    let server = Server::start().await;
+    let host = json!({"name": "host", "label": "Host", "field_type": "configuration_item", "required": true});
+    let class = json!({"name": "blade", "label": "Blade", "attributes": [host]});
+    server.post(CLASSES, class).by(Admin).expect(201).await;
+    let mut items = vec![json!({"key": "device:9", "class": "server", "title": "esx-9"})];
+    items.extend((0..60).map(|n| json!({"key": format!("p-{n}"), "class": "printer", "title": format!("p-{n}")})));
+    let blade = |key: &str, attributes: Value| json!({"key": key, "class": "blade", "title": key, "state": "live", "attributes": attributes});
+    items.extend([blade("one", json!({"host": "device:9"})), blade("two", json!({}))]);
+    let runs = json!({"from": "one", "relation": "runs_on", "to": "device:9"});
+    let content = json!({"items": items, "relations": [runs]});
+    for query in ["source=inventory&rehearse=true", "source=inventory"] {
+        let (_, rows) = import(&server, query, content.clone()).await;
+        assert_eq!(outcomes(&rows)[60..], ["created", "created", "refused", "created"], "{query}: {:?}", &rows[60..]);
+    }
+}
+
+#[actix_web::test]
 async fn nothing_is_recognised_by_what_it_refers_to() {
     let server = Server::start().await;
     rack(&server).await;

@@ -63,7 +63,7 @@ pub(super) fn settle(
         return Ok(Some((Outcome::Missing, detail)));
     }
     if let Err(refused) = retire(desk, source, id)? {
-        detail.errors = reasons(refused);
+        detail.errors = reasons(refused, &[]);
         return Ok(Some((Outcome::Missing, detail)));
     }
     detail.changes.push(ImportChange { field: STATE.to_owned(), from: holds, to: RETIRED.into() });

@@ -252,7 +252,7 @@ fn put(desk: &mut Desk<'_, '_>, ground: &Ground, known: &mut Known, wanted: Want
             Ok(Ok(became))
         }
         Err(e) if e.source.is_some() => Err(e),
-        Err(e) => Ok(Err(reasons(e))),
+        Err(e) => Ok(Err(reasons(e, &[]))),
     }
 }
 
