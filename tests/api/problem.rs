@@ -90,7 +90,8 @@ async fn a_cause_is_not_gone_while_what_removes_it_is_under_way() {
     step(&server, &problem, "assess", json!({})).await;
     step(&server, &problem, "analyse", json!({})).await;
     step(&server, &problem, "fix", json!({"cause": "Old logs are kept"})).await;
-    let raised = server.post(&format!("{problem}/raise-change"), json!({"title": "Keep logs for a week", "change_type": "normal"}));
+    let raised = server
+        .post(&format!("{problem}/raise-change"), json!({"title": "Keep logs for a week", "change_type": "normal"}));
     let raised = raised.by(Alex).expect(201).await.json();
     let gone = json!({"resolution_notes": "Logs are kept for a week."});
     let early = server.post(&format!("{problem}/resolve"), gone.clone()).by(Alex).expect(409).await.json();
