@@ -695,6 +695,7 @@ diesel::table! {
         source -> Text,
         external_key -> Nullable<Text>,
         seen_at -> Timestamp,
+        seen_before -> Nullable<Timestamp>,
     }
 }
 

@@ -27,7 +27,7 @@ pub struct Place {
     pub zero_is_none: bool,
     /// Whether it stands as text, whatever it holds.
     pub as_text: bool,
-    /// Whether the case of letters and the blanks around a text say nothing.
+    /// Whether the case of A to Z and the spaces around a text say nothing.
     pub folds: bool,
 }
 
@@ -209,6 +209,9 @@ impl Catalogue {
         };
         let as_text = !matches!(holds, FieldType::Integer | FieldType::Decimal);
         let column = if as_text { "text_value" } else { "number_value" };
+        // Ids are among the shorter values, of which there is an index.
+        let short = field.refers_to().map(|_| format!("length({column}) <= {} AND ", custom::INDEXED));
+        let open = open + short.as_deref().unwrap_or_default();
         let name = format!("{of}.{}", field.name);
         if let Some(holds) = field.refers_to() {
             self.add_referred(&name, holds, (&open, column, ")"), kinds);

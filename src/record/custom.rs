@@ -110,7 +110,7 @@ pub fn take_in<D: Details>(
     Ok(errors)
 }
 
-/// A text as it is looked up where the case of letters and the blanks around it say nothing. The databases fold A to Z alone, so does this.
+/// A text as it is looked up where the case of A to Z and the spaces around it say nothing. The databases fold A to Z alone, so does this.
 pub fn folded(text: &str) -> String {
     text.trim_matches(' ').to_ascii_lowercase()
 }

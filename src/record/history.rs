@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::{
     audit::AuditRow,
-    journal,
+    class, custom, journal,
     kind::Kind,
     mention::{self, Mention},
     outbox,
@@ -70,15 +70,22 @@ pub fn of_record(
     below: Option<i32>,
     limit: i64,
 ) -> Result<Vec<HistoryEntry>> {
-    let mut rows = audit::table
-        .filter(audit::subject_id.eq(record.as_str()))
-        .filter(audit::subject_version.lt(below.unwrap_or(i32::MAX)))
-        .into_boxed::<Backend>();
-    if !reads_notes(&reading.cause.caller, kind) {
-        rows = rows.filter(audit::action.ne(outbox::noted(kind)));
-    }
-    let rows: Vec<AuditRow> = rows.order(audit::subject_version.desc()).limit(limit).load(reading.connection)?;
+    let rows = written(&reading.cause.caller, kind, record, below).limit(limit).load(reading.connection)?;
     shown(reading, rows)
+}
+
+fn written(caller: &Caller, kind: &Kind, record: RecordId, below: Option<i32>) -> audit::BoxedQuery<'static, Backend> {
+    let rows = audit::table
+        .filter(audit::subject_id.eq(record.to_string()))
+        .filter(audit::subject_version.lt(below.unwrap_or(i32::MAX)))
+        .order(audit::subject_version.desc())
+        .into_boxed::<Backend>();
+    if reads_notes(caller, kind) { rows } else { rows.filter(audit::action.ne(outbox::noted(kind))) }
+}
+
+/// A pattern of changes that name a field. It lets through a few others, in which that stands in a value.
+fn naming(field: &str) -> String {
+    format!("%\"{field}\":%")
 }
 
 /// A write to one of several records.
@@ -205,7 +212,9 @@ pub fn of_field(
     };
     let mut found = Vec::new();
     while found.len() < limit {
-        let entries = of_record(reading, kind, record, below, AT_ONCE)?;
+        let rows = written(&reading.cause.caller, kind, record, below).filter(audit::changes.like(naming(outer)));
+        let rows = rows.limit(AT_ONCE).load(reading.connection)?;
+        let entries = shown(reading, rows)?;
         let Some(last) = entries.last().map(|entry| entry.version) else { break };
         below = Some(last);
         for entry in entries {
@@ -243,10 +252,9 @@ pub fn since(connection: &mut AnyConnection, subject: &str, at: Moment) -> Resul
 
 /// Through what a field of a record was last changed, and when; nothing where it is as it was made.
 pub fn last_change(connection: &mut AnyConnection, record: RecordId, field: &str) -> Result<Option<(String, Moment)>> {
-    let named = format!("%\"{field}\":%");
     let later = audit::table.filter(audit::subject_id.eq(record.as_str())).filter(audit::subject_version.gt(FIRST));
     let rows: Vec<(String, Moment, JsonText)> = later
-        .filter(audit::changes.like(named))
+        .filter(audit::changes.like(naming(field)))
         .order(audit::subject_version.desc())
         .select((audit::via, audit::at, audit::changes))
         .load(connection)?;
@@ -265,7 +273,10 @@ const FIRST: i32 = 1;
 fn mentions<'a>(fields: &[&str], entry: &'a mut HistoryEntry) -> Vec<Mention<'a>> {
     let sides = entry.changes.iter_mut().flat_map(|FieldChange { field, from, to }| {
         let is_reference = fields.contains(&field.as_str());
-        [from, to].into_iter().filter(move |side| is_reference || side.get(mention::RECORD).is_some())
+        // Administrators call what they define as they like.
+        let is_defined = [class::PLACE, custom::PLACE].contains(&field.as_str());
+        let names_one = move |side: &Value| !is_defined && side.get(mention::RECORD).is_some();
+        [from, to].into_iter().filter(move |side| is_reference || names_one(side))
     });
     sides.map(Mention::Record).chain([Mention::Via(&mut entry.via)]).collect()
 }

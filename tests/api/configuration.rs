@@ -4,6 +4,7 @@ mod choices;
 mod drift;
 mod import;
 mod keeping;
+mod missing;
 mod model;
 mod reconcile;
 mod references;

@@ -471,7 +471,7 @@ async fn rows_of_imports_are_recognised_by_an_index() {
     let asked = of_records(heard(&server));
     let mut connection = planner(&server);
     for (words, index) in [
-        ("lower(trim(record.title)) = ", "configuration_item_by_title"),
+        ("lower(trim(record.title)) = ", "configuration_item_by_folded_title"),
         ("lower(trim(text_value)) = ", "custom_value_by_folded_text"),
     ] {
         let by_words: Vec<&String> = asked.iter().filter(|sql| sql.contains(words)).collect();
@@ -479,6 +479,39 @@ async fn rows_of_imports_are_recognised_by_an_index() {
         for sql in by_words {
             let steps = plan(&mut connection, sql);
             assert!(steps.iter().any(|step| step.contains(index)), "{sql}: {steps:?}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn what_custom_fields_refer_to_is_found_by_an_index() {
+    listen();
+    let server = Server::start().await;
+    fill(&server).await;
+    for field_type in ["user", "team", "configuration_item"] {
+        let name = format!("a_{field_type}");
+        let body = json!({"kind": "incident", "name": name, "label": "A", "field_type": field_type});
+        server.post("/api/v1/custom-fields", body).by(Admin).expect(201).await;
+    }
+    let mut connection = planner(&server);
+    for list in [
+        "custom.a_user=alex",
+        "custom.a_user=me",
+        "custom.a_user.user_name=alex",
+        "custom.a_team=network",
+        "custom.a_team=my_teams",
+        "custom.a_configuration_item=CI0000001",
+        "custom.a_configuration_item.title=network",
+    ] {
+        heard(&server);
+        server.get(&format!("/api/v1/incidents?{list}")).by(Admin).expect(200).await;
+        let asked = of_records(heard(&server));
+        let asked: Vec<&String> = asked.iter().filter(|sql| sql.contains("custom_value")).collect();
+        assert!(!asked.is_empty(), "{list}");
+        for sql in asked {
+            let steps = plan(&mut connection, sql);
+            let is_looked_up = |step: &String| step.contains("custom_value_by_text") && !step.contains("(name=?)");
+            assert!(steps.iter().any(is_looked_up), "{sql}: {steps:?}");
         }
     }
 }

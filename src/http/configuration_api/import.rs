@@ -149,8 +149,8 @@ fn starting() -> Endpoint {
             "Each row is recognised: by the key that its source has for it, then by the `identification` of its class. What is not there is made, \
              what differs is changed, unless a source of higher priority has said otherwise. With `rehearse=true` nothing is stored: the rows \
              tell what the import would come to. With `scope`, what the filter finds and no row names is told as `missing`, or retired where its source says so (`missing` of the data source); where \
-             relations are named, so is one that the source has made between things that rows name, and that no row names any more. Together that is an \
-             audit against what was discovered. At most {MOST} rows; it is done in the background. CSV names fields in its first line, attributes \
+             relations are named, so is one that the source has made and that no row names any more, though rows name both of its ends, by themselves or in other \
+             relations of its type. A body of relations alone says nothing of things, so none of those is missing. Together that is an audit against what was discovered. At most {MOST} rows; it is done in the background. CSV names fields in its first line, attributes \
              as `attributes.name`, or it holds relations: where the first line names their ends, as `from,relation,to,group,min_up`. A null or an empty cell says nothing, unless the data source says otherwise (`empty`)."
         )
         .into(),

@@ -100,7 +100,9 @@ fn creating(kind: &'static Kind) -> Endpoint {
     let mut endpoint = writes(endpoint, kind);
     endpoint.summary = format!("Relate {} to another record", a(kind)).into();
     endpoint.description =
-        "To a service or a configuration item, by a type of relation as this record names it. It is a change of this record.".into();
+        "To a service or a configuration item, by a type of relation as this record names it. It is a change of both \
+         records: the `ETag` of the other one rises, too."
+            .into();
     endpoint.parameters.extend([if_match(false), idempotency_key()]);
     endpoint.request =
         Some(Content::json(schema::<NewRelation>(), json!({"relation": "runs_on", "record_id": "CI0000007"})));
@@ -133,7 +135,7 @@ fn deleting(kind: &'static Kind) -> Endpoint {
     let endpoint = under(kind, Method::DELETE, "relations/{relation_id}", format!("delete_{}_relation", kind.name));
     let mut endpoint = writes(endpoint, kind);
     endpoint.summary = format!("Take a relation of {} away", a(kind)).into();
-    endpoint.description = "From either side. `If-Match` is the record's `ETag`.".into();
+    endpoint.description = "From either side. `If-Match` is the record's `ETag`. It is a change of both records: the `ETag` of the other one rises, too.".into();
     let relation = in_path("relation_id", "The id of the relation.", uuid(), "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e71");
     endpoint.parameters.extend([relation, if_match(true)]);
     endpoint.problems.push(Code::PreconditionRequired);

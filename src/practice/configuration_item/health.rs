@@ -3,7 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use diesel::{dsl::count_star, prelude::*};
+use diesel::{
+    dsl::{count_star, min},
+    prelude::*,
+    sql_types::{Nullable, Text},
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -24,6 +28,15 @@ use crate::{
     },
     schema::{compliance_rule, configuration_item, custom_value, record},
 };
+
+diesel::define_sql_function! {
+    /// In lower case, as the database understands it.
+    fn lower(text: Nullable<Text>) -> Nullable<Text>;
+}
+diesel::define_sql_function! {
+    /// Without spaces around it.
+    fn trim(text: Nullable<Text>) -> Nullable<Text>;
+}
 
 const KIND: &Kind = &ConfigurationItemPractice::KIND;
 /// What is used: what was retired has nothing to comply with.
@@ -281,7 +294,7 @@ fn check(reading: &mut Reading<'_>, name: &str, description: &str, about: &str, 
     Ok(HealthCheck { check: name.to_owned(), description: description.to_owned(), items, failing, filter })
 }
 
-/// Records that hold the same value where they are recognised by that alone: an attribute, or, among those of a class that has no better
+/// Records that hold the same value, however it is written (`custom::folded`), where they are recognised by that alone: an attribute, or, among those of a class that has no better
 /// way, the title.
 fn duplicates(reading: &mut Reading<'_>, classes: &Classes) -> Result<Vec<DuplicateGroup>> {
     let mut by_title: Vec<&str> = Vec::new();
@@ -304,32 +317,32 @@ fn duplicates(reading: &mut Reading<'_>, classes: &Classes) -> Result<Vec<Duplic
             .filter(record::phase.ne(Phase::Closed.as_str()))
             .filter(custom_value::name.eq(&stored))
             .filter(custom_value::text_value.is_not_null())
-            .group_by(custom_value::text_value)
+            .group_by(lower(trim(custom_value::text_value)))
             .having(count_star().gt(1))
-            .select(custom_value::text_value)
-            .order(custom_value::text_value)
+            .select(min(custom_value::text_value))
+            .order(min(custom_value::text_value))
             .limit(GROUPS)
             .load(reading.connection)?;
         for value in twice.into_iter().flatten().filter(|value| !value.trim().is_empty()) {
-            let alike = format!("{IN_USE} AND {stored} = {}", Quoted(&value));
+            let alike = format!("{IN_USE} AND {stored}.folded = {}", Quoted(&value));
             groups.extend(duplicate(reading, attribute, value, &alike)?);
         }
     }
     for class in by_title {
         let used = configuration_item::table.on(configuration_item::record_id.eq(record::id));
-        let twice: Vec<String> = record::table
+        let twice: Vec<Option<String>> = record::table
             .inner_join(used)
             .filter(record::kind.eq(KIND.name))
             .filter(record::phase.ne(Phase::Closed.as_str()))
             .filter(configuration_item::class.eq(class))
-            .group_by(record::title)
+            .group_by(lower(trim(record::title.nullable())))
             .having(count_star().gt(1))
-            .select(record::title)
-            .order(record::title)
+            .select(min(record::title))
+            .order(min(record::title))
             .limit(GROUPS)
             .load(reading.connection)?;
-        for title in twice {
-            let alike = format!("{IN_USE} AND class = {class} AND title = {}", Quoted(&title));
+        for title in twice.into_iter().flatten() {
+            let alike = format!("{IN_USE} AND class = {class} AND title.folded = {}", Quoted(&title));
             groups.extend(duplicate(reading, TITLE, title, &alike)?);
         }
     }

@@ -62,8 +62,8 @@ pub struct NewClass {
     #[serde(default)]
     #[schema(required = false, max_items = 100)]
     pub attributes: Vec<Attribute>,
-    /// By what an imported record is recognised: lists of attributes (or `title`, `number`), the best first. Those of the class above
-    /// where none are given.
+    /// By what an imported record is recognised: lists of attributes (or `title`), the best first; of those that refer to nothing. Those of
+    /// the class above where none are given.
     #[serde(default)]
     #[schema(required = false, schema_with = super::identification)]
     pub identification: Vec<Vec<String>>,
@@ -193,8 +193,14 @@ fn check_attributes(
 fn check_identification(rows: &BTreeMap<String, ClassRow>, row: &ClassRow) -> Result<Vec<FieldError>> {
     let rules: Vec<Vec<String>> = row.identification.read()?;
     let mut known = BTreeSet::from([OF_RECORD.to_owned()]);
+    let mut references = BTreeSet::new();
     for class in line(rows, row) {
-        known.extend(class.attributes.read::<Vec<Attribute>>()?.into_iter().map(|attribute| attribute.name));
+        for attribute in class.attributes.read::<Vec<Attribute>>()? {
+            if attribute.as_field(&row.kind, row.created_at)?.refers_to().is_some() {
+                references.insert(attribute.name.clone());
+            }
+            known.insert(attribute.name);
+        }
     }
     let mut errors = Vec::new();
     if rules.len() > RULES || rules.iter().any(|rule| rule.is_empty() || rule.len() > RULES) {
@@ -203,6 +209,11 @@ fn check_identification(rows: &BTreeMap<String, ClassRow>, row: &ClassRow) -> Re
         errors.push(FieldError::new("/identification", "wrong_length", detail));
     }
     for (n, rule) in rules.iter().enumerate() {
+        // Sources name what one refers to in as many ways as they know, so it tells no two records apart.
+        for (m, name) in rule.iter().enumerate().filter(|(_, name)| references.contains(*name)) {
+            let detail = format!("`{name}` refers to something else, and no record is recognised by that.");
+            errors.push(FieldError::new(format!("/identification/{n}/{m}"), "wrong_type", detail));
+        }
         for (m, name) in rule.iter().enumerate().filter(|(_, name)| !known.contains(*name)) {
             let near = did_you_mean(name, known.iter().map(String::as_str));
             let detail = format!("The class has no attribute `{name}`{near}.");

@@ -326,8 +326,8 @@ fn words(doc: &str, most: usize) -> utoipa::openapi::Schema {
 
 /// The schema of what imported records are recognised by.
 pub fn identification() -> utoipa::openapi::Schema {
-    let doc = "By what an imported record is recognised: lists of attributes (or `title`), the best first. Those of the class \
-               above where none are given. The case of letters and the blanks around a text say nothing.";
+    let doc = "By what an imported record is recognised: lists of attributes (or `title`), the best first; of those that \
+               refer to nothing. Those of the class above where none are given. The case of A to Z and the spaces around a text say nothing.";
     utoipa::openapi::ArrayBuilder::new()
         .items(utoipa::openapi::RefOr::T(words("What has to be the same.", 10)))
         .max_items(Some(10))

@@ -225,7 +225,7 @@ async fn a_thing_that_nobody_has_recorded_is_found() {
     assert_eq!((all.len(), &all[0]["finding"], &all[0]["state"]), (1, &json!("appeared"), &json!("open")));
     assert_eq!(
         (&all[0]["configuration_item_id"], &all[0]["field"], &all[0]["last_seen_at"], &all[0]["drifted_at"]),
-        (&json!(rogue), &json!(null), &json!("2026-03-03T11:00:00Z"), &json!("2026-03-04T11:00:00Z"))
+        (&json!(rogue), &json!(null), &json!(null), &json!("2026-03-04T11:00:00Z"))
     );
     let path = format!("/api/v1/configuration_items/{rogue}/history");
     let history = server.get(&path).by(Admin).expect(200).await.json();

@@ -4,7 +4,7 @@ use actix_web::http::Method;
 use pointsman::record::job::Told;
 use serde_json::{Value, json};
 
-use super::{ITEMS, SERVICES, group, item, relate, resume::cut_off, service};
+use super::{ITEMS, SERVICES, group, import::import, item, relate, resume::cut_off, service};
 use crate::support::{Person::*, Server, people};
 
 const BASELINES: &str = "/api/v1/configuration-baselines";
@@ -104,7 +104,7 @@ async fn health_tells_how_many_fail_and_lists_them() {
         json!({"manufacturer": "A", "model": "B", "serial_number": "S-1", "hostname": "a", "operating_system": "C"});
     let good = item(&server, "server", "good", whole).await;
     relate(&server, (SERVICES, &shop), "depends_on", &good, None).await;
-    item(&server, "server", "bare", json!({"serial_number": "S-1"})).await;
+    item(&server, "server", "bare", json!({"serial_number": "s-1 "})).await;
     let retired = item(&server, "server", "retired", json!({})).await;
     relate(&server, (ITEMS, &good), "uses", &retired, None).await;
     server.post(&format!("{ITEMS}/{retired}/retire"), json!({})).by(Admin).expect(200).await;
@@ -147,6 +147,20 @@ async fn health_tells_how_many_fail_and_lists_them() {
     assert_eq!(fresh["correct"][1]["failing"], 0);
     server.get("/api/v1/configuration-health?stale_days=0").by(Alex).expect(400).await;
     server.get("/api/v1/configuration-health").by(Rita).expect(403).await;
+}
+
+#[actix_web::test]
+async fn what_imports_can_not_tell_apart_is_a_duplicate() {
+    let server = Server::start().await;
+    for title in ["A shop", "a SHOP"] {
+        item(&server, "other", title, json!({})).await;
+    }
+    let other = json!({"items": [{"class": "other", "title": "A SHOP"}]});
+    let (_, rows) = import(&server, "source=discovery&rehearse=true", other).await;
+    assert_eq!(rows[0]["outcome"], "ambiguous");
+    let health = server.get("/api/v1/configuration-health").by(Alex).expect(200).await.json();
+    let found = &health["duplicates"][0];
+    assert_eq!((&found["attribute"], found["records"].as_array().unwrap().len()), (&json!("title"), 2));
 }
 
 #[actix_web::test]

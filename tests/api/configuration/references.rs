@@ -186,6 +186,54 @@ async fn what_a_source_names_becomes_a_reference() {
 }
 
 #[actix_web::test]
+async fn a_rehearsal_knows_what_it_has_taken_back() {
+    let server = Server::start().await;
+    let host = json!({"name": "host", "label": "Host", "field_type": "configuration_item", "required": true});
+    let class = json!({"name": "blade", "label": "Blade", "attributes": [host]});
+    server.post(CLASSES, class).by(Admin).expect(201).await;
+    let mut items = vec![json!({"key": "device:9", "class": "server", "title": "esx-9"})];
+    items.extend((0..60).map(|n| json!({"key": format!("p-{n}"), "class": "printer", "title": format!("p-{n}")})));
+    let blade = |key: &str, attributes: Value| json!({"key": key, "class": "blade", "title": key, "state": "live", "attributes": attributes});
+    items.extend([blade("one", json!({"host": "device:9"})), blade("two", json!({}))]);
+    let runs = json!({"from": "one", "relation": "runs_on", "to": "device:9"});
+    let content = json!({"items": items, "relations": [runs]});
+    for query in ["source=inventory&rehearse=true", "source=inventory"] {
+        let (_, rows) = import(&server, query, content.clone()).await;
+        assert_eq!(outcomes(&rows)[60..], ["created", "created", "refused", "created"], "{query}: {:?}", &rows[60..]);
+    }
+}
+
+#[actix_web::test]
+async fn nothing_is_recognised_by_what_it_refers_to() {
+    let server = Server::start().await;
+    rack(&server).await;
+    let class = json!({"name": "slot", "label": "Slot", "parent": "cabinet", "identification": [["title"], ["title", "host"], ["keeper"]]});
+    let refused = server.post(CLASSES, class).by(Admin).expect(422).await.json();
+    let told: Vec<(&Value, &Value)> =
+        refused["errors"].as_array().unwrap().iter().map(|error| (&error["pointer"], &error["code"])).collect();
+    let wrong = json!("wrong_type");
+    assert_eq!(told, [(&json!("/identification/1/1"), &wrong), (&json!("/identification/2/0"), &wrong)]);
+}
+
+#[actix_web::test]
+async fn an_attribute_may_be_called_as_what_tells_of_other_records() {
+    let server = Server::start().await;
+    let attribute = json!({"name": "record_id", "label": "Their id", "field_type": "text"});
+    let class = json!({"name": "mirrored", "label": "Mirrored", "attributes": [attribute]});
+    server.post(CLASSES, class).by(Admin).expect(201).await;
+    let id = item(&server, "mirrored", "one", json!({"record_id": "x-1"})).await;
+    let path = format!("{ITEMS}/{id}");
+    let body = json!({"attributes": {"record_id": "x-2"}});
+    server.patch(&path, body).by(Admin).header("if-match", "*").expect(200).await;
+    let history = server.get(&format!("{path}/history")).by(Admin).expect(200).await.json();
+    let change = json!([{"field": "attributes", "from": {"record_id": "x-1"}, "to": {"record_id": "x-2"}}]);
+    assert_eq!(history["items"][0]["changes"], change);
+    let of_field = format!("{path}/field-history?field=attributes.record_id");
+    let of_field = server.get(&of_field).by(Admin).expect(200).await.json();
+    assert_eq!(of_field["items"].as_array().unwrap().len(), 2);
+}
+
+#[actix_web::test]
 async fn forms_tell_what_a_field_refers_to() {
     let server = Server::start().await;
     rack(&server).await;

@@ -22,6 +22,7 @@ use crate::{
         class::{Class, Classes, PLACE},
         custom::CustomField,
         header::Header,
+        input::pointer,
         kind::{Holds, Kind},
         practice::Practice,
         step::StepChoice,
@@ -171,7 +172,7 @@ pub fn item(desk: &mut Desk<'_, '_>, ground: &Ground, known: &mut Known, (at, it
         known.now.records.insert(id, at);
         known.now.signatures.extend(signature.map(|words| (words, at)));
         known.now.keys.extend(key.map(|key| (key.to_owned(), id)));
-        if told.outcome != Outcome::Refused && !is_old(desk, ground, id)? {
+        if told.outcome != Outcome::Refused && is_written(desk, ground, id)? && !is_old(desk, ground, id)? {
             if told.outcome == Outcome::Created {
                 drift::of_new(desk, ground, id, &class.name)?;
             } else {
@@ -199,7 +200,7 @@ pub(super) fn too_long(place: &str, text: &str) -> Option<FieldError> {
 
 fn create(desk: &mut Desk<'_, '_>, ground: &Ground, row: &Row<'_>, title: &str) -> Result<Told> {
     let mut body = body(row.said);
-    leave_out_rehearsed(desk, ground, row.class, &mut body)?;
+    let left_out = leave_out_rehearsed(desk, ground, row.class, &mut body)?;
     body.insert(CLASS.to_owned(), row.class.name.clone().into());
     let initial = KIND.lifecycle.initial;
     let to = row.state.filter(|to| leads(initial, to));
@@ -210,27 +211,33 @@ fn create(desk: &mut Desk<'_, '_>, ground: &Ground, row: &Row<'_>, title: &str) 
         take_to(&mut desk, made.id, to)?;
         Ok(made.id)
     })?;
+    let made = match made {
+        Err(e) if e.source.is_some() => return Err(e),
+        Err(e) => Err(reasons(e, &left_out)),
+        Ok(id) => Ok(id),
+    };
     Ok(match made {
-        Ok(id) => {
+        Err(wrong) if !wrong.is_empty() => Told::refused(title, row.at, wrong),
+        made => {
+            // What could only not be written because it leads to what was taken back is nowhere either.
+            let id = made.unwrap_or_else(|_| RecordId::new());
             let mut told = Told::new(Outcome::Created, Some(id), title);
             let unreached = row.state.filter(|wanted| *wanted != initial && to.is_none());
             told.detail.kept.extend(unreached.map(|wanted| kept(STATE, initial.into(), wanted.into(), LIFECYCLE)));
             told
         }
-        Err(e) if e.source.is_some() => return Err(e),
-        Err(e) => Told::refused(title, row.at, reasons(e)),
     })
 }
 
-/// What a rehearsal has made and taken back is nowhere, so what refers to it is told of and not written.
+/// What a rehearsal has made and taken back is nowhere, so what refers to it is told of and not written. Gives what that was.
 fn leave_out_rehearsed(
     desk: &mut Desk<'_, '_>,
     ground: &Ground,
     class: &Class,
     body: &mut Map<String, Value>,
-) -> Result<()> {
+) -> Result<Vec<String>> {
     let Some(attributes) = body.get_mut(PLACE).and_then(Value::as_object_mut).filter(|_| ground.asked.rehearse) else {
-        return Ok(());
+        return Ok(Vec::new());
     };
     let connection = desk.unit.connection()?;
     let mut rehearsed = Vec::new();
@@ -244,7 +251,12 @@ fn leave_out_rehearsed(
         }
     }
     attributes.retain(|name, _| !rehearsed.contains(name));
-    Ok(())
+    Ok(rehearsed)
+}
+
+/// Whether a record is in the store: a rehearsal does not write what can't be there without what it has taken back.
+fn is_written(desk: &mut Desk<'_, '_>, ground: &Ground, id: RecordId) -> Result<bool> {
+    Ok(!ground.asked.rehearse || Header::find(desk.unit.settled(id)?, id)?.is_some())
 }
 
 fn update(desk: &mut Desk<'_, '_>, ground: &Ground, classes: &Classes, row: &Row<'_>, id: RecordId) -> Result<Told> {
@@ -256,7 +268,7 @@ fn update(desk: &mut Desk<'_, '_>, ground: &Ground, classes: &Classes, row: &Row
     let to = changed.get(STATE).and_then(Value::as_str).map(str::to_owned);
     let mut body = body(&changed);
     body.remove(STATE);
-    leave_out_rehearsed(desk, ground, row.class, &mut body)?;
+    let left_out = leave_out_rehearsed(desk, ground, row.class, &mut body)?;
     // A class further down says more of it; any other is left to people.
     let (old, class) = (now.get("class").and_then(Value::as_str).unwrap_or_default(), row.class);
     if old != class.name
@@ -274,18 +286,20 @@ fn update(desk: &mut Desk<'_, '_>, ground: &Ground, classes: &Classes, row: &Row
         }
         take_to(&mut desk, id, to.as_deref())
     })?;
-    match written {
-        Err(e) if e.source.is_some() => Err(e),
-        Err(e) => Ok(Told { record: Some(id), ..Told::refused(&title, row.at, reasons(e)) }),
-        Ok(()) => {
-            let outcome = match (detail.changes.is_empty(), detail.kept.is_empty()) {
-                (false, _) => Outcome::Updated,
-                (true, false) => Outcome::Different,
-                (true, true) => Outcome::Unchanged,
-            };
-            Ok(Told { detail, ..Told::new(outcome, Some(id), &title) })
-        }
+    let wrong = match written {
+        Err(e) if e.source.is_some() => return Err(e),
+        Err(e) => reasons(e, &left_out),
+        Ok(()) => Vec::new(),
+    };
+    if !wrong.is_empty() {
+        return Ok(Told { record: Some(id), ..Told::refused(&title, row.at, wrong) });
     }
+    let outcome = match (detail.changes.is_empty(), detail.kept.is_empty()) {
+        (false, _) => Outcome::Updated,
+        (true, false) => Outcome::Different,
+        (true, true) => Outcome::Unchanged,
+    };
+    Ok(Told { detail, ..Told::new(outcome, Some(id), &title) })
 }
 
 /// What of a row is to be written, and what stands by the word of others.
@@ -330,10 +344,8 @@ pub(super) fn is_spelling(class: &Class, field: &str, one: &Value, other: &Value
 
 /// Whether the source has told of a record after it looked this time: what it said then stands.
 pub(super) fn is_old(desk: &mut Desk<'_, '_>, ground: &Ground, id: RecordId) -> Result<bool> {
-    // One that says nothing of when it looked is as new as any other of its source.
-    let Some(observed_at) = ground.asked.observed_at else { return Ok(false) };
     let last = SeenRow::last(desk.unit.connection()?, &ground.asked.source, id)?;
-    Ok(last.is_some_and(|last| last > observed_at))
+    Ok(last.is_some_and(|last| last > ground.observed_at))
 }
 
 impl Row<'_> {
@@ -357,12 +369,12 @@ fn remember(
     id: RecordId,
     told: &Told,
 ) -> Result<()> {
-    let seen_at = ground.observed_at(desk.cause.at);
+    let seen_at = ground.observed_at;
     let source = &ground.asked.source;
     let now = present(desk, id)?;
     let connection = desk.unit.connection()?;
-    let seen = SeenRow { record_id: id, source: source.clone(), external_key: key.map(str::to_owned), seen_at };
-    seen.put(connection)?;
+    let (by, external_key) = (source.clone(), key.map(str::to_owned));
+    SeenRow { record_id: id, source: by, external_key, seen_at, seen_before: None }.put(connection)?;
     let origins = OriginRow::of_record(connection, id)?;
     let is_new = told.outcome == Outcome::Created;
     let mut rows = Vec::new();
@@ -414,10 +426,11 @@ pub(super) fn take_to(desk: &mut Desk<'_, '_>, id: RecordId, to: Option<&str>) -
     }
 }
 
-/// Why something was refused, place by place.
-pub(super) fn reasons(refused: Error) -> Vec<FieldError> {
+/// Why something was refused, place by place. That an attribute is lacking that was left out is no reason.
+pub(super) fn reasons(refused: Error, left_out: &[String]) -> Vec<FieldError> {
     if refused.errors.is_empty() {
         return vec![FieldError::new("", refused.code.as_str(), refused.detail)];
     }
-    refused.errors
+    let is_left_out = |at: &str| left_out.iter().any(|name| *at == format!("/{PLACE}{}", pointer(name)));
+    refused.errors.into_iter().filter(|error| error.code != "required" || !is_left_out(&error.pointer)).collect()
 }

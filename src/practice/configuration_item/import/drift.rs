@@ -3,9 +3,9 @@
 //! **Invariant:** what a source tells of for the first time is no drift: it has looked for things of that class, or relations of that type,
 //! before.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use diesel::{dsl::max, prelude::*};
+use diesel::prelude::*;
 use serde_json::Value;
 
 use super::{
@@ -28,45 +28,35 @@ use crate::{
         practice::Practice,
         store::Desk,
     },
-    schema::{configuration_item, configuration_seen, record, relation},
+    schema::{configuration_item, configuration_seen, relation},
 };
 
 /// What a source had looked for before an import.
 #[derive(Debug, Default)]
 pub struct Looked {
-    before: Option<Moment>,
-    classes: BTreeMap<String, Option<Moment>>,
+    classes: BTreeSet<String>,
     relations: BTreeSet<String>,
 }
 
 impl Looked {
     /// What a source had looked for before a moment.
     pub fn of(connection: &mut AnyConnection, source: &str, before: Moment) -> Result<Self> {
-        let old = record::table
-            .filter(record::kind.eq(ConfigurationItemPractice::KIND.name))
-            .filter(record::opened_at.lt(before))
-            .select(record::id);
-        let seen = configuration_seen::table
-            .inner_join(configuration_item::table.on(configuration_item::record_id.eq(configuration_seen::record_id)))
-            .filter(configuration_seen::source.eq(source))
-            .filter(configuration_seen::record_id.eq_any(old))
-            .group_by(configuration_item::class)
-            .select((configuration_item::class, max(configuration_seen::seen_at)));
-        let seen: Vec<(String, Option<Moment>)> = seen.load(connection)?;
+        use configuration_seen as seen;
+        // An import that goes on after it was cut off finds its own looks, too.
+        let is_earlier = seen::seen_at.nullable().lt(before).or(seen::seen_before.lt(before));
+        let classes = seen::table
+            .inner_join(configuration_item::table.on(configuration_item::record_id.eq(seen::record_id)))
+            .filter(seen::source.eq(source))
+            .filter(is_earlier)
+            .select(configuration_item::class)
+            .distinct();
         let relations = relation::table
             .filter(relation::source.eq(source))
             .filter(relation::created_at.lt(before))
             .select(relation::relation_type)
             .distinct();
-        let relations: Vec<String> = relations.load(connection)?;
-        // An import that goes on after it was cut off finds its own looks, too.
-        let classes = seen.into_iter().map(|(class, at)| (class, at.filter(|at| *at < before)));
-        Ok(Looked { before: Some(before), classes: classes.collect(), relations: relations.into_iter().collect() })
-    }
-
-    /// When it last looked for anything.
-    fn at(&self) -> Option<Moment> {
-        self.classes.values().flatten().max().copied()
+        let (classes, relations): (Vec<String>, Vec<String>) = (classes.load(connection)?, relations.load(connection)?);
+        Ok(Looked { classes: classes.into_iter().collect(), relations: relations.into_iter().collect() })
     }
 }
 
@@ -100,19 +90,21 @@ pub(super) fn of_fields(
             last_seen_at: Some(said.map_or(looked_at, |origin| origin.seen_at)),
             last_looked_at: Some(looked_at),
             field: Some(field.clone()),
-            ..found(desk, ground, id, (Finding::Changed, format!("{field}: {was} → {is}")))
+            ..found(ground, id, (Finding::Changed, format!("{field}: {was} → {is}")))
         };
         drift::tell(desk, &drift)?;
     }
     Ok(())
 }
 
-/// Tells of a thing that was not recorded: no change can have said that it would be there, or it would have been.
+/// Tells of a thing that was not recorded: no change can have said that it would be there, or it would have been. When the source last
+/// looked where it is, nobody knows.
 pub(super) fn of_new(desk: &mut Desk<'_, '_>, ground: &Ground, id: RecordId, class: &str) -> Result<()> {
-    let Some(looked) = ground.looked.as_ref().and_then(|looked| looked.classes.get(class)) else { return Ok(()) };
+    if !ground.looked.as_ref().is_some_and(|looked| looked.classes.contains(class)) {
+        return Ok(());
+    }
     let what = (Finding::Appeared, "It was not recorded.".to_owned());
-    let drift = Drift { last_seen_at: *looked, ..found(desk, ground, id, what) };
-    drift::tell(desk, &drift)
+    drift::tell(desk, &found(ground, id, what))
 }
 
 /// Tells of a thing that is no longer found where it was found before.
@@ -122,7 +114,7 @@ pub(super) fn of_vanished(desk: &mut Desk<'_, '_>, ground: &Ground, seen: &SeenR
     }
     let what = (Finding::Vanished, "It is no longer found.".to_owned());
     let last = Some(seen.seen_at);
-    let drift = Drift { last_seen_at: last, last_looked_at: last, ..found(desk, ground, seen.record_id, what) };
+    let drift = Drift { last_seen_at: last, last_looked_at: last, ..found(ground, seen.record_id, what) };
     drift::tell(desk, &drift)
 }
 
@@ -133,13 +125,17 @@ pub(super) fn of_relation(
     (from, of, to): (RecordId, &str, RecordId),
     finding: Finding,
 ) -> Result<()> {
-    let Some(looked) = ground.looked.as_ref().filter(|looked| looked.relations.contains(of)) else { return Ok(()) };
-    let connection = desk.unit.connection()?;
-    let ends = Header::find_all(connection, &[from, to])?;
-    let was_there = |end: &Header| looked.before.is_some_and(|before| end.opened_at < before);
-    if !ends.iter().all(was_there) {
+    if !ground.looked.as_ref().is_some_and(|looked| looked.relations.contains(of)) {
         return Ok(());
     }
+    let connection = desk.unit.connection()?;
+    let ends = Header::find_all(connection, &[from, to])?;
+    if ends.iter().any(|end| end.opened_at >= ground.observed_at) {
+        return Ok(());
+    }
+    // Whoever looks at either end sees it: other things that the source looks at say nothing of it.
+    let seen = SeenRow::by(connection, &ground.asked.source, &[from, to])?;
+    let looked_at = seen.iter().filter_map(|row| row.before(ground.observed_at)).max();
     let is_item =
         |id: RecordId| ends.iter().any(|end| end.id == id && end.kind == ConfigurationItemPractice::KIND.name);
     // What is found is told of a configuration item, whichever end that is.
@@ -149,12 +145,12 @@ pub(super) fn of_relation(
     let name = named.map_or(of, |row| if item == from { &row.name } else { &row.inverse }).to_owned();
     let said = if finding == Finding::Related { "It was not recorded." } else { "It is no longer found." };
     let drift = Drift {
-        last_seen_at: looked.at(),
+        last_seen_at: looked_at,
         // One that was made is news each time that it is made.
-        last_looked_at: if finding == Finding::Unrelated { looked.at() } else { None },
+        last_looked_at: looked_at.filter(|_| finding == Finding::Unrelated),
         field: Some(name.clone()),
         related: Some(if item == from { to } else { from }),
-        ..found(desk, ground, item, (finding, format!("{name}: {said}")))
+        ..found(ground, item, (finding, format!("{name}: {said}")))
     };
     drift::tell(desk, &drift)
 }
@@ -164,12 +160,12 @@ pub(super) fn of_missing_relation(desk: &mut Desk<'_, '_>, ground: &Ground, row:
     of_relation(desk, ground, (row.from_id, &row.relation_type, row.to_id), Finding::Unrelated)
 }
 
-fn found(desk: &Desk<'_, '_>, ground: &Ground, item: RecordId, (finding, summary): (Finding, String)) -> Drift {
+fn found(ground: &Ground, item: RecordId, (finding, summary): (Finding, String)) -> Drift {
     Drift {
         item,
         last_seen_at: None,
         last_looked_at: None,
-        drifted_at: ground.observed_at(desk.cause.at),
+        drifted_at: ground.observed_at,
         finding,
         field: None,
         related: None,

@@ -5,7 +5,7 @@
 
 use super::{
     Ground, Outcome,
-    apply::{Detail, ImportChange, KeptField, LIFECYCLE, is_old, kept, leads, present, reasons, take_to},
+    apply::{Detail, ImportChange, KeptField, LIFECYCLE, kept, leads, present, reasons, take_to},
     drift,
     reconcile::{STATE, borrowed, holder_of},
     row::{OriginRow, SeenRow},
@@ -21,7 +21,7 @@ pub const RETIRED: &str = "retired";
 /// Stands in the place of a source where a row that was refused may tell of it.
 const REFUSED: &str = "refused";
 
-/// What becomes of it; nothing where it was named after all, or is retired already. Where it is not sure what every row is of, nothing is
+/// What becomes of it; nothing where it was named after all or since, or is retired already. Where it is not sure what every row is of, nothing is
 /// retired.
 pub(super) fn settle(
     desk: &mut Desk<'_, '_>,
@@ -36,6 +36,10 @@ pub(super) fn settle(
     if mine.and_then(|row| row.external_key.as_ref()).is_some_and(|key| ground.keys.contains(key)) {
         return Ok(None);
     }
+    // Of what it has told since it looked, this import knows nothing.
+    if mine.is_some_and(|row| row.seen_at > ground.observed_at) {
+        return Ok(None);
+    }
     let mut detail = Detail::default();
     let retires = ground.weights.retires(source);
     let Some(mine) = mine.filter(|_| retires || ground.looked.is_some()) else {
@@ -44,9 +48,6 @@ pub(super) fn settle(
     let holds = present(desk, id)?.get(STATE).cloned().unwrap_or_default();
     if holds == RETIRED {
         return Ok(None);
-    }
-    if is_old(desk, ground, id)? {
-        return Ok(Some((Outcome::Missing, detail)));
     }
     if is_sure {
         drift::of_vanished(desk, ground, mine)?;
@@ -62,13 +63,12 @@ pub(super) fn settle(
         return Ok(Some((Outcome::Missing, detail)));
     }
     if let Err(refused) = retire(desk, source, id)? {
-        detail.errors = reasons(refused);
+        detail.errors = reasons(refused, &[]);
         return Ok(Some((Outcome::Missing, detail)));
     }
     detail.changes.push(ImportChange { field: STATE.to_owned(), from: holds, to: RETIRED.into() });
     let (field, value) = (STATE.to_owned(), serde_json::Value::from(RETIRED).to_string());
-    let seen_at = ground.observed_at(desk.cause.at);
-    let origin = OriginRow { record_id: id, field, source: source.clone(), value, seen_at };
+    let origin = OriginRow { record_id: id, field, source: source.clone(), value, seen_at: ground.observed_at };
     OriginRow::put(desk.unit.connection()?, id, &[origin])?;
     Ok(Some((Outcome::Retired, detail)))
 }

@@ -1,5 +1,6 @@
 //! Which record a row of an import is: by its number, by the key that its source has for it, then by what its class says, the best way
-//! first; texts however they are written, the case of letters and blanks around them aside. What is retired is recognised by its number and its key alone: a name or an address may have gone to another thing since.
+//! first; texts whatever the case of A to Z, and whatever spaces stand around them. What is retired is recognised by its number and its key
+//! alone: a name or an address may have gone to another thing since.
 
 use serde_json::{Map, Value};
 

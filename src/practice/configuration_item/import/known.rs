@@ -24,6 +24,8 @@ pub struct Maps {
     pub keys: HashMap<String, RecordId>,
     /// Relations that are there and that a row names.
     pub relations: HashSet<RowId>,
+    /// Records that relations of a type name.
+    pub ends: HashSet<(RecordId, String)>,
     /// Relations that a rehearsal made or put in a group, and took back: as they are stored, with the group.
     pub rehearsed: HashMap<Stored, Option<String>>,
     /// Groups that it made or changed: whose, the name, and how much of it must be up.
@@ -45,6 +47,11 @@ pub struct Known {
 }
 
 impl Maps {
+    /// Whether rows name both ends of a relation, by themselves or in relations of its type.
+    pub fn names_ends(&self, (from, of, to): &Stored) -> bool {
+        [from, to].into_iter().all(|end| self.records.contains_key(end) || self.ends.contains(&(*end, of.clone())))
+    }
+
     /// Adds what a transaction came to know.
     pub fn extend(&mut self, more: Maps) {
         self.records.extend(more.records);
@@ -52,6 +59,7 @@ impl Maps {
         self.candidates.extend(more.candidates);
         self.keys.extend(more.keys);
         self.relations.extend(more.relations);
+        self.ends.extend(more.ends);
         self.rehearsed.extend(more.rehearsed);
         self.rehearsed_groups.extend(more.rehearsed_groups);
     }
@@ -91,5 +99,11 @@ impl Known {
     /// The record that a row gave this key.
     pub fn keyed(&self, key: &str) -> Option<RecordId> {
         self.find(|maps| maps.keys.get(key)).copied()
+    }
+
+    /// Learns that a row names a relation, and which one that is where it is there.
+    pub fn name(&mut self, (from, of, to): &Stored, there: Option<RowId>) {
+        self.now.ends.extend([from, to].map(|end| (*end, of.clone())));
+        self.now.relations.extend(there);
     }
 }

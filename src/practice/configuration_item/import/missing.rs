@@ -1,5 +1,5 @@
-//! What an import does not name: configuration items within its scope, and, where it names relations, those that its source has made
-//! between things of which it tells again.
+//! What an import does not name: of one that names configuration items those within its scope, and of one that names relations those that
+//! its source has made between things that are named again, as rows of their own or as ends of other relations of the type.
 
 use std::{
     collections::HashSet,
@@ -17,7 +17,7 @@ use super::{
     drift, gone,
     known::{Known, Maps},
     relation,
-    row::ImportRow,
+    row::{ImportRow, SeenRow},
     run::{Counts, TOGETHER, Work, keep},
 };
 use crate::{
@@ -54,7 +54,8 @@ struct Missing {
 }
 
 impl Work<'_> {
-    /// Tells of what is within the scope and was named by no row, from where it was left off.
+    /// Tells of what no row names, from where it was left off: things within the scope, where rows tell of things, and relations, where rows
+    /// tell of those.
     pub(super) fn missing(
         &self,
         job: &mut JobRow,
@@ -63,46 +64,67 @@ impl Work<'_> {
         ending: &AtomicBool,
     ) -> Result<job::Told> {
         let asked = &self.ground.asked;
-        let Some(scope) = asked.scope.clone() else { return Ok(job::Told::GoOn) };
-        let (mut last, mut seq) = self.bench.database.read_here(|connection| left_off(connection, job))?;
-        // A row that nobody can tell what it is of may be of any of them.
-        let is_sure = !self.bench.database.read_here(|connection| ImportRow::is_any_unknown(connection, job.id))?;
+        let Some(scope) = &asked.scope else { return Ok(job::Told::GoOn) };
+        let (last, mut seq) = self.bench.database.read_here(|connection| left_off(connection, job))?;
+        if !asked.content.items.is_empty() {
+            let told = self.missing_things((job, counts, &mut seq), (scope, last), known, ending)?;
+            if told != job::Told::GoOn {
+                return Ok(told);
+            }
+        }
+        if asked.content.relations.is_empty() {
+            return Ok(job::Told::GoOn);
+        }
+        self.missing_relations((job, counts, &mut seq), known, ending)
+    }
+
+    /// Tells of things within the scope that no row names, after the last one that was told of.
+    fn missing_things(
+        &self,
+        (job, counts, seq): (&mut JobRow, &mut Counts, &mut i64),
+        (scope, mut last): (&str, Option<Header>),
+        known: &Maps,
+        ending: &AtomicBool,
+    ) -> Result<job::Told> {
+        let is_sure = self.is_sure(job, "items")?;
         loop {
             let headers = self.bench.database.read_here(|connection| {
-                let asked = list::Asked { filter: Some(scope.clone()), ..list::Asked::default() };
+                let asked = list::Asked { filter: Some(scope.to_owned()), ..list::Asked::default() };
                 let (kernel, cause) = (&self.bench.kernel, &self.cause);
                 let list = List::new(kernel, connection, &cause.caller, Some(KIND), &asked, cause.at)?;
                 list.following(connection, last.as_ref(), AT_ONCE)
             })?;
-            let Some(end) = headers.last().cloned() else { break };
+            let Some(end) = headers.last().cloned() else { return Ok(job::Told::GoOn) };
             last = Some(end);
             let is_named = |id: &RecordId| known.records.contains_key(id) || known.candidates.contains(id);
             // What came after the source had looked is nothing that it could have named.
-            let was_there = |header: &Header| asked.observed_at.is_none_or(|at| header.opened_at <= at);
+            let was_there = |header: &Header| header.opened_at <= self.ground.observed_at;
             // Nobody looks for what is retired.
             let is_used = |header: &Header| header.state != gone::RETIRED;
             let unnamed =
                 headers.into_iter().filter(|header| !is_named(&header.id) && was_there(header) && is_used(header));
             let unnamed =
                 unnamed.map(|header| Missing { record: header.id, title: header.title, relation: None }).collect();
-            let told = self.tell((job, counts, &mut seq), unnamed, is_sure, ending)?;
+            let told = self.tell((job, counts, seq), unnamed, is_sure, ending)?;
             if told != job::Told::GoOn {
                 return Ok(told);
             }
         }
-        if self.ground.asked.content.relations.is_empty() {
-            return Ok(job::Told::GoOn);
-        }
-        self.missing_relations((job, counts, &mut seq), known, ending)
     }
 
-    /// Tells of relations of the source that no row names, though rows name both of their ends.
+    /// Whether it is known what all rows of items, or of relations, are of: one that nobody can tell may be of any of those that are missing.
+    fn is_sure(&self, job: &JobRow, of: &str) -> Result<bool> {
+        Ok(!self.bench.database.read_here(|connection| ImportRow::is_any_unknown(connection, job.id, of))?)
+    }
+
+    /// Tells of relations of the source that no row names, though rows name their ends.
     fn missing_relations(
         &self,
         (job, counts, seq): (&mut JobRow, &mut Counts, &mut i64),
         known: &Maps,
         ending: &AtomicBool,
     ) -> Result<job::Told> {
+        let is_sure = self.is_sure(job, "relations")?;
         let mut last = self.bench.database.read_here(|connection| last_relation(connection, job.id))?;
         loop {
             let (rows, unnamed) = self.bench.database.read_here(|connection| {
@@ -116,22 +138,27 @@ impl Work<'_> {
             })?;
             let Some(end) = rows.last() else { return Ok(job::Told::GoOn) };
             last = Some(end.id);
-            let told = self.tell((job, counts, seq), unnamed, true, ending)?;
+            let told = self.tell((job, counts, seq), unnamed, is_sure, ending)?;
             if told != job::Told::GoOn {
                 return Ok(told);
             }
         }
     }
 
-    /// Those of these relations that no row names, though rows name both ends; as whoever asked for the import sees them.
+    /// Those of these relations that no row names, though rows name their ends; as whoever asked for the import sees them.
     fn unnamed(&self, connection: &mut AnyConnection, known: &Maps, rows: &[RelationRow]) -> Result<Vec<Missing>> {
-        let is_named = |id: &RecordId| known.records.contains_key(id);
-        let was_there = |row: &&RelationRow| self.ground.asked.observed_at.is_none_or(|at| row.created_at <= at);
-        let rows = rows.iter().filter(|row| !known.relations.contains(&row.id)).filter(was_there);
-        let rows: Vec<&RelationRow> = rows.filter(|row| is_named(&row.from_id) && is_named(&row.to_id)).collect();
-        let ends = rows.iter().flat_map(|row| [row.from_id, row.to_id]).collect();
+        let looked_at = self.ground.observed_at;
+        let is_named = |row: &RelationRow| known.relations.contains(&row.id);
+        let are_ends_named = |row: &RelationRow| known.names_ends(&(row.from_id, row.relation_type.clone(), row.to_id));
+        let rows = rows.iter().filter(|row| row.created_at <= looked_at && !is_named(row) && are_ends_named(row));
+        let rows: Vec<&RelationRow> = rows.collect();
+        let ends: Vec<RecordId> = rows.iter().flat_map(|row| [row.from_id, row.to_id]).collect();
+        // What it has told of either end since it looked, this import does not know.
+        let later = SeenRow::by(connection, &self.ground.asked.source, &ends)?.into_iter();
+        let later: HashSet<RecordId> = later.filter(|row| row.seen_at > looked_at).map(|row| row.record_id).collect();
         let seen = visibility::among(&self.bench.kernel, connection, &self.ground.caller, ends)?;
-        let told = rows.into_iter().filter_map(|row| {
+        let is_new = |row: &&RelationRow| [row.from_id, row.to_id].iter().any(|end| later.contains(end));
+        let told = rows.into_iter().filter(|row| !is_new(row)).filter_map(|row| {
             let (from, to) = (seen.get(&row.from_id)?, seen.get(&row.to_id)?);
             let title = format!("{} {} {}", from.number, row.relation_type, to.number);
             Some(Missing {
@@ -161,7 +188,9 @@ impl Work<'_> {
                 for Missing { record, title, relation } in &some {
                     let became = match relation {
                         Some(row) => {
-                            drift::of_missing_relation(desk, ground, row)?;
+                            if is_sure {
+                                drift::of_missing_relation(desk, ground, row)?;
+                            }
                             Some((Outcome::Missing, Detail { relation_id: Some(row.id), ..Detail::default() }))
                         }
                         None => gone::settle(desk, ground, *record, is_sure)?,
@@ -194,18 +223,18 @@ impl Work<'_> {
     }
 
     /// The relations that the first rows name: a job that is taken up again has forgotten them.
-    pub(super) fn named_before(&self, job: &JobRow, rows: usize, before: &Arc<Maps>) -> Result<HashSet<RowId>> {
-        let mut all = HashSet::new();
+    pub(super) fn named_before(&self, job: &JobRow, rows: usize, before: &Arc<Maps>) -> Result<Maps> {
+        let mut all = Maps::default();
         for from in (0..rows).step_by(TOGETHER) {
             let (kernel, ground, cause) = (self.bench.kernel.clone(), self.ground.clone(), self.cause.clone());
             let before = before.clone();
             all.extend(self.bench.writer.run_blocking(move |unit| {
                 unit.discard();
-                let known = Known::of(before.clone());
+                let mut known = Known::of(before.clone());
                 let mut desk = Desk { kernel: &kernel, unit, cause: &cause };
                 let rows = &ground.asked.content.relations[from..rows.min(from + TOGETHER)];
-                let named = rows.iter().map(|row| relation::there(&mut desk, &ground, &known, row));
-                named.filter_map(Result::transpose).collect::<Result<Vec<RowId>>>()
+                rows.iter().try_for_each(|row| relation::learn(&mut desk, &ground, &mut known, row))?;
+                Ok(known.now)
             })?);
             let (kept, node, now) = (job.clone(), self.node, self.bench.clock.now());
             self.bench.writer.run_blocking(move |unit| keep(unit.connection()?, &kept, node, now, &[]))?;

@@ -147,7 +147,7 @@ pub struct Asked {
     pub class: Option<String>,
     /// A filter: what it finds and no row names is missing.
     pub scope: Option<String>,
-    /// When the source looked; when the import is done, if nothing is said.
+    /// When the source looked; when the import was asked for, if nothing is said.
     #[serde(default)]
     pub observed_at: Option<Moment>,
     /// What it says. It stands beside the job: those who follow it need nothing of it.
@@ -161,6 +161,8 @@ pub struct Ground {
     pub asked: Asked,
     /// Whose word counts how much.
     pub weights: Weights,
+    /// When the source looked: what it has told of since stands, however late the import is done.
+    pub observed_at: Moment,
     /// Who asked for it.
     pub caller: Arc<Caller>,
     /// Whom they see.
@@ -169,13 +171,6 @@ pub struct Ground {
     pub looked: Option<Looked>,
     /// The keys that rows name.
     pub keys: HashSet<String>,
-}
-
-impl Ground {
-    /// When the source looked.
-    pub fn observed_at(&self, now: Moment) -> Moment {
-        self.asked.observed_at.unwrap_or(now)
-    }
 }
 
 impl Content {
@@ -203,7 +198,7 @@ pub enum Outcome {
     /// It can't be stored.
     Refused,
     /// It is within the scope, and no row names it; or it is a relation that the source has made, and no row names it though rows name both
-    /// ends and other relations.
+    /// ends, by themselves or in other relations of its type.
     Missing,
     /// It was missing, and its source retires what it no longer finds.
     Retired,

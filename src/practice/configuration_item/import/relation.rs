@@ -185,12 +185,12 @@ fn may_be_related(
     Ok(Ok(kind))
 }
 
-/// The relation that a row names, if it is there.
-pub fn there(desk: &mut Desk<'_, '_>, ground: &Ground, known: &Known, item: &RelationItem) -> Result<Option<RowId>> {
-    match wanted(desk, ground, known, item)? {
-        Ok(wanted) => Ok(like(desk, &wanted)?.map(|row| row.id)),
-        Err(_) => Ok(None),
+/// Learns anew which relation a row names.
+pub fn learn(desk: &mut Desk<'_, '_>, ground: &Ground, known: &mut Known, item: &RelationItem) -> Result<()> {
+    if let Ok(wanted) = wanted(desk, ground, known, item)? {
+        known.name(&wanted.stored, like(desk, &wanted)?.map(|row| row.id));
     }
+    Ok(())
 }
 
 fn like(desk: &mut Desk<'_, '_>, wanted: &Wanted<'_>) -> Result<Option<RelationRow>> {
@@ -219,7 +219,7 @@ fn put(desk: &mut Desk<'_, '_>, ground: &Ground, known: &mut Known, wanted: Want
         Some(changes) if changes.is_empty() => Outcome::Unchanged,
         Some(_) => Outcome::Updated,
     };
-    known.now.relations.extend(there.as_ref().map(|row| row.id));
+    known.name(&wanted.stored, there.as_ref().map(|row| row.id));
     // What both ends were told of since the source looked stands.
     if outcome != Outcome::Unchanged && is_old(desk, ground, wanted.of.id)? && is_old(desk, ground, wanted.other)? {
         return Ok(Ok((Outcome::Different, there.map(|_| wanted.of.id), Vec::new())));
@@ -252,7 +252,7 @@ fn put(desk: &mut Desk<'_, '_>, ground: &Ground, known: &mut Known, wanted: Want
             Ok(Ok(became))
         }
         Err(e) if e.source.is_some() => Err(e),
-        Err(e) => Ok(Err(reasons(e))),
+        Err(e) => Ok(Err(reasons(e, &[]))),
     }
 }
 

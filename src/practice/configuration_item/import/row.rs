@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     clock::Moment,
-    db::{AnyConnection, Backend, JsonText},
+    db::{AnyConnection, Backend, JsonText, sql::among},
     error::Result,
     id::{RecordId, RowId, UserId},
     insert_rows,
@@ -50,6 +50,7 @@ pub struct SeenRow {
     pub source: String,
     pub external_key: Option<String>,
     pub seen_at: Moment,
+    pub seen_before: Option<Moment>,
 }
 
 /// Who has said what a field holds.
@@ -122,6 +123,18 @@ impl SourceRow {
 }
 
 impl SeenRow {
+    /// What a source has told of these records.
+    pub fn by(connection: &mut AnyConnection, source: &str, records: &[RecordId]) -> Result<Vec<Self>> {
+        let seen = configuration_seen::table.filter(configuration_seen::source.eq(source));
+        let mine = among(connection.engine(), "configuration_seen.record_id", records.iter().map(RecordId::as_str));
+        Ok(seen.filter(mine).load(connection)?)
+    }
+
+    /// When the source last looked before a moment.
+    pub fn before(&self, at: Moment) -> Option<Moment> {
+        [Some(self.seen_at), self.seen_before].into_iter().flatten().find(|seen| *seen < at)
+    }
+
     /// When a source last told of a record.
     pub fn last(connection: &mut AnyConnection, source: &str, record: RecordId) -> Result<Option<Moment>> {
         let seen = configuration_seen::table.filter(configuration_seen::source.eq(source));
@@ -143,13 +156,13 @@ impl SeenRow {
         Ok(named.select(configuration_seen::record_id).first(connection).optional()?)
     }
 
-    /// Says that the source has told of the record now. A key that it does not give again stays.
+    /// Says that the source has told of the record. A key that it does not give again stays, and so does when it looked before.
     pub fn put(mut self, connection: &mut AnyConnection) -> Result<()> {
         let mine = configuration_seen::table.find((self.record_id, self.source.clone()));
-        if self.external_key.is_none() {
-            let old: Option<Option<String>> =
-                mine.clone().select(configuration_seen::external_key).first(connection).optional()?;
-            self.external_key = old.flatten();
+        let old: Option<Self> = mine.clone().first(connection).optional()?;
+        if let Some(old) = old {
+            self.seen_before = old.before(self.seen_at);
+            self.external_key = self.external_key.or(old.external_key);
         }
         diesel::delete(mine).execute(connection)?;
         diesel::insert_into(configuration_seen::table).values(self).execute(connection)?;
@@ -200,12 +213,12 @@ pub fn asked(connection: &mut AnyConnection, job: &JobRow) -> Result<Asked> {
 }
 
 impl ImportRow {
-    /// Whether a row of a configuration item was refused of which nobody can tell which one it is.
-    pub fn is_any_unknown(connection: &mut AnyConnection, job: RowId) -> Result<bool> {
+    /// Whether a row of `items` or `relations` was refused of which nobody can tell what it is of.
+    pub fn is_any_unknown(connection: &mut AnyConnection, job: RowId, of: &str) -> Result<bool> {
         use configuration_import_row as row;
         let refused = row::table.filter(row::job_id.eq(job)).filter(row::outcome.eq(Outcome::Refused.as_str()));
-        let of_items = refused.filter(row::pointer.like("/items/%")).filter(row::record_id.is_null());
-        Ok(diesel::select(exists(of_items)).get_result(connection)?)
+        let unknown = refused.filter(row::pointer.like(format!("/{of}/%"))).filter(row::record_id.is_null());
+        Ok(diesel::select(exists(unknown)).get_result(connection)?)
     }
 
     /// The last configuration item of a job that was not found, and the number of the last row that tells of something missing.

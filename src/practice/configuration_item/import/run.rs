@@ -67,7 +67,7 @@ pub fn run(bench: &Bench, mut job: JobRow, node: RowId, ending: &AtomicBool) -> 
     let mut done = usize::try_from(job.done).unwrap_or(0);
     if asked.scope.is_some() && done > asked.content.items.len() {
         let named = work.named_before(&job, done - asked.content.items.len(), &before)?;
-        Arc::make_mut(&mut before).relations = named;
+        Arc::make_mut(&mut before).extend(named);
     }
     while done < rows {
         let until = (done + TOGETHER).min(rows);
@@ -104,11 +104,12 @@ fn ground(connection: &mut AnyConnection, asked: Asked, cause: &Cause, began: Mo
     let (caller, horizon) = (cause.caller.clone(), Horizon::of(connection, &cause.caller)?);
     let keys = asked.content.items.iter().filter_map(|item| item.key.clone()).collect();
     let weights = Weights::read(connection)?;
+    let observed_at = asked.observed_at.unwrap_or(began);
     let looked = match weights.report_drift(&asked.source) {
-        true => Some(Looked::of(connection, &asked.source, asked.observed_at.unwrap_or(began))?),
+        true => Some(Looked::of(connection, &asked.source, observed_at)?),
         false => None,
     };
-    Ok(Ground { asked, weights, caller, horizon, looked, keys })
+    Ok(Ground { asked, weights, observed_at, caller, horizon, looked, keys })
 }
 
 /// What the rows of configuration items that are done have come to know.
