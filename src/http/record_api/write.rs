@@ -177,7 +177,7 @@ async fn take(
 
 fn decide(kind: &'static Kind) -> Endpoint {
     let names: Vec<Value> = policies::askable(kind).map(Value::from).collect();
-    let example = json!({"decision": names.last()});
+    let example = json!({"decision": names.first()});
     Endpoint {
         method: Method::POST,
         path: format!("/api/v1/{}/{{id}}/decisions", kind.plural).into(),
@@ -185,11 +185,11 @@ fn decide(kind: &'static Kind) -> Endpoint {
         tag: kind.label.into(),
         access: Access::Permission(kind.permission("update").into()),
         summary: format!("Ask the policies about {} again", a(kind)).into(),
-        description: "Policies decide when something changes that they look at; this asks them one decision now and carries out what they say, for instance to route by a policy that was just published. `GET` on the same path tells what they said.".into(),
+        description: "Policies decide when something changes that they look at; this asks them one decision now and carries out what they say, for instance to route by a policy that was just published; what follows from it, they are asked as well. A decision is asked in the states alone in which it is taken: who approves of a change that is being made is settled. `GET` on the same path tells what they said.".into(),
         parameters: vec![record_id(kind), if_match(false), dry_run(), idempotency_key(), reason()],
         request: Some(Content::json(shape::decision_asked(kind, names), example)),
         responses: vec![changed(kind)],
-        problems: vec![Code::NotFound, Code::Invalid, Code::Stale],
+        problems: vec![Code::NotFound, Code::Conflict, Code::Invalid, Code::Stale],
     }
 }
 
