@@ -39,9 +39,9 @@ pub fn hung(weather: &mut Weather) {
         Expected::reads(&[503]),
         Expected::writes(&[503]),
     ];
-    cluster.signal("STOP");
+    cluster.hang();
     look(weather, &server, &token, away(weather), weather.allowed(SAID), &all);
-    cluster.signal("CONT");
+    cluster.go_on();
     back(weather, &server, &token);
 }
 

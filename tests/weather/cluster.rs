@@ -7,6 +7,8 @@ use std::{
 
 use diesel::{Connection, PgConnection};
 
+use crate::{storm::until, support::PATIENCE};
+
 /// A cluster in a folder, on a socket and no port. It ends when it is dropped.
 pub struct Cluster {
     folder: PathBuf,
@@ -75,24 +77,57 @@ impl Cluster {
         run(self.control().args(["--mode", "immediate", "stop"]));
     }
 
-    /// Stops or continues all its processes, by the name of a signal. Told again until none has come meanwhile: one that is made while
-    /// the others are stopped would go on answering.
-    pub fn signal(&self, name: &str) {
-        let pid = std::fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
-        let pid = pid.lines().next().unwrap();
-        let children = || std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
-        let mut told = None;
-        while told != Some(children()) {
-            let children = children();
-            // One that has ended meanwhile makes it fail; the next list is without it.
-            Command::new("sh").args(["-c", &format!("kill -{name} {pid} {children}")]).output().unwrap();
-            told = Some(children);
+    /// Stops all its processes where they stand: first the one that makes the others, so that none can come that would go on answering.
+    pub fn hang(&self) {
+        let first = self.first();
+        stop(std::slice::from_ref(&first));
+        let mut stopped = Vec::new();
+        // Some may be left out of the list while others of it end (proc_tid_children(5)).
+        while stopped != children(&first) {
+            stopped = children(&first);
+            stop(&stopped);
         }
+    }
+
+    pub fn go_on(&self) {
+        let first = self.first();
+        tell("CONT", &children(&first));
+        tell("CONT", &[first]);
+    }
+
+    /// The process that makes all others.
+    fn first(&self) -> String {
+        let pid = std::fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
+        pid.lines().next().unwrap().to_owned()
     }
 
     pub fn url(&self) -> String {
         format!("postgres://pointsman@/postgres?host={}", self.folder.display())
     }
+}
+
+fn children(process: &str) -> Vec<String> {
+    let children = std::fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap();
+    children.split_whitespace().map(str::to_owned).collect()
+}
+
+/// Sends a signal by its name. One that has ended meanwhile needs none.
+fn tell(signal: &str, processes: &[String]) {
+    for process in processes {
+        Command::new("sh").args(["-c", &format!("kill -{signal} {process}")]).output().unwrap();
+    }
+}
+
+/// Stops processes, and waits until they stand: a signal only asks.
+fn stop(processes: &[String]) {
+    tell("STOP", processes);
+    until("the processes stand", PATIENCE, || processes.iter().all(|process| stands(process)));
+}
+
+/// Whether a process is stopped, or is no more: a letter behind its name in parentheses (proc_pid_stat(5)).
+fn stands(process: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['T', 'Z']))
 }
 
 impl Drop for Cluster {
