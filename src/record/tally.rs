@@ -210,8 +210,8 @@ impl List<'_> {
         Ok(groups.into_iter().map(|group| group.counted).collect())
     }
 
-    /// Which values `least` of its records that were opened since a moment have in common, the most first, and how many that were opened
-    /// before have them; `most` groups at most. Those that have nothing have nothing in common.
+    /// Which values `least` of its records that were opened since a moment have in common, or as many of those before, so that what comes no
+    /// more is seen, too. The most since then first; `most` groups at most. Those that have nothing have nothing in common.
     ///
     /// # Errors
     /// None that the caller is to blame for.
@@ -224,18 +224,20 @@ impl List<'_> {
         most: i64,
     ) -> Result<Vec<Recurring>> {
         let columns = Columns::of(kind, by);
-        let time = Bind::Time(since);
-        let counted = "SUM(CASE WHEN record.opened_at >= ";
-        let query = Sql::<Selected>::new(format!("SELECT {}, '' AS other, {counted}", columns.selected()));
-        let query = query.bind(time.clone());
-        let query = query.sql(" THEN 1 ELSE 0 END) AS counted, SUM(CASE WHEN record.opened_at < ").bind(time.clone());
-        let query = query.sql(" THEN 1 ELSE 0 END) AS before, MIN(CASE WHEN record.opened_at >= ").bind(time.clone());
-        let query = query.sql(" THEN record.opened_at END) AS first, MAX(record.opened_at) AS last");
+        let (time, least) = (Bind::Time(since), Bind::Integer(least));
+        let (now, before) = ("SUM(CASE WHEN record.opened_at >= ", "SUM(CASE WHEN record.opened_at < ");
+        let query = Sql::<Selected>::new(format!("SELECT {}, '' AS other, {now}", columns.selected()));
+        let query = query.bind(time.clone()).sql(" THEN 1 ELSE 0 END) AS counted, ").sql(before).bind(time.clone());
+        let query = query.sql(" THEN 1 ELSE 0 END) AS before, COALESCE(MIN(CASE WHEN record.opened_at >= ");
+        let query = query.bind(time.clone()).sql(" THEN record.opened_at END), MIN(record.opened_at)) AS first");
+        let query = query.sql(", MAX(record.opened_at) AS last");
         let query = query.sql(from(kind)).sql("WHERE ").then(self.narrowed(connection.engine())?);
         let query = columns.keys().fold(query, |query, key| query.sql(format!(" AND {key} IS NOT NULL")));
-        let query = query.sql(format!(" GROUP BY {} HAVING {counted}", columns.grouped())).bind(time);
-        let query = query.sql(" THEN 1 ELSE 0 END) >= ").bind(Bind::Integer(least));
-        let query = query.sql(" ORDER BY counted DESC, key0, key1, key2 LIMIT ").bind(Bind::Integer(most));
+        let query = query.sql(format!(" GROUP BY {} HAVING {now}", columns.grouped())).bind(time.clone());
+        let query = query.sql(" THEN 1 ELSE 0 END) >= ").bind(least.clone()).sql(" OR ").sql(before).bind(time);
+        let query = query.sql(" THEN 1 ELSE 0 END) >= ").bind(least);
+        let query = query.sql(" ORDER BY counted DESC, before DESC, key0, key1, key2 LIMIT ");
+        let query = query.bind(Bind::Integer(most));
         let groups = columns.groups(connection, query)?.into_iter();
         Ok(groups.map(|Group { counted, before, .. }| Recurring { counted, before }).collect())
     }

@@ -372,6 +372,10 @@ async fn what_was_found_out_about_a_cause_is_kept() {
 async fn incidents_that_come_again_and_again_are_found() {
     let server = Server::start().await;
     let network = team(&server.assembly, "network").to_string();
+    server.at("2026-01-10T10:00:00Z");
+    for _ in 0..4 {
+        incident(&server, Alex, json!({"category": "fax"})).await;
+    }
     for (day, mail, print) in [("2026-01-10", 2, 5), ("2026-03-01", 9, 4)] {
         server.at(&format!("{day}T11:00:00Z"));
         for n in 0..mail + print {
@@ -390,7 +394,13 @@ async fn incidents_that_come_again_and_again_are_found() {
         .iter()
         .map(|one| json!([one["key"]["category"], one["count"], one["before"], one["trend"], one["vital"]]))
         .collect();
-    assert_eq!(gists, [json!(["mail", 9, 2, "rising", true]), json!(["print", 4, 5, "steady", true])], "{found:#}");
+    let expected = [
+        json!(["mail", 9, 2, "rising", true]),
+        json!(["print", 4, 5, "steady", true]),
+        json!(["fax", 0, 4, "falling", false]),
+    ];
+    assert_eq!(gists, expected, "what comes no more is shown, too: {found:#}");
+    assert_eq!(found["items"][2]["last_opened_at"], "2026-01-10T10:00:00Z");
     assert_eq!((&found["total"], &found["items"][1]["cumulative_percent"]), (&json!(14), &json!(92.86)));
     let by_team = server.get(&format!("{clusters}&by=category,team_id&filter=category%3D%22mail%22")).by(Nora);
     assert_eq!(by_team.expect(200).await.json()["items"][0]["label"]["team_id"], "network");

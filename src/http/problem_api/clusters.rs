@@ -65,7 +65,7 @@ fn list() -> Endpoint {
             counts::by("service_id,category"),
             moment("from", "Opened from then on; 90 days before `until`, where it is not given.", "2026-01-01T00:00:00Z"),
             moment("until", "Opened before; now, where it is not given.", "2026-04-01T00:00:00Z"),
-            in_query("least", "How many make a cluster; 5 where it is not given.", whole_number(), 5),
+            in_query("least", "How many make a cluster, in the window or in the one before; 5 where it is not given.", whole_number(), 5),
             in_query("filter", "Only those that fit this filter, as in the list of incidents.", short_text(4_096), "priority <= 2"),
         ],
         request: None,

@@ -50,7 +50,7 @@ pub struct Question {
     pub until: Moment,
     /// Those that fit this filter as well.
     pub filter: Option<String>,
-    /// How many make a cluster.
+    /// How many make a cluster, now or in the window before.
     pub least: i64,
 }
 
@@ -70,7 +70,7 @@ pub enum Trend {
 /// Incidents that have something in common.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct IncidentCluster {
-    /// What they have in common, and how many they are.
+    /// What they have in common, and how many they are. Where none came in the window, the first and last are of the one before.
     #[serde(flatten)]
     pub counted: RecordCount,
     /// How many there were in the window of the same length before.
