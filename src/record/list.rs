@@ -224,7 +224,7 @@ impl<'a> List<'a> {
     }
 
     /// The same as a condition.
-    pub(super) fn narrowed(&self, engine: Engine) -> Result<Sql<Bool>> {
+    pub fn narrowed(&self, engine: Engine) -> Result<Sql<Bool>> {
         let words = self.q.as_ref().map(|q| search::fits(engine, q));
         Ok(Sql::all([Some(self.condition(engine)?), words].into_iter().flatten()))
     }

@@ -1,7 +1,7 @@
 //! What a source that looks at the things themselves finds other than it is recorded: fields, things and relations.
 //!
 //! **Invariant:** what a source tells of for the first time is no drift: it has looked for things of that class, or relations of that type,
-//! before.
+//! within the scope before.
 
 use std::collections::BTreeSet;
 
@@ -25,13 +25,14 @@ use crate::{
         drift::{self, Drift, Finding, SUMMARY},
         graph::{relate::RelationRow, types::RelationTypeRow},
         header::Header,
+        list::List,
         practice::Practice,
         store::Desk,
     },
-    schema::{configuration_item, configuration_seen, relation},
+    schema::{configuration_item, configuration_seen, record, relation},
 };
 
-/// What a source had looked for before an import.
+/// What a source had looked for within the scope of an import before it.
 #[derive(Debug, Default)]
 pub struct Looked {
     classes: BTreeSet<String>,
@@ -39,20 +40,25 @@ pub struct Looked {
 }
 
 impl Looked {
-    /// What a source had looked for before a moment.
-    pub fn of(connection: &mut AnyConnection, source: &str, before: Moment) -> Result<Self> {
+    /// What a source had looked for among some configuration items before a moment.
+    pub fn of(connection: &mut AnyConnection, source: &str, scope: &List<'_>, before: Moment) -> Result<Self> {
         use configuration_seen as seen;
+        let within = scope.narrowed(connection.engine())?;
         // An import that goes on after it was cut off finds its own looks, too.
         let is_earlier = seen::seen_at.nullable().lt(before).or(seen::seen_before.lt(before));
         let classes = seen::table
             .inner_join(configuration_item::table.on(configuration_item::record_id.eq(seen::record_id)))
+            .inner_join(record::table.on(record::id.eq(seen::record_id)))
             .filter(seen::source.eq(source))
             .filter(is_earlier)
+            .filter(within.clone())
             .select(configuration_item::class)
             .distinct();
+        let ends = || record::table.filter(within.clone()).select(record::id);
         let relations = relation::table
             .filter(relation::source.eq(source))
             .filter(relation::created_at.lt(before))
+            .filter(relation::from_id.eq_any(ends()).or(relation::to_id.eq_any(ends())))
             .select(relation::relation_type)
             .distinct();
         let (classes, relations): (Vec<String>, Vec<String>) = (classes.load(connection)?, relations.load(connection)?);

@@ -18,27 +18,22 @@ use super::{
     known::{Known, Maps},
     relation,
     row::{ImportRow, SeenRow},
-    run::{Counts, TOGETHER, Work, keep},
+    run::{Counts, TOGETHER, Work, keep, scope},
 };
 use crate::{
     db::{AnyConnection, JsonText},
     error::Result,
     id::{RecordId, RowId},
-    practice::configuration_item::ConfigurationItemPractice,
     record::{
         graph::relate::RelationRow,
         header::Header,
         job::{self, JobRow},
-        kind::Kind,
-        list::{self, List},
-        practice::Practice,
         store::Desk,
         visibility,
     },
     schema::relation as relations,
 };
 
-const KIND: &Kind = &ConfigurationItemPractice::KIND;
 /// So many are looked at in one go.
 const AT_ONCE: i64 = 500;
 /// So many relations.
@@ -64,10 +59,12 @@ impl Work<'_> {
         ending: &AtomicBool,
     ) -> Result<job::Told> {
         let asked = &self.ground.asked;
-        let Some(scope) = &asked.scope else { return Ok(job::Told::GoOn) };
+        if asked.scope.is_none() {
+            return Ok(job::Told::GoOn);
+        }
         let (last, mut seq) = self.bench.database.read_here(|connection| left_off(connection, job))?;
         if !asked.content.items.is_empty() {
-            let told = self.missing_things((job, counts, &mut seq), (scope, last), known, ending)?;
+            let told = self.missing_things((job, counts, &mut seq), last, known, ending)?;
             if told != job::Told::GoOn {
                 return Ok(told);
             }
@@ -82,17 +79,15 @@ impl Work<'_> {
     fn missing_things(
         &self,
         (job, counts, seq): (&mut JobRow, &mut Counts, &mut i64),
-        (scope, mut last): (&str, Option<Header>),
+        mut last: Option<Header>,
         known: &Maps,
         ending: &AtomicBool,
     ) -> Result<job::Told> {
-        let is_sure = self.is_sure(job, "items")?;
+        let (asked, is_sure) = (&self.ground.asked, self.is_sure(job, "items")?);
         loop {
             let headers = self.bench.database.read_here(|connection| {
-                let asked = list::Asked { filter: Some(scope.to_owned()), ..list::Asked::default() };
-                let (kernel, cause) = (&self.bench.kernel, &self.cause);
-                let list = List::new(kernel, connection, &cause.caller, Some(KIND), &asked, cause.at)?;
-                list.following(connection, last.as_ref(), AT_ONCE)
+                let scope = scope(&self.bench.kernel, connection, asked, &self.cause)?;
+                scope.following(connection, last.as_ref(), AT_ONCE)
             })?;
             let Some(end) = headers.last().cloned() else { return Ok(job::Told::GoOn) };
             last = Some(end);

@@ -28,9 +28,13 @@ use crate::{
     db::{AnyConnection, JsonText},
     error::{Code, Error, Result},
     id::{RecordId, RowId},
+    practice::configuration_item::ConfigurationItemPractice,
     record::{
         cause::{Cause, Via},
         job::{self, Bench, JobRow},
+        kernel::Kernel,
+        list::{self, List},
+        practice::Practice,
         store::Desk,
     },
     schema::configuration_import_row,
@@ -56,7 +60,7 @@ pub fn run(bench: &Bench, mut job: JobRow, node: RowId, ending: &AtomicBool) -> 
     let (cause, ground, mut before) = bench.database.read_here(|connection| {
         let asked = row::asked(connection, &job)?;
         let cause = job.cause(connection, Via::Source(asked.source.clone()), bench.clock.now())?;
-        let ground = Arc::new(ground(connection, asked, &cause, job.created_at)?);
+        let ground = Arc::new(ground(connection, &bench.kernel, (asked, &cause), job.created_at)?);
         let before = Arc::new(known_of(connection, job.id, &ground.asked.content.items)?);
         Ok((cause, ground, before))
     })?;
@@ -100,16 +104,36 @@ fn begin_again(bench: &Bench, job: &mut JobRow, node: RowId) -> Result<()> {
     })
 }
 
-fn ground(connection: &mut AnyConnection, asked: Asked, cause: &Cause, began: Moment) -> Result<Ground> {
+fn ground(
+    connection: &mut AnyConnection,
+    kernel: &Kernel,
+    (asked, cause): (Asked, &Cause),
+    began: Moment,
+) -> Result<Ground> {
     let (caller, horizon) = (cause.caller.clone(), Horizon::of(connection, &cause.caller)?);
     let keys = asked.content.items.iter().filter_map(|item| item.key.clone()).collect();
     let weights = Weights::read(connection)?;
     let observed_at = asked.observed_at.unwrap_or(began);
     let looked = match weights.report_drift(&asked.source) {
-        true => Some(Looked::of(connection, &asked.source, observed_at)?),
+        true => {
+            let scope = scope(kernel, connection, &asked, cause)?;
+            Some(Looked::of(connection, &asked.source, &scope, observed_at)?)
+        }
         false => None,
     };
     Ok(Ground { asked, weights, observed_at, caller, horizon, looked, keys })
+}
+
+/// The configuration items among which the source looks: all of them where nothing is said.
+pub(super) fn scope<'a>(
+    kernel: &'a Kernel,
+    connection: &mut AnyConnection,
+    asked: &Asked,
+    cause: &'a Cause,
+) -> Result<List<'a>> {
+    let kind = &const { ConfigurationItemPractice::KIND };
+    let within = list::Asked { filter: asked.scope.clone(), ..list::Asked::default() };
+    List::new(kernel, connection, &cause.caller, Some(kind), &within, cause.at)
 }
 
 /// What the rows of configuration items that are done have come to know.
