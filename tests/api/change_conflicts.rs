@@ -269,6 +269,14 @@ async fn what_is_related_later_is_seen_a_little_later() {
     a_little_later(&server).await;
     assert_eq!(read(&server, &change).await["conflict_count"], 1);
     assert_eq!(states(&approvals(&server, &change).await), ["pending", "void"]);
+    let types = server.get("/api/v1/relation-types?q=depends_on").by(Admin).expect(200).await.json();
+    let of_it = format!("/api/v1/relation-types/{}", types["items"][0]["id"].as_str().unwrap());
+    for (impact, expected) in [("none", 0), ("target_to_source", 1)] {
+        let patch = server.patch(&of_it, json!({"impact": impact})).by(Admin).header("if-match", "*");
+        patch.expect(200).await;
+        a_little_later(&server).await;
+        assert_eq!(read(&server, &change).await["conflict_count"], expected, "{impact}");
+    }
     let path = format!("{ITEMS}/{web}/relations/{relation}");
     server.ask(Method::DELETE, &path).by(Admin).header("if-match", "*").expect(204).await;
     a_little_later(&server).await;

@@ -17,6 +17,7 @@ use crate::{
         resource::{Examples, Noun, Resource},
     },
     id::RowId,
+    practice::change::around,
     record::{
         graph::types::{Impacts, RelationTypeRow},
         store::Desk,
@@ -245,6 +246,7 @@ impl Resource for RelationType {
         let connection = desk.unit.connection()?;
         row.check(&RelationTypeRow::all(connection)?)?;
         let unchanged = relation_type::table.find(before.id).filter(relation_type::version.eq(before.version));
-        met(diesel::update(unchanged).set(&row).execute(connection)?)
+        met(diesel::update(unchanged).set(&row).execute(connection)?)?;
+        if before.impact == after.impact { Ok(()) } else { around::dependence_changed(desk) }
     }
 }

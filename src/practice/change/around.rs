@@ -10,7 +10,7 @@ use diesel::prelude::*;
 use serde_json::{Value, json};
 
 use super::{
-    APPROVED, Change, ChangePractice,
+    Change, ChangePractice,
     conflict::{Conflict, ConflictKind, Span},
     lifecycle, plan,
     window::{WindowKind, WindowRow},
@@ -144,7 +144,7 @@ pub(super) fn look(draft: &mut Draft<Change>, desk: &mut Desk<'_, '_>) -> Result
 /// Whether something is other that is approved, so that this very write asks again.
 fn is_asked_again(draft: &Draft<Change>) -> Result<bool> {
     let (Some(was), after) = (draft.was()?, draft.after()?) else { return Ok(false) };
-    Ok(APPROVED.iter().any(|name| was.get(*name) != after.get(*name)))
+    Ok(policy::changed(draft.kind, &was, &after).next().is_some())
 }
 
 /// Waits for others who take changes into the schedule, or move them: of two that meet, whoever comes second sees the first.
@@ -285,6 +285,13 @@ pub(super) fn moved(written: &Draft<Change>, desk: &mut Desk<'_, '_>) -> Result<
 pub(super) fn related(desk: &mut Desk<'_, '_>, ends: &[RecordId]) -> Result<()> {
     let (now, ends) = (desk.cause.at, ends.iter().copied().collect());
     let found = plan::to_be_made(desk.unit.connection()?, (now, None), Some(&ends), None, MOST)?;
+    tell(desk, found.into_iter().collect());
+    Ok(())
+}
+
+/// Lets all changes look around again: what depends on what follows from other relations than it did.
+pub fn dependence_changed(desk: &mut Desk<'_, '_>) -> Result<()> {
+    let found = plan::to_be_made(desk.unit.connection()?, (desk.cause.at, None), None, None, MOST)?;
     tell(desk, found.into_iter().collect());
     Ok(())
 }
