@@ -6,17 +6,25 @@
 use std::marker::PhantomData;
 
 use diesel::{
-    AppearsOnTable, Expression, PgConnection, QueryResult, RunQueryDsl, SelectableExpression, SqliteConnection,
+    AppearsOnTable, Expression, QueryResult, RunQueryDsl, SelectableExpression,
     expression::{TypedExpressionType, ValidGrouping, is_aggregate},
     pg::Pg,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
-    query_dsl::LoadQuery,
-    sql_types::{BigInt, Bool, Double, Text, Timestamp},
+    sql_types::{BigInt, Bool, Double, SingleValue, Text, Timestamp},
     sqlite::Sqlite,
 };
 
 use super::{AnyConnection, Backend, Engine};
-use crate::{clock::Moment, on_either};
+use crate::clock::Moment;
+
+diesel::define_sql_function! {
+    /// In lower case, as the database understands it.
+    fn lower<ST: SingleValue>(text: ST) -> ST;
+}
+diesel::define_sql_function! {
+    /// Without spaces around it.
+    fn trim<ST: SingleValue>(text: ST) -> ST;
+}
 
 /// A value that is bound, never written into the SQL.
 #[derive(Clone, Debug)]
@@ -138,16 +146,6 @@ fragment!(Pg);
 
 /// A whole query, whose rows are of the SQL type `T`.
 pub struct Rows<T>(pub Sql<T>);
-
-impl<T> Rows<T> {
-    /// Runs it.
-    pub fn load<R>(&self, connection: &mut AnyConnection) -> QueryResult<Vec<R>>
-    where
-        for<'a, 'q> &'a Self: LoadQuery<'q, SqliteConnection, R> + LoadQuery<'q, PgConnection, R>,
-    {
-        on_either!(connection, c => RunQueryDsl::load(self, c))
-    }
-}
 
 impl<T, D: diesel::backend::Backend> QueryFragment<D> for Rows<T>
 where

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::{
     class,
     custom::{self, CustomField},
-    kind::{Field, HEADER, Holds, Kind, Lifecycle},
+    kind::{Field, HEADER, Holds, Kind, Lifecycle, Reference},
     query::filter::{FieldType, Fields},
 };
 
@@ -119,7 +119,9 @@ impl Catalogue {
         let Some(holds) = field_type(field, lifecycle) else { return };
         let column = format!("{table}.{}", field.name);
         let short = field.short_name();
-        self.add_referred(short, field.holds, (open, &column, close), kinds);
+        if let Some(of) = field.holds.reference() {
+            self.add_referred(short, of, (open, &column, close), kinds);
+        }
         let mut place = Place::new(open, &column, close, holds);
         place.zero_is_none = matches!(field.name, "priority" | "impact" | "urgency");
         self.places.insert(short.to_owned(), place.clone());
@@ -130,7 +132,7 @@ impl Catalogue {
     fn add_referred(
         &mut self,
         name: &str,
-        of: Holds,
+        of: Reference,
         (open, column, close): (&str, &str, &str),
         kinds: &[&'static Kind],
     ) {
@@ -139,18 +141,18 @@ impl Catalogue {
         };
         let mut add = |inner: &str, place: Place| self.places.insert(format!("{name}.{inner}"), place);
         let referred = [
-            (Holds::User, "user_account", OF_USER),
-            (Holds::Team, "team", OF_NAMED),
-            (Holds::Organisation, "organisation", OF_NAMED),
+            (Reference::User, "user_account", OF_USER),
+            (Reference::Team, "team", OF_NAMED),
+            (Reference::Organisation, "organisation", OF_NAMED),
         ];
-        for (_, target, columns) in referred.into_iter().filter(|(holds, ..)| *holds == of) {
+        for (_, target, columns) in referred.into_iter().filter(|(referred, ..)| *referred == of) {
             let (open, close) = inside(target, &format!("{target}.id"));
             for (inner, holds) in columns {
                 add(inner, Place::new(&open, &format!("{target}.{inner}"), &close, holds.clone()));
             }
         }
         // Only what everybody may see is looked through: a filter must not tell of hidden records.
-        if let Holds::Record(of) = of {
+        if let Reference::Record(of) = of {
             for target in kinds.iter().filter(|k| k.name == of && k.public) {
                 let (open, close) = inside("record AS referred", "referred.id");
                 for (inner, holds) in OF_RECORD {
@@ -213,8 +215,8 @@ impl Catalogue {
         let short = field.refers_to().map(|_| format!("length({column}) <= {} AND ", custom::INDEXED));
         let open = open + short.as_deref().unwrap_or_default();
         let name = format!("{of}.{}", field.name);
-        if let Some(holds) = field.refers_to() {
-            self.add_referred(&name, holds, (&open, column, ")"), kinds);
+        if let Some(of) = field.refers_to() {
+            self.add_referred(&name, of, (&open, column, ")"), kinds);
         }
         if field.field_type == "text" {
             self.add_folded(&name, (&open, column, ")"));

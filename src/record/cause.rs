@@ -94,6 +94,11 @@ impl Cause {
         self.via == Via::Import
     }
 
+    /// Whether somebody is behind it.
+    pub fn is_by_somebody(&self) -> bool {
+        is_by_somebody(&self.via.as_text())
+    }
+
     /// Whether it is further from what began it than consequences may go.
     pub fn is_too_deep(&self) -> bool {
         self.depth > DEEPEST

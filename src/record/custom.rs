@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use regex::{Regex, RegexBuilder};
 use serde_json::{Map, Value};
 
-use super::{class, draft::Draft, kind::Holds, pending::CustomValue, practice::Details, reference, store::Desk};
+use super::{class, draft::Draft, kind::Reference, pending::CustomValue, practice::Details, reference, store::Desk};
 use crate::{
     clock::{Moment, day},
     db::{AnyConnection, JsonText},
@@ -55,12 +55,12 @@ pub const CONFIGURATION_ITEM: &str = "configuration_item";
 
 impl CustomField {
     /// What it refers to, if its values are ids of something else.
-    pub fn refers_to(&self) -> Option<Holds> {
+    pub fn refers_to(&self) -> Option<Reference> {
         Some(match self.field_type.as_str() {
-            "user" => Holds::User,
-            "team" => Holds::Team,
-            "organisation" => Holds::Organisation,
-            CONFIGURATION_ITEM => Holds::Record(CONFIGURATION_ITEM),
+            "user" => Reference::User,
+            "team" => Reference::Team,
+            "organisation" => Reference::Organisation,
+            CONFIGURATION_ITEM => Reference::Record(CONFIGURATION_ITEM),
             _ => return None,
         })
     }

@@ -6,7 +6,10 @@ use diesel::{QueryDsl, RunQueryDsl};
 use serde::Serialize;
 use serde_json::value::to_raw_value;
 
-use super::{held::Held, kind::Holds};
+use super::{
+    held::Held,
+    kind::{Holds, Reference},
+};
 use crate::{
     db::{AnyConnection, sql::among},
     error::{Error, Result},
@@ -53,32 +56,23 @@ pub fn faces(faces: &Faces, connection: &mut AnyConnection, holds: Holds, ids: &
 
 fn load(connection: &mut AnyConnection, holds: Holds, ids: &[&str]) -> Result<HashMap<String, Arc<str>>> {
     let wanted = |column: &str| among(connection.engine(), column, ids.iter().copied());
-    match holds {
-        Holds::User => {
+    match holds.reference() {
+        Some(Reference::User) => {
             use user_account::dsl;
             let columns = (dsl::id, dsl::user_name, dsl::display_name, dsl::vip);
             let people = dsl::user_account.filter(wanted("user_account.id")).select(columns);
             shown(people.load::<Person>(connection)?, |person| &person.id)
         }
-        Holds::Team => {
+        Some(Reference::Team) => {
             let teams = team::table.filter(wanted("team.id")).select((team::id, team::name));
             shown(teams.load::<Named>(connection)?, |team| &team.id)
         }
-        Holds::Organisation => {
+        Some(Reference::Organisation) => {
             let columns = (organisation::id, organisation::name);
             let organisations = organisation::table.filter(wanted("organisation.id")).select(columns);
             shown(organisations.load::<Named>(connection)?, |organisation| &organisation.id)
         }
-        Holds::Record(_)
-        | Holds::Line(_)
-        | Holds::Text(_)
-        | Holds::Integer(..)
-        | Holds::Time
-        | Holds::Choice(_)
-        | Holds::Tags
-        | Holds::Custom
-        | Holds::Class
-        | Holds::Attributes => Ok(HashMap::new()),
+        Some(Reference::Record(_)) | None => Ok(HashMap::new()),
     }
 }
 

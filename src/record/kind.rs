@@ -48,7 +48,7 @@ pub struct Field {
 }
 
 /// What a field may hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holds {
     /// One line of text, at most so many characters.
     Line(usize),
@@ -76,6 +76,40 @@ pub enum Holds {
     Class,
     /// What the class says that its records have.
     Attributes,
+}
+
+/// What the id in a field leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reference {
+    /// A user.
+    User,
+    /// A team.
+    Team,
+    /// An organisation.
+    Organisation,
+    /// A record of this kind.
+    Record(&'static str),
+}
+
+impl Holds {
+    /// What it leads to, where it is an id.
+    pub const fn reference(self) -> Option<Reference> {
+        match self {
+            Holds::User => Some(Reference::User),
+            Holds::Team => Some(Reference::Team),
+            Holds::Organisation => Some(Reference::Organisation),
+            Holds::Record(of) => Some(Reference::Record(of)),
+            Holds::Line(_)
+            | Holds::Text(_)
+            | Holds::Integer(..)
+            | Holds::Time
+            | Holds::Choice(_)
+            | Holds::Tags
+            | Holds::Custom
+            | Holds::Class
+            | Holds::Attributes => None,
+        }
+    }
 }
 
 /// Who writes a field.
@@ -283,7 +317,7 @@ impl Field {
     }
     /// Whether it refers to something else, which can be embedded.
     pub const fn is_reference(&self) -> bool {
-        matches!(self.holds, Holds::User | Holds::Team | Holds::Organisation | Holds::Record(_))
+        self.holds.reference().is_some()
     }
     /// A field that steps write.
     pub const fn by_step(name: &'static str, label: &'static str, doc: &'static str, holds: Holds) -> Field {

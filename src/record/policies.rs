@@ -6,12 +6,14 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    approval::policy::{self as approval, Wish},
+    approval::{
+        duty,
+        policy::{self as approval, Wish},
+    },
     cause::{Cause, DEEPEST, Policies},
     decide::{Answer, DecisionRow, Effect, Question, SHADOW},
     draft::Draft,
     escalation,
-    header::Header,
     kind::{Kind, Trigger},
     outbox::NOTIFIED,
     practice::{Details, Practice},
@@ -130,8 +132,7 @@ pub fn agree<P: Practice>(desk: &mut Desk<'_, '_>, draft: &mut Draft<P::Details>
 /// Whether somebody else asks for a record or makes it from now on, of whom policies that agreed to it by themselves might have said otherwise,
 /// or who has voted where they said who is asked.
 pub fn is_by_others<D: Details>(desk: &mut Desk<'_, '_>, draft: &Draft<D>) -> Result<bool> {
-    let parts = |header: &Header| (header.requester_id, header.assignee_id);
-    let is_other = draft.old().is_some_and(|(before, _)| parts(before) != parts(&draft.header));
+    let is_other = draft.old().is_some_and(|(before, _)| duty::parts(before) != duty::parts(&draft.header));
     Ok(is_other && approval::rests_on_parts(desk.unit.settled(draft.header.id)?, &draft.header)?)
 }
 
@@ -221,10 +222,11 @@ fn is_other_than_approved<D: Details>(
     draft: &Draft<D>,
     (before, after): (&Map<String, Value>, &Map<String, Value>),
 ) -> Result<bool> {
-    if approval::approved(draft.kind).iter().all(|name| before.get(*name) == after.get(*name)) {
+    if approval::changed(draft.kind, before, after).next().is_none() {
         return Ok(false);
     }
-    Ok(!approval::is_covered(desk.unit.settled(draft.header.id)?, draft.kind, &draft.header, after)?)
+    let beyond = approval::beyond(desk.unit.settled(draft.header.id)?, draft.kind, &draft.header, after)?;
+    Ok(beyond.is_none_or(|beyond| !beyond.is_empty()))
 }
 
 /// The public comment that comes along. Work notes stay out of what policies see, because the decision log shows that.

@@ -10,7 +10,7 @@ use super::{
     header::Header,
     input::pointer,
     kernel::Kernel,
-    kind::{Holds, Kind},
+    kind::{Kind, Reference},
     store::Desk,
     visibility,
 };
@@ -35,13 +35,9 @@ pub fn check(
     let mut errors = Vec::new();
     let mut horizon = None;
     for (name, value) in fields {
-        let field = kind.field(name).filter(|field| field.is_reference() && was.get(name) != Some(value));
-        let (Some(field), Some(id)) = (field, value.as_str()) else { continue };
-        let horizon = match &mut horizon {
-            Some(known) => known,
-            unknown => unknown.insert(Horizon::of(connection, caller)?),
-        };
-        let Some(what) = missing(kernel, connection, caller, horizon, field.holds, id)? else { continue };
+        let field = kind.field(name).filter(|_| was.get(name) != Some(value));
+        let (Some(of), Some(id)) = (field.and_then(|field| field.holds.reference()), value.as_str()) else { continue };
+        let Some(what) = missing(kernel, connection, caller, &mut horizon, (of, id))? else { continue };
         let detail = format!("`{name}`: there is no {} {id}.", what.replace('_', " "));
         errors.push(FieldError::new(pointer(name), "no_such_reference", detail));
     }
@@ -57,18 +53,17 @@ pub fn check_given(
     was: &Map<String, Value>,
     values: &Map<String, Value>,
 ) -> Result<Vec<FieldError>> {
-    let mut errors = Vec::new();
+    let (mut errors, mut horizon) = (Vec::new(), None);
     for field in fields.iter().filter(|field| was.get(&field.name) != values.get(&field.name)) {
         let name = &field.name;
-        let (Some(holds), Some(id)) = (field.refers_to(), values.get(name).and_then(Value::as_str)) else { continue };
+        let (Some(of), Some(id)) = (field.refers_to(), values.get(name).and_then(Value::as_str)) else { continue };
         let (kernel, caller) = (desk.kernel, &desk.cause.caller);
         let connection = match id.parse() {
             Ok(record) => desk.unit.settled(record)?,
             Err(_) => desk.unit.connection()?,
         };
-        let horizon = Horizon::of(connection, caller)?;
         let refuse = |code, detail| custom::error(place, name, code, format!("`{place}.{name}`: {detail}"));
-        if let Some(what) = missing(kernel, connection, caller, &horizon, holds, id)? {
+        if let Some(what) = missing(kernel, connection, caller, &mut horizon, (of, id))? {
             errors.push(refuse("no_such_reference", format!("there is no {} {id}.", what.replace('_', " "))));
         } else if let Some(wanted) = &field.target_class
             && !is_of_class(kernel, connection, wanted, id)?
@@ -90,31 +85,25 @@ fn is_of_class(kernel: &Kernel, connection: &mut AnyConnection, wanted: &str, id
     Ok(class.is_some_and(|class| class.line.iter().any(|name| name == wanted)))
 }
 
-/// What a reference should lead to, where it leads to nothing that the caller sees.
+/// What a reference should lead to, where it leads to nothing that the caller sees. Whom they see is read once.
 fn missing(
     kernel: &Kernel,
     connection: &mut AnyConnection,
-    caller: &Caller,
-    horizon: &Horizon,
-    holds: Holds,
-    id: &str,
+    caller: &Arc<Caller>,
+    horizon: &mut Option<Horizon>,
+    (of, id): (Reference, &str),
 ) -> Result<Option<&'static str>> {
-    let (there, what) = match holds {
-        Holds::User => (seen(id, |id| horizon.sees_active_user(connection, id))?, "active user"),
-        Holds::Team => (seen(id, |id| horizon.sees_active_team(connection, id))?, "active team"),
-        Holds::Organisation => {
+    let horizon = match horizon {
+        Some(known) => known,
+        unknown => unknown.insert(Horizon::of(connection, caller)?),
+    };
+    let (there, what) = match of {
+        Reference::User => (seen(id, |id| horizon.sees_active_user(connection, id))?, "active user"),
+        Reference::Team => (seen(id, |id| horizon.sees_active_team(connection, id))?, "active team"),
+        Reference::Organisation => {
             (seen(id, |id| horizon.sees_active_organisation(connection, id))?, "active organisation")
         }
-        Holds::Record(of) => (is_readable_record(kernel, connection, caller, of, id)?, of),
-        Holds::Line(_)
-        | Holds::Text(_)
-        | Holds::Integer(..)
-        | Holds::Time
-        | Holds::Choice(_)
-        | Holds::Tags
-        | Holds::Custom
-        | Holds::Class
-        | Holds::Attributes => (true, ""),
+        Reference::Record(of) => (is_readable_record(kernel, connection, caller, of, id)?, of),
     };
     Ok((!there).then_some(what))
 }

@@ -85,22 +85,22 @@ fn reading<'a>(desk: &'a mut Desk<'_, '_>, id: RecordId) -> Result<Reading<'a>> 
 /// Refuses to change what is approved in the very step that rests on its approval. What the step needs and nobody has said yet may be said
 /// in it: of that the policies are asked again where it leads.
 fn refuse_unapproved<D: Details>(desk: &mut Desk<'_, '_>, draft: &Draft<D>, step: &Step) -> Result<()> {
-    let Some((before, header)) = draft.was()?.zip(draft.old().map(|(header, _)| header)) else { return Ok(()) };
-    let after = draft.after()?;
+    let Some((header, _)) = draft.old().filter(|_| step.needs_approval) else { return Ok(()) };
+    let (before, after) = (draft.was()?.unwrap_or_default(), draft.after()?);
     let is_said_first = |name: &&str| step.requires.contains(name) && input::is_empty(before.get(*name));
-    let approved = if step.needs_approval { policy::approved(draft.kind) } else { &[] };
-    let changed = approved.iter().copied().filter(|name| before.get(*name) != after.get(*name));
+    let changed = policy::changed(draft.kind, &before, &after).filter(|name| !is_said_first(name));
     let errors: Vec<FieldError> = changed
-        .filter(|name| !is_said_first(name))
         .map(|name| {
             let detail = format!("`{name}` is approved as it is: change it before, and it is asked about again.");
             FieldError::new(input::pointer(name), "approval", detail)
         })
         .collect();
+    if errors.is_empty() {
+        return Ok(());
+    }
     // Where nobody was asked, the policies are in this very step, and see it as it is by then.
-    let is_free =
-        |connection| Ok::<_, Error>(matches!(policy::in_the_way(connection, draft.kind, header)?, Standing::None));
-    if errors.is_empty() || is_free(desk.unit.settled(header.id)?)? {
+    let standing = policy::in_the_way(desk.unit.settled(header.id)?, draft.kind, header)?;
+    if matches!(standing, Standing::None) {
         return Ok(());
     }
     let detail = format!("`{}` rests on what was approved.", step.name);
@@ -117,19 +117,20 @@ pub(super) fn enter<P: Practice>(
     enter_state(draft, step, desk.cause)?;
     P::enter(draft, step, desk)?;
     P::settle(draft, desk)?;
-    let mut missing = missing::<P>(draft, step, &mut reading(desk, draft.header.id)?)?;
-    missing.extend(tasks(desk.unit.settled(draft.header.id)?, draft, step)?);
-    if missing.is_empty() && step.needs_approval {
+    let mut lacking = missing::<P>(draft, step, &mut reading(desk, draft.header.id)?)?;
+    lacking.extend(tasks(desk.unit.settled(draft.header.id)?, draft, step)?);
+    if lacking.is_empty() && step.needs_approval {
         policies::decide_before_approval::<P>(desk, draft)?;
-        missing = self::missing::<P>(draft, step, &mut reading(desk, draft.header.id)?)?;
+        // They may have taken away what the step needs.
+        lacking = missing::<P>(draft, step, &mut reading(desk, draft.header.id)?)?;
+        if lacking.is_empty() {
+            lacking.extend(agreed::<P>(desk, draft)?);
+        }
     }
-    if missing.is_empty() && step.needs_approval {
-        missing.extend(agreed::<P>(desk, draft)?);
-    }
-    if !missing.is_empty() {
+    if !lacking.is_empty() {
         policies::testify(desk, draft);
-        let detail = format!("`{}` needs more: {}", step.name, sentences(&missing));
-        return Err(Error::new(Code::IllegalTransition, detail).with_errors(missing));
+        let detail = format!("`{}` needs more: {}", step.name, sentences(&lacking));
+        return Err(Error::new(Code::IllegalTransition, detail).with_errors(lacking));
     }
     policies::guard(desk, draft)
 }
@@ -233,8 +234,11 @@ fn agreed<P: Practice>(desk: &mut Desk<'_, '_>, draft: &mut Draft<P::Details>) -
 /// What the server finds to be more than was approved. What a caller may write of it is looked at before.
 fn more_than_approved<D: Details>(desk: &mut Desk<'_, '_>, draft: &Draft<D>) -> Result<Option<FieldError>> {
     let connection = desk.unit.settled(draft.header.id)?;
-    let mut beyond = policy::beyond(connection, draft.kind, &draft.header, &draft.after()?)?.into_iter();
-    let more = beyond.find(|name| draft.kind.field(name).is_some_and(|field| field.write == Write::Server));
+    let beyond = policy::beyond(connection, draft.kind, &draft.header, &draft.after()?)?;
+    let more = beyond
+        .into_iter()
+        .flatten()
+        .find(|name| draft.kind.field(name).is_some_and(|field| field.write == Write::Server));
     Ok(more.map(|name| {
         let detail = format!("`{name}` is more than what was approved: ask the policies again that say it, and whoever approves is asked again.");
         FieldError::new(input::pointer(name), "approval", detail)

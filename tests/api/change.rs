@@ -1,6 +1,7 @@
 //! Changes through the API: types and steps, risk, who approves, models and tasks, and what is in the way.
 
 use actix_web::http::Method;
+use pointsman::id::TeamId;
 use serde_json::{Value, json};
 
 use crate::{
@@ -60,6 +61,38 @@ async fn with_maker(server: &Server, change: &str, step: &str, mut body: Value) 
         body["assignee_id"] = json!(maker);
     }
     body
+}
+
+/// Lets what a team does go wrong.
+pub async fn fail(server: &Server, team: TeamId) {
+    let body = json!({
+        "title": "Close the hole", "change_type": "emergency", "team_id": team, "planned_start": "2026-03-03T12:00:00Z",
+        "planned_end": "2026-03-03T13:00:00Z",
+    });
+    let change = made(server, body).await;
+    approve(server, &approvals(server, &change).await[0]).await;
+    take(server, &change, "schedule", json!({})).await;
+    take(server, &change, "implement", json!({})).await;
+    let failed = json!({"result": "failed", "result_notes": "The hole is still there."});
+    take(server, &change, "complete", failed).await;
+}
+
+/// Makes a change as it was planned, once whoever is asked has agreed.
+pub async fn carry_out(server: &Server, body: Value) -> String {
+    let change = made(server, body).await;
+    for step in ["assess", "request_authorisation"] {
+        take(server, &change, step, json!({})).await;
+    }
+    for approval in approvals(server, &change).await {
+        approve(server, &approval).await;
+    }
+    server.at("2026-03-07T20:00:00Z");
+    for (step, body) in
+        [("schedule", json!({})), ("implement", json!({})), ("complete", json!({"result": "successful"}))]
+    {
+        take(server, &change, step, body).await;
+    }
+    change
 }
 
 /// The approvals of a change, newest first.

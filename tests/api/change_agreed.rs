@@ -4,7 +4,7 @@ use actix_web::http::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    change::{approvals, approve, held, made, managed, normal, read, take},
+    change::{approvals, approve, fail, held, made, managed, normal, read, take},
     configuration::{SERVICES, item, relate, service},
     support::{Person::*, Server, people},
 };
@@ -111,14 +111,7 @@ async fn what_a_step_finds_to_be_riskier_is_asked_about_again() {
     body["team_id"] = json!(network);
     let change = asked(&server, body).await;
     approve(&server, &approvals(&server, &change).await[0]).await;
-    let other = made(&server, json!({
-        "title": "Close the hole", "change_type": "emergency", "team_id": network, "planned_start": "2026-03-03T12:00:00Z",
-        "planned_end": "2026-03-03T13:00:00Z",
-    })).await;
-    approve(&server, &approvals(&server, &other).await[0]).await;
-    take(&server, &other, "schedule", json!({})).await;
-    take(&server, &other, "implement", json!({})).await;
-    take(&server, &other, "complete", json!({"result": "failed", "result_notes": "The hole is still there."})).await;
+    fail(&server, network).await;
     server.at("2026-03-04T09:00:00Z");
     let refused = server.post(&format!("{change}/schedule"), json!({})).by(Admin).expect(409).await.json();
     assert_eq!(refused["errors"][0]["pointer"], "/risk", "{refused}");

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    change::{approvals, approve, held, made, managed, normal, read, take},
+    change::{approvals, approve, fail, held, made, managed, normal, read, take},
     configuration::{SERVICES, item, relate, service},
     support::{Person::*, Server, people},
 };
@@ -66,14 +66,7 @@ async fn a_standard_change_is_agreed_to_by_the_risk_of_now() {
         (&json!("low"), &json!(0))
     );
     // Meanwhile what the team does goes wrong.
-    let other = made(&server, json!({
-        "title": "Close the hole", "change_type": "emergency", "team_id": network, "planned_start": "2026-03-03T12:00:00Z",
-        "planned_end": "2026-03-03T13:00:00Z",
-    })).await;
-    approve(&server, &approvals(&server, &other).await[0]).await;
-    take(&server, &other, "schedule", json!({})).await;
-    take(&server, &other, "implement", json!({})).await;
-    take(&server, &other, "complete", json!({"result": "failed", "result_notes": "The hole is still there."})).await;
+    fail(&server, network).await;
     server.at("2026-03-04T09:00:00Z");
     let refused = server.post(&format!("{change}/schedule"), json!({})).by(Admin).expect(409).await.json();
     assert_eq!(refused["errors"][0]["code"], "approval");

@@ -1,7 +1,6 @@
 //! Lists of the directory, by name and id, a page at a time.
 
 use actix_web::{HttpResponse, http::header};
-use diesel::sql_types::Text;
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::openapi::path::Parameter;
@@ -18,11 +17,6 @@ use crate::{
         limit,
     },
 };
-
-diesel::define_sql_function! {
-    /// In lower case, as the database understands it.
-    fn lower(text: Text) -> Text;
-}
 
 /// Which ones are wanted.
 #[derive(Clone, Debug)]
@@ -76,7 +70,7 @@ macro_rules! narrowed {
         let (mut query, wanted): (_, Option<&$crate::http::directory_api::page::Wanted>) = ($query, $wanted);
         if let Some((whole, word)) = wanted.and_then(|wanted| wanted.begins.clone()) {
             let fits = |pattern: String| {
-                let name = $crate::http::directory_api::page::lower($name);
+                let name = $crate::db::sql::lower($name);
                 name.like(pattern.to_ascii_lowercase()).escape('\\')
             };
             query = query.filter(fits(whole).or(fits(word)));

@@ -11,7 +11,7 @@ use utoipa::{ToSchema, openapi::Schema};
 use super::{
     change::{DESCRIPTION, given, met, prose, unique},
     guard,
-    page::{Wanted, keyset, lower},
+    page::{Wanted, keyset},
     resource::{Examples, Noun, READ, Resource, endpoint},
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
         permission::{self, ADMINISTRATOR, View},
     },
     clock::Moment,
-    db::{AnyConnection, Backend, JsonText},
+    db::{AnyConnection, Backend, JsonText, sql::lower},
     error::{Code, Error, Result},
     http::{
         authenticate::kind_actions,

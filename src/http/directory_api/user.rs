@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::{
     change::{NAME, email, given, line, met, unique},
     guard,
-    page::{Wanted, keyset, lower},
+    page::{Wanted, keyset},
     resource::{Examples, Noun, READ, Resource},
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
         horizon::Horizon,
     },
     clock::Moment,
-    db::{AnyConnection, Backend},
+    db::{AnyConnection, Backend, sql::lower},
     error::{Error, Result},
     id::{OrganisationId, UserId},
     record::{calendar::content, notification::language, store::Desk},

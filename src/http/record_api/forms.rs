@@ -16,7 +16,7 @@ use crate::{
     record::{
         custom::{self, CustomField},
         input::NOTES,
-        kind::{Field, Holds, Kind, LONG, Write},
+        kind::{Field, Holds, Kind, LONG, Reference, Write},
         link::RELATIONS,
         practice::AnyPractice,
     },
@@ -393,7 +393,7 @@ fn notes(kind: &'static Kind, call: &Call) -> impl Iterator<Item = FormField> {
 fn custom_field(field: &CustomField) -> Result<FormField> {
     let (name, label, help) = (field.name.clone(), field.label.clone(), field.help.clone());
     let mut shown = blank(name, label, help, field.field_type.clone());
-    if let Some(Holds::Record(of)) = field.refers_to() {
+    if let Some(Reference::Record(of)) = field.refers_to() {
         (shown.field_type, shown.target) = ("record".to_owned(), Some(of.to_owned()));
     }
     shown.target_class.clone_from(&field.target_class);

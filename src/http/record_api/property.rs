@@ -11,7 +11,7 @@ use crate::{
     http::schema::{Shape, named},
     record::{
         input::{CLASS_NAME, MOST_TAGS, TAG_LENGTH},
-        kind::{Field, HEADER, Holds, Kind},
+        kind::{Field, HEADER, Holds, Kind, Reference},
     },
 };
 
@@ -101,21 +101,12 @@ fn words_called(name: &str, field: &Field, words: &[&str]) -> Shape {
 
 /// The component of what is embedded in the place of a reference.
 fn embedded(field: &Field) -> Option<String> {
-    match field.holds {
-        Holds::User => Some("UserSummary".into()),
-        Holds::Team => Some("TeamSummary".into()),
-        Holds::Organisation => Some("OrganisationSummary".into()),
-        Holds::Record(of) => Some(camel(of)),
-        Holds::Line(_)
-        | Holds::Text(_)
-        | Holds::Integer(..)
-        | Holds::Time
-        | Holds::Choice(_)
-        | Holds::Tags
-        | Holds::Custom
-        | Holds::Class
-        | Holds::Attributes => None,
-    }
+    field.holds.reference().map(|reference| match reference {
+        Reference::User => "UserSummary".into(),
+        Reference::Team => "TeamSummary".into(),
+        Reference::Organisation => "OrganisationSummary".into(),
+        Reference::Record(of) => camel(of),
+    })
 }
 
 fn summaries() -> [Shape; 3] {

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::{APPROVED, Change, ChangePractice, EMERGENCY, NORMAL, RISKS, around, lifecycle, model, plan};
+use super::{Change, ChangePractice, EMERGENCY, NORMAL, RISKS, around, lifecycle, model, plan};
 use crate::{
     clock::Moment,
     error::{Error, FieldError, Result},
@@ -51,18 +51,14 @@ pub(super) fn settle(draft: &mut Draft<Change>, desk: &mut Desk<'_, '_>) -> Resu
 /// Refuses that a change that is being made becomes somebody's who was not agreed to: whoever has had a say in its approval, or with whom the
 /// policies would not have agreed by themselves.
 fn handed_over(draft: &mut Draft<Change>, desk: &mut Desk<'_, '_>) -> Result<()> {
-    let parts = |header: &Header| (header.requester_id, header.assignee_id);
     let Some((before, _)) = draft.old().filter(|(header, _)| header.state == lifecycle::IMPLEMENT) else {
         return Ok(());
     };
-    let name = match parts(before) {
-        (requester, _) if requester != draft.header.requester_id => "requester_id",
-        (_, assignee) if assignee != draft.header.assignee_id => "assignee_id",
-        _ => return Ok(()),
-    };
-    if !policy::rests_on_parts(desk.unit.settled(draft.header.id)?, &draft.header)? {
+    let is_asked_for = before.requester_id != draft.header.requester_id;
+    if !policies::is_by_others(desk, draft)? {
         return Ok(());
     }
+    let name = if is_asked_for { "requester_id" } else { "assignee_id" };
     let missing = if policy::is_given_by_policies(desk.unit.settled(draft.header.id)?, draft.header.id)? {
         policies::agree::<ChangePractice>(desk, draft)?
     } else {
@@ -133,8 +129,8 @@ fn fixed(draft: &Draft<Change>) -> Vec<FieldError> {
 /// What is other than it was approved.
 fn approved_otherwise(draft: &Draft<Change>) -> Vec<FieldError> {
     let (Ok(Some(before)), Ok(after)) = (draft.was(), draft.after()) else { return Vec::new() };
-    let by_caller = |name: &&&str| draft.kind.field(name).is_some_and(|field| field.write != Write::Server);
-    let changed = APPROVED.iter().filter(by_caller).filter(|name| before.get(**name) != after.get(**name));
+    let by_caller = |name: &&str| draft.kind.field(name).is_some_and(|field| field.write != Write::Server);
+    let changed = policy::changed(draft.kind, &before, &after).filter(by_caller);
     let detail = "It was approved so, and work has begun.";
     changed.map(|name| FieldError::new(pointer(name), "fixed", detail)).collect()
 }

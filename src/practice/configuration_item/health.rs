@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use diesel::{
     dsl::{count_star, min},
     prelude::*,
-    sql_types::{Nullable, Text},
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -14,13 +13,16 @@ use utoipa::ToSchema;
 use super::ConfigurationItemPractice;
 use crate::{
     clock::Moment,
-    db::AnyConnection,
+    db::{
+        AnyConnection,
+        sql::{lower, trim},
+    },
     error::{Error, FieldError, Result},
     id::{RecordId, RowId},
     record::{
         class::{Classes, PLACE},
         header::Header,
-        kind::{Holds, Kind, Phase},
+        kind::{Kind, Phase, Reference},
         list::{Asked, List},
         practice::Practice,
         query::filter::{MAX_TERMS, Quoted},
@@ -28,15 +30,6 @@ use crate::{
     },
     schema::{compliance_rule, configuration_item, custom_value, record},
 };
-
-diesel::define_sql_function! {
-    /// In lower case, as the database understands it.
-    fn lower(text: Nullable<Text>) -> Nullable<Text>;
-}
-diesel::define_sql_function! {
-    /// Without spaces around it.
-    fn trim(text: Nullable<Text>) -> Nullable<Text>;
-}
 
 const KIND: &Kind = &ConfigurationItemPractice::KIND;
 /// What is used: what was retired has nothing to comply with.
@@ -234,7 +227,7 @@ pub fn health(reading: &mut Reading<'_>, stale_days: i32) -> Result<Configuratio
 /// What refers to something that has been given up since, as a filter.
 fn dangling(classes: &Classes) -> String {
     let given = classes.fields().iter().filter_map(|field| {
-        let gone = if let Holds::Record(_) = field.refers_to()? { "phase = closed" } else { "active = false" };
+        let gone = if let Reference::Record(_) = field.refers_to()? { "phase = closed" } else { "active = false" };
         Some(format!("{PLACE}.{}.{gone}", field.name))
     });
     let own = ["owner.active = false", "support_team.active = false"].map(str::to_owned);
@@ -294,8 +287,8 @@ fn check(reading: &mut Reading<'_>, name: &str, description: &str, about: &str, 
     Ok(HealthCheck { check: name.to_owned(), description: description.to_owned(), items, failing, filter })
 }
 
-/// Records that hold the same value, however it is written (`custom::folded`), where they are recognised by that alone: an attribute, or, among those of a class that has no better
-/// way, the title.
+/// Records that hold the same value, however it is written (`custom::folded`), where they are recognised by that alone: an attribute, or, among
+/// those of a class that has no better way, the title.
 fn duplicates(reading: &mut Reading<'_>, classes: &Classes) -> Result<Vec<DuplicateGroup>> {
     let mut by_title: Vec<&str> = Vec::new();
     let mut attributes: BTreeSet<&str> = BTreeSet::new();
@@ -335,7 +328,7 @@ fn duplicates(reading: &mut Reading<'_>, classes: &Classes) -> Result<Vec<Duplic
             .filter(record::kind.eq(KIND.name))
             .filter(record::phase.ne(Phase::Closed.as_str()))
             .filter(configuration_item::class.eq(class))
-            .group_by(lower(trim(record::title.nullable())))
+            .group_by(lower(trim(record::title)))
             .having(count_star().gt(1))
             .select(min(record::title))
             .order(min(record::title))

@@ -46,7 +46,7 @@ const STEPS: &[Step] = &[
             "Resolve",
             &["fix_in_progress"],
             "resolved",
-            "The cause is gone. What fixes it, such as a change, is done or was given up.",
+            "The cause is gone: changes that fix it are done, or were given up.",
         )
     },
     Step {

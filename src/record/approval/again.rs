@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{
     BESIDE,
     case::Case,
-    policy,
+    duty, policy,
     row::{ApprovalRow, StageRow, reason, state},
     stage::{self, Ground, action},
 };
@@ -81,8 +81,7 @@ fn fate(
     let differs = |(name, asked): (&String, &Value)| {
         changed.contains_key(name) && now(name) != asked && !policy::is_eased(kind, name, asked, now(name))
     };
-    let parts = |header: &Header| (header.requester_id, header.assignee_id);
-    let other_parts = parts(before) != parts(after);
+    let other_parts = duty::parts(before) != duty::parts(after);
     Ok(if covered.iter().any(differs) {
         // What policies have said they say again.
         Fate::Void { why: reason::CHANGED, again: !is_over && !case.approval.by_policy }

@@ -8,6 +8,11 @@ pub const REQUESTER: &str = "requester";
 /// Who does it: the record's assignee.
 pub const IMPLEMENTER: &str = "implementer";
 
+/// Who asks for a record and who does it: whoever becomes one of them has no say in it.
+pub fn parts(record: &Header) -> [Option<UserId>; 2] {
+    [record.requester_id, record.assignee_id]
+}
+
 /// Why somebody doesn't count in an approval of a record, if they don't.
 pub fn excluded(record: &Header, approval: &ApprovalRow, who: UserId) -> Option<&'static str> {
     let wants = [record.requester_id, Some(record.opened_by_id), Some(approval.asked_by_id)];

@@ -18,7 +18,6 @@ use crate::{
     error::{FieldError, Result},
     id::RecordId,
     record::{
-        cause::is_by_somebody,
         header::Header,
         kind::{Holds, Kind, Trigger},
         store::Desk,
@@ -94,7 +93,7 @@ fn blank(
     let description = why.chars().take(ask::PROSE).collect();
     let mut case = ask::drawn_up(desk, header, &NewApproval { title, description, covers: None, stages }, covers)?;
     case.approval.by_policy = true;
-    if !is_by_somebody(&desk.cause.via.as_text()) {
+    if !desk.cause.is_by_somebody() {
         let last = ApprovalRow::last_by_policy(desk.unit.reference(), header.id)?;
         case.approval.asked_by_id = last.map_or(case.approval.asked_by_id, |last| last.asked_by_id);
     }
@@ -212,36 +211,31 @@ pub fn approved(kind: &Kind) -> &'static [&'static str] {
     trigger(kind).map(|trigger| trigger.on_change_of).unwrap_or_default()
 }
 
-/// What of a record, as it is now, is not covered by what policies asked for last.
+/// What is approved of a record and has changed.
+pub fn changed<'a>(
+    kind: &Kind,
+    before: &'a Map<String, Value>,
+    after: &'a Map<String, Value>,
+) -> impl Iterator<Item = &'static str> + use<'a> {
+    approved(kind).iter().copied().filter(|name| before.get(*name) != after.get(*name))
+}
+
+/// What of a record, as it is now, is not covered by what policies asked for last, where that is given.
 pub fn beyond(
     connection: &mut AnyConnection,
     kind: &Kind,
     record: &Header,
     now: &Map<String, Value>,
-) -> Result<Vec<&'static str>> {
-    let last = ApprovalRow::last_by_policy(connection, record.id)?;
-    last.map_or(Ok(Vec::new()), |last| beyond_of(&last, kind, now))
-}
-
-/// Whether what policies asked for last is given, and covers a record as it is now.
-pub fn is_covered(
-    connection: &mut AnyConnection,
-    kind: &Kind,
-    record: &Header,
-    now: &Map<String, Value>,
-) -> Result<bool> {
-    let given = ApprovalRow::last_by_policy(connection, record.id)?.filter(|last| last.state == state::APPROVED);
-    given.map_or(Ok(false), |given| Ok(beyond_of(&given, kind, now)?.is_empty()))
-}
-
-fn beyond_of(approval: &ApprovalRow, kind: &Kind, now: &Map<String, Value>) -> Result<Vec<&'static str>> {
-    let covered = approval.covered()?;
+) -> Result<Option<Vec<&'static str>>> {
+    let last = ApprovalRow::last_by_policy(connection, record.id)?.filter(|last| last.state == state::APPROVED);
+    let Some(given) = last else { return Ok(None) };
+    let covered = given.covered()?;
     let value = |of: &Map<String, Value>, name: &str| of.get(name).cloned().unwrap_or_default();
     let is_beyond = |name: &&str| {
         let (asked, now) = (value(&covered, name), value(now, name));
         asked != now && !is_eased(kind, name, &asked, &now)
     };
-    Ok(approved(kind).iter().copied().filter(is_beyond).collect())
+    Ok(Some(approved(kind).iter().copied().filter(is_beyond).collect()))
 }
 
 /// Whether what was asked about is still approved as it is now, because there is less of it. Words of a choice stand in their order.

@@ -55,7 +55,7 @@ fn answer_of<D: Details>(draft: &Draft<D>, cause: &Cause) -> Option<&'static str
     if matches!(cause.via, Via::Consequence(_)) && is_step {
         return Some("stepped");
     }
-    if !is_by_somebody(&cause.via.as_text()) || !cause.caller.can(&draft.kind.permission("update")) {
+    if !cause.is_by_somebody() || !cause.caller.can(&draft.kind.permission("update")) {
         return None;
     }
     let by_requester = draft.header.requester_id == Some(cause.caller.user);

@@ -4,17 +4,12 @@ use diesel::prelude::*;
 
 use crate::{
     clock::Moment,
-    db::AnyConnection,
+    db::{AnyConnection, sql::lower},
     error::Result,
     id::{RecordId, UserId},
     insert_unless_there,
     schema::{mail_received, user_account},
 };
-
-diesel::define_sql_function! {
-    /// In lower case, as the database understands it.
-    fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text;
-}
 
 /// Rows that are forgotten at once.
 const PRUNED: i64 = 1_000;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::import::{host, import};
 use crate::{
-    change::{approvals, approve, managed, normal, take},
+    change::{carry_out, managed, normal},
     support::{Person::*, Server},
 };
 
@@ -139,19 +139,7 @@ async fn a_change_since_it_was_last_seen_says_so() {
     let item = sees(&server, "2026-03-03T11:00:00Z", 1024).await;
     let mut body = normal();
     body["configuration_item_id"] = item;
-    let change = crate::change::made(&server, body).await;
-    for step in ["assess", "request_authorisation"] {
-        take(&server, &change, step, json!({})).await;
-    }
-    for approval in approvals(&server, &change).await {
-        approve(&server, &approval).await;
-    }
-    server.at("2026-03-07T20:00:00Z");
-    for (step, body) in
-        [("schedule", json!({})), ("implement", json!({})), ("complete", json!({"result": "successful"}))]
-    {
-        take(&server, &change, step, body).await;
-    }
+    let change = carry_out(&server, body).await;
     sees(&server, "2026-03-08T11:00:00Z", 2048).await;
     let all = found(&server).await;
     assert_eq!((all.len(), &all[0]["state"]), (1, &json!("authorised")), "{all:?}");
@@ -240,6 +228,15 @@ async fn a_thing_that_nobody_has_recorded_is_found() {
     server.at("2026-03-06T11:00:00Z");
     import(&server, "source=discovery", json!({"items": [{"class": "server", "title": "planned"}]})).await;
     assert_eq!(found(&server).await.len(), 1);
+    // Nor has it looked for servers there.
+    for (day, keys, expected) in [(7, &["t-1"][..], 1), (8, &["t-1", "t-2"], 2)] {
+        server.at(&format!("2026-03-{day:02}T11:00:00Z"));
+        let testing = |key: &&str| json!({"key": key, "class": "server", "title": key, "environment": "test"});
+        let items: Vec<Value> = keys.iter().map(testing).collect();
+        let query = "source=discovery&scope=environment%20%3D%20%22test%22";
+        import(&server, query, json!({"items": items})).await;
+        assert_eq!(found(&server).await.len(), expected, "{day}");
+    }
 }
 
 #[actix_web::test]
@@ -323,19 +320,7 @@ async fn a_change_of_either_end_says_so() {
     let rows = looks(&server, "2026-03-03T11:00:00Z", "", &all, &[("vm-1", "host")]).await;
     let mut body = normal();
     body["configuration_item_id"] = rows[0]["record_id"].clone();
-    let change = crate::change::made(&server, body).await;
-    for step in ["assess", "request_authorisation"] {
-        take(&server, &change, step, json!({})).await;
-    }
-    for approval in approvals(&server, &change).await {
-        approve(&server, &approval).await;
-    }
-    server.at("2026-03-07T20:00:00Z");
-    for (step, body) in
-        [("schedule", json!({})), ("implement", json!({})), ("complete", json!({"result": "successful"}))]
-    {
-        take(&server, &change, step, body).await;
-    }
+    carry_out(&server, body).await;
     let scope = format!("&{SERVERS}");
     looks(&server, "2026-03-08T11:00:00Z", &scope, &["vm-1", "vm-2"], &[("vm-2", "vm-1")]).await;
     let ways: Vec<(String, String)> = findings(&server).await.into_iter().map(|(way, _, state)| (way, state)).collect();

@@ -23,7 +23,7 @@ use crate::{
         custom::CustomField,
         header::Header,
         input::pointer,
-        kind::{Holds, Kind},
+        kind::{Kind, Reference},
         practice::Practice,
         step::StepChoice,
         store::Desk,
@@ -243,7 +243,7 @@ fn leave_out_rehearsed(
     let mut rehearsed = Vec::new();
     for (name, value) in attributes.iter() {
         let refers = class.field(name).and_then(CustomField::refers_to);
-        let (Some(Holds::Record(_)), Some(id)) = (refers, value.as_str().and_then(|id| id.parse().ok())) else {
+        let (Some(Reference::Record(_)), Some(id)) = (refers, value.as_str().and_then(|id| id.parse().ok())) else {
             continue;
         };
         if Header::find(connection, id)?.is_none() {

@@ -8,7 +8,7 @@ use std::{
 use super::identify::Identity;
 use crate::{
     id::{RecordId, RowId},
-    record::kind::Holds,
+    record::kind::Reference,
 };
 
 /// What an import has come to know.
@@ -43,7 +43,7 @@ pub struct Known {
     /// What goes with this transaction.
     pub now: Maps,
     /// People, teams and organisations by what a source calls them, those that are seen.
-    pub(super) named: HashMap<(Holds, String), Option<String>>,
+    pub(super) named: HashMap<(Reference, String), Option<String>>,
 }
 
 impl Maps {

@@ -12,7 +12,7 @@ use crate::{
         class::{Class, PLACE},
         custom::CustomField,
         input::pointer,
-        kind::{Holds, Kind},
+        kind::{Kind, Reference},
         notification::received::people_at,
         practice::Practice,
         store::Desk,
@@ -41,13 +41,13 @@ pub fn spoken(
         said.extend(text.clone().map(|text| (field.to_owned(), Value::from(text))));
     }
     let named = [
-        ("owner", "owner_id", Holds::User, item.owner.as_ref().and_then(Option::as_ref)),
-        ("support_team", "support_team_id", Holds::Team, item.support_team.as_ref().and_then(Option::as_ref)),
-        ("organisation", "organisation_id", Holds::Organisation, item.organisation.as_ref()),
+        ("owner", "owner_id", Reference::User, item.owner.as_ref().and_then(Option::as_ref)),
+        ("support_team", "support_team_id", Reference::Team, item.support_team.as_ref().and_then(Option::as_ref)),
+        ("organisation", "organisation_id", Reference::Organisation, item.organisation.as_ref()),
     ];
-    for (field, id, holds, name) in named {
+    for (field, id, of, name) in named {
         let Some(name) = name else { continue };
-        match find(desk, ground, known, holds, name)? {
+        match find(desk, ground, known, of, name)? {
             Some(found) => drop(said.insert(id.to_owned(), found.into())),
             None => wrong.push(nobody(pointer(field), &field.replace('_', " "), name)),
         }
@@ -71,11 +71,11 @@ pub fn spoken(
     let mut given = Map::new();
     for (name, value) in item.attributes.iter().filter(is_said) {
         let refers = class.field(name).and_then(CustomField::refers_to);
-        let (Some(holds), Some(text)) = (refers, value.as_str()) else {
+        let (Some(of), Some(text)) = (refers, value.as_str()) else {
             given.insert(name.clone(), value.clone());
             continue;
         };
-        match find(desk, ground, known, holds, text)? {
+        match find(desk, ground, known, of, text)? {
             Some(found) => drop(given.insert(name.clone(), found.into())),
             None => {
                 let what = class.field(name).map_or("", |field| field.field_type.as_str()).replace('_', " ");
@@ -117,22 +117,16 @@ fn find(
     desk: &mut Desk<'_, '_>,
     ground: &Ground,
     known: &mut Known,
-    holds: Holds,
+    of: Reference,
     name: &str,
 ) -> Result<Option<String>> {
-    if let Holds::Record(of) = holds {
-        let found = match relation::keyed(desk, ground, known, name)? {
-            None => relation::called(desk, ground, name)?.filter(|header| header.kind == of).map(|header| header.id),
-            keyed => keyed,
-        };
-        return Ok(found.map(|id| id.to_string()));
-    }
-    if let Some(found) = known.named.get(&(holds, name.to_owned())) {
+    let called = (of, name.to_owned());
+    if let Some(found) = known.named.get(&called) {
         return Ok(found.clone());
     }
     let (c, horizon) = (desk.unit.connection()?, &ground.horizon);
-    let found = match holds {
-        Holds::User => {
+    let found = match of {
+        Reference::User => {
             let named = user_account::table.filter(user_account::user_name.eq(name)).select(user_account::id);
             let id: Option<UserId> = named.first(c).optional()?.or_else(|| name.parse().ok());
             let id = match id {
@@ -141,28 +135,28 @@ fn find(
             };
             seen(id, |id| horizon.sees_active_user(c, id))?.map(|id| id.to_string())
         }
-        Holds::Team => {
+        Reference::Team => {
             let id: Option<TeamId> = team::table.filter(team::name.eq(name)).select(team::id).first(c).optional()?;
             seen(id.or_else(|| name.parse().ok()), |id| horizon.sees_active_team(c, id))?.map(|id| id.to_string())
         }
-        Holds::Organisation => {
+        Reference::Organisation => {
             let named = organisation::table.filter(organisation::name.eq(name)).select(organisation::id);
             let id: Option<OrganisationId> = named.first(c).optional()?;
             let id = id.or_else(|| name.parse().ok());
             seen(id, |id| horizon.sees_active_organisation(c, id))?.map(|id| id.to_string())
         }
-        Holds::Record(_)
-        | Holds::Line(_)
-        | Holds::Text(_)
-        | Holds::Integer(..)
-        | Holds::Time
-        | Holds::Choice(_)
-        | Holds::Tags
-        | Holds::Custom
-        | Holds::Class
-        | Holds::Attributes => None,
+        Reference::Record(of) => {
+            let found = match relation::keyed(desk, ground, known, name)? {
+                None => {
+                    relation::called(desk, ground, name)?.filter(|header| header.kind == of).map(|header| header.id)
+                }
+                keyed => keyed,
+            };
+            // Rows make more of them, so what there is now is not kept.
+            return Ok(found.map(|id| id.to_string()));
+        }
     };
-    known.named.insert((holds, name.to_owned()), found.clone());
+    known.named.insert(called, found.clone());
     Ok(found)
 }
 
