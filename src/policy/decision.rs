@@ -9,7 +9,11 @@ use utoipa::{
     openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
 };
 
-use crate::{clock::Length, practice, record::policies::decisions_of};
+use crate::{
+    clock::Length,
+    practice,
+    record::{approval::ask::OnDue, policies::decisions_of},
+};
 
 /// A decision that policies answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -292,6 +296,10 @@ pub enum Effect {
         #[serde(default, skip_serializing_if = "String::is_empty")]
         #[schema(required = false)]
         calendar: String,
+        /// What becomes of the stage after that.
+        #[serde(default, skip_serializing_if = "OnDue::is_usual")]
+        #[schema(required = false)]
+        on_due: OnDue,
     },
     /// A board looks at it after it was made.
     #[schema(title = "ReviewAfterwardsEffect")]
@@ -332,7 +340,7 @@ impl Effect {
             | Effect::Risk { level: text }
             | Effect::Reject { text }
             | Effect::EscalateTo { who: text, .. } => text.len(),
-            Effect::Require { stage, who, how_many, within, calendar } => {
+            Effect::Require { stage, who, how_many, within, calendar, on_due: _ } => {
                 stage.len() + who.len() + how_many.len() + within.len() + calendar.len()
             }
             Effect::Refuse { field, text } => field.len() + text.len(),

@@ -122,17 +122,21 @@ fn approval(connection: &mut AnyConnection, live: &Live, verdict: &Verdict) -> R
         if let Said::Reject { text } = said {
             rejected = rejected.or(Some(text.clone()));
         }
-        let Said::Require { stage, who, how_many, within, calendar } = said else { continue };
+        let Said::Require { stage, who, how_many, within, calendar, on_due } = said else { continue };
         let approver = approver(connection, live, who)?;
         match stages.iter_mut().find(|known| known.name == *stage) {
-            Some(known) => known.approvers.extend(approver.filter(|approver| !known.approvers.contains(approver))),
+            Some(known) => {
+                known.approvers.extend(approver.filter(|approver| !known.approvers.contains(approver)));
+                // Silence is consent only where nobody says otherwise.
+                known.on_due = if *on_due == known.on_due { *on_due } else { OnDue::Reject };
+            }
             None => stages.push(NewApprovalStage {
                 name: stage.clone(),
                 approvers: approver.into_iter().collect(),
                 quorum: how_many.parse().unwrap_or_default(),
                 due_after: within.parse().ok(),
                 calendar: Some(calendar.clone()).filter(|calendar| !calendar.is_empty()),
-                on_due: OnDue::Reject,
+                on_due: *on_due,
             }),
         }
     }

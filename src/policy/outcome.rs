@@ -66,9 +66,10 @@ fn approval(verdict: &Verdict) -> Outcome {
         (true, false, true) => HELD,
     };
     let due = verdict.said().filter_map(|said| {
-        let Effect::Require { stage, within, calendar, .. } = said else { return None };
+        let Effect::Require { stage, within, calendar, on_due, .. } = said else { return None };
         let by = if calendar.is_empty() { String::new() } else { format!(" by {calendar}") };
-        (!within.is_empty()).then(|| format!("{stage}: {within}{by}"))
+        let then = if on_due.is_usual() { String::new() } else { format!(", then {}", on_due.as_str()) };
+        (!within.is_empty()).then(|| format!("{stage}: {within}{by}{then}"))
     });
     let due = each_once(due);
     let review = gists(|said| *said == Effect::ReviewAfterwards);
@@ -206,7 +207,7 @@ mod tests {
     use super::*;
     use crate::{
         policy::{decision::Placed, facts},
-        record::approval::{policy::FALLBACK, voters::ROLE},
+        record::approval::{ask::OnDue, policy::FALLBACK, voters::ROLE},
     };
 
     fn verdict(effects: Vec<Effect>, fallback: Option<Fallback>) -> Verdict {
@@ -245,6 +246,7 @@ mod tests {
             how_many: "any".into(),
             within: String::new(),
             calendar: String::new(),
+            on_due: OnDue::default(),
         };
         let reject = || Effect::Reject { text: "no".into() };
         assert_eq!(HOLDER, format!("{ROLE}{FALLBACK}"));

@@ -6,7 +6,7 @@ use pointsman::schema::{policy, policy_version};
 use serde_json::{Value, json};
 
 use crate::{
-    change::{approvals, approve, made, managed, normal, read, take},
+    change::{approvals, approve, made, managed, normal, put_to_rest, read, take},
     support::{Person::*, Server},
 };
 
@@ -127,4 +127,31 @@ async fn the_last_good_version_answers_for_one_that_fails() {
     assert_eq!((&asked["state"], &asked["stages"][0]["name"]), (&json!("pending"), &json!("Change manager")));
     let failed = failed(&server, &change, "approve").await;
     assert_eq!((failed.len(), &failed[0]["policy_version"]), (1, &json!(2)));
+}
+
+#[actix_web::test]
+async fn silence_is_consent_where_a_policy_says_so() {
+    let server = managed().await;
+    put_to_rest(&server, "approve_changes").await;
+    let silent = |then: &str| {
+        format!(
+            "fn approvals(change) {{\n    rule \"Quick\" when true also require(\"Quick\", \"network\", \"any\", \"PT1H\", \"\", \"{then}\");\n}}\n"
+        )
+    };
+    let new = json!({"name": "quick", "decision": "approve", "kind": "change"});
+    server.post("/api/v1/policies", new).by(Admin).expect(201).await;
+    let versions = "/api/v1/policies/quick/versions";
+    let wrong =
+        server.post(versions, json!({"source": silent("wait"), "message": "Wrong"})).by(Admin).expect(201).await;
+    assert_eq!(wrong.json()["diagnostics"][0]["code"], "wrong_type");
+    server.post(versions, json!({"source": silent("approve"), "message": "Right"})).by(Admin).expect(201).await;
+    server.post(&format!("{versions}/2/publish"), json!({})).by(Admin).expect(200).await;
+    let change = asked(&server).await;
+    let stage = async || approvals(&server, &change).await[0].clone();
+    let before = stage().await;
+    assert_eq!((&before["state"], &before["stages"][0]["on_due"]), (&json!("pending"), &json!("approve")));
+    server.at(&server.assembly.clock.now().plus(chrono::TimeDelta::minutes(61)).to_string());
+    server.assembly.jobs().fire_timers().await.unwrap();
+    assert_eq!(stage().await["state"], "approved");
+    take(&server, &change, "schedule", json!({})).await;
 }

@@ -16,7 +16,7 @@ use crate::{
     practice::change::RISKS,
     record::{
         approval::{
-            ask::{ApprovalQuorum, DAYS, NAME, is_stage_time},
+            ask::{ApprovalQuorum, DAYS, NAME, OnDue, is_stage_time},
             voters,
         },
         escalation::LEVELS,
@@ -53,6 +53,7 @@ pub const EFFECTS: &[(&str, usize)] = &[
     ("require", 3),
     ("require", 4),
     ("require", 5),
+    ("require", 6),
     ("review_afterwards", 0),
 ];
 
@@ -143,11 +144,29 @@ pub fn approval_time(within: &str) -> Result<(), (&'static str, String)> {
     Err(("out_of_range", format!("a stage takes some time, and at most {DAYS} days, not {within}")))
 }
 
-/// Who has to approve, in which stage, how many of them, and within which time of which calendar.
+/// Until when something is to be done: within which time of which calendar, and what becomes of it then.
+#[derive(Default)]
+struct Due<'a> {
+    within: &'a str,
+    calendar: &'a str,
+    then: &'a str,
+}
+
+/// Refuses what can't become of a stage, or of one that is never due; gives what is usual where nothing is said.
+pub fn approval_end(within: &str, then: &str) -> Result<OnDue, (&'static str, String)> {
+    match OnDue::named(then) {
+        Some(_) if within.is_empty() => Err(("out_of_range", "what has no time is never due".to_owned())),
+        Some(on_due) => Ok(on_due),
+        None if then.is_empty() => Ok(OnDue::default()),
+        None => Err(("not_a_choice", format!("a stage that is due becomes `approve` or `reject`, not `{then}`"))),
+    }
+}
+
+/// Who has to approve, in which stage, how many of them, and until when.
 fn require(
     call: &NativeCallContext,
     (stage, who, how_many): (&str, &Dynamic, &Dynamic),
-    (within, calendar): (&str, &str),
+    Due { within, calendar, then }: Due<'_>,
 ) -> Native<Said> {
     let at = call.call_position();
     let named_otherwise = who
@@ -157,6 +176,7 @@ fn require(
     let how_many = how_many.to_string();
     how_many.parse::<ApprovalQuorum>().map_err(|why| mistake("out_of_range", why, at))?;
     approval_time(within).map_err(|(code, why)| mistake(code, why, at))?;
+    let on_due = approval_end(within, then).map_err(|(code, why)| mistake(code, why, at))?;
     if stage.trim().is_empty() || stage.chars().count() > NAME {
         return Err(mistake("out_of_range", format!("a stage has a name of 1 to {NAME} characters"), at));
     }
@@ -164,7 +184,7 @@ fn require(
         lookup::business_hours(call, calendar)?;
     }
     let (stage, within, calendar) = (stage.to_owned(), within.to_owned(), calendar.to_owned());
-    say(call, Effect::Require { stage, who, how_many, within, calendar })
+    say(call, Effect::Require { stage, who, how_many, within, calendar, on_due })
 }
 
 fn risk(call: &NativeCallContext, level: &str) -> Native<Said> {
@@ -241,13 +261,13 @@ pub fn register(engine: &mut Engine) {
         say(&call, Effect::Reject { text: text.into() })
     });
     tell(engine, "require", |call: NativeCallContext, stage: ImmutableString, who: Dynamic, how_many: Dynamic| {
-        require(&call, (&stage, &who, &how_many), ("", ""))
+        require(&call, (&stage, &who, &how_many), Due::default())
     });
     tell(
         engine,
         "require",
         |call: NativeCallContext, stage: ImmutableString, who: Dynamic, how_many: Dynamic, within: ImmutableString| {
-            require(&call, (&stage, &who, &how_many), (&within, ""))
+            require(&call, (&stage, &who, &how_many), Due { within: &within, ..Due::default() })
         },
     );
     tell(
@@ -258,7 +278,24 @@ pub fn register(engine: &mut Engine) {
          who: Dynamic,
          how_many: Dynamic,
          within: ImmutableString,
-         calendar: ImmutableString| { require(&call, (&stage, &who, &how_many), (&within, &calendar)) },
+         calendar: ImmutableString| {
+            let due = Due { within: &within, calendar: &calendar, ..Due::default() };
+            require(&call, (&stage, &who, &how_many), due)
+        },
+    );
+    tell(
+        engine,
+        "require",
+        |call: NativeCallContext,
+         stage: ImmutableString,
+         who: Dynamic,
+         how_many: Dynamic,
+         within: ImmutableString,
+         calendar: ImmutableString,
+         then: ImmutableString| {
+            let due = Due { within: &within, calendar: &calendar, then: &then };
+            require(&call, (&stage, &who, &how_many), due)
+        },
     );
     tell(engine, "review_afterwards", |call: NativeCallContext| say(&call, Effect::ReviewAfterwards));
     tell(engine, "refuse", |call: NativeCallContext, field: ImmutableString, text: ImmutableString| {

@@ -18,7 +18,7 @@ use crate::clock::Moment;
 
 use self::reference::{tell, tell_field, tell_property};
 
-pub use effects::{ASSIGN, EFFECTS, again_after, approval_time, assign_team};
+pub use effects::{ASSIGN, EFFECTS, again_after, approval_end, approval_time, assign_team};
 pub use testing::{is_only_in_tests, moment, test_clock};
 
 /// The longest text that `replace` and `pad` may make, in bytes: it is worked out before anything is allocated.

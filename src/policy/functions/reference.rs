@@ -139,9 +139,16 @@ const FUNCTIONS: &[Row] = &[
         needs: 3,
         ..row(
             "require",
-            &[("stage", "text"), ("who", "text"), ("how_many", "any"), ("within", "text"), ("calendar", "text")],
+            &[
+                ("stage", "text"),
+                ("who", "text"),
+                ("how_many", "any"),
+                ("within", "text"),
+                ("calendar", "text"),
+                ("then", "text"),
+            ],
             "decision",
-            "These have to approve: a team, a user, `manager`, `ci_owner`, or `role:` and the name of a role; `any` or `all` of them, a number, or a share such as `50%`; within a time such as `PT48H`, counted by the open time of a calendar where one is named, after which the approval expires. Stages are asked one after the other.",
+            "These have to approve: a team, a user, `manager`, `ci_owner`, or `role:` and the name of a role; `any` or `all` of them, a number, or a share such as `50%`; within a time such as `PT48H`, counted by the open time of a calendar where one is named (empty is all time), after which the approval expires, or with `approve` the stage counts as approved. Stages are asked one after the other.",
             "require(\"Change advisory board\", \"service-desk\", \"50%\", \"PT20H\", \"business-hours\")",
         )
     },

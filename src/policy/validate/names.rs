@@ -14,7 +14,7 @@ use crate::{
     policy::{
         context::wrong_effect,
         facts::{self, suggest},
-        functions::{EFFECTS, again_after, approval_time, is_only_in_tests},
+        functions::{EFFECTS, again_after, approval_end, approval_time, is_only_in_tests},
         table::ColumnType,
         tokens::Range,
     },
@@ -177,7 +177,7 @@ fn missing_team(walk: &mut Walk, team: &str, place: Option<Range>, message: impl
     }
 }
 
-/// What is written out of who has to approve, how many of them, within which time of which calendar.
+/// What is written out of who has to approve, how many of them, within which time of which calendar, and what becomes of it then.
 fn required(walk: &mut Walk, call: &FnCallExpr) {
     for (n, argument) in call.args.iter().enumerate() {
         let Some(given) = text_literal(argument) else { continue };
@@ -192,9 +192,15 @@ fn required(walk: &mut Walk, call: &FnCallExpr) {
             }
             2 => given.parse::<ApprovalQuorum>().err(),
             3 => approval_time(given).err().map(|(_, why)| why),
+            4 if given.is_empty() => None,
             4 => {
                 calendar(walk, given, place);
                 continue;
+            }
+            5 => {
+                // A time that is reckoned is one.
+                let within = call.args.get(3).and_then(text_literal).unwrap_or("PT1H");
+                approval_end(within, given).err().map(|(_, why)| why)
             }
             _ => None,
         };

@@ -181,6 +181,14 @@ impl QuorumKind {
 }
 
 impl OnDue {
+    /// Whether it is what becomes of a stage where nothing is said.
+    pub fn is_usual(&self) -> bool {
+        *self == OnDue::default()
+    }
+    /// The one of that word.
+    pub fn named(word: &str) -> Option<OnDue> {
+        [OnDue::Approve, OnDue::Reject].into_iter().find(|on_due| on_due.as_str() == word)
+    }
     /// In one word.
     pub const fn as_str(self) -> &'static str {
         match self {
