@@ -95,8 +95,8 @@ struct CabAgendaItemChange {
     #[serde(default, deserialize_with = "given")]
     #[schema(required = false, nullable = false, minimum = 1, maximum = 200)]
     position: Option<i32>,
-    /// What the board has decided. `reviewed` says that it has looked at what was made in an emergency: once that is over, in a meeting that has
-    /// begun.
+    /// What the board has decided, once the meeting has begun. `reviewed` says that it has looked at what was made in an emergency, once that is
+    /// over.
     #[serde(default, deserialize_with = "given")]
     #[schema(required = false, nullable = false)]
     decision: Option<CabDecision>,

@@ -12,12 +12,12 @@ use crate::{
     error::{Error, FieldError, Result},
     http::directory_api::{
         change::{given, line, met, prose},
-        page::{Wanted, keyset},
+        page::{Wanted, keyset, named},
         resource::{Examples, Noun, Resource},
     },
     id::{RowId, TeamId, UserId},
     practice::change::cab::{self, MeetingRow, MeetingState},
-    record::store::Desk,
+    record::{query::cursor, store::Desk},
     schema::cab_meeting,
 };
 
@@ -180,11 +180,13 @@ impl CabMeeting {
 }
 
 fn matching(wanted: &Wanted) -> cab_meeting::BoxedQuery<'static, Backend> {
-    let mut query = cab_meeting::table.into_boxed();
-    if let Some((whole, word)) = wanted.begins.clone() {
-        query = query.filter(cab_meeting::name.like(whole).or(cab_meeting::name.like(word)));
+    let query = named!(cab_meeting::table.into_boxed(), Some(wanted), cab_meeting::name);
+    let planned = MeetingState::Planned.as_str();
+    match wanted.active {
+        None => query,
+        Some(true) => query.filter(cab_meeting::state.eq(planned)),
+        Some(false) => query.filter(cab_meeting::state.ne(planned)),
     }
-    query
 }
 
 impl Resource for CabMeeting {
@@ -194,10 +196,11 @@ impl Resource for CabMeeting {
         many: "cab meetings",
         label: "CabMeeting",
         about: "A change advisory board looks at changes together. It recommends; who approves does so by the approvals of the change. What was made \
-                in an emergency is closed after a board has looked at it.",
+                in an emergency is closed after a board has looked at it. Lists are in the order in which they begin; active are those that are \
+                planned.",
         read: "cab_meeting.read",
         manage: "cab_meeting.write",
-        has_active: false,
+        has_active: true,
         on_create: "Its agenda is filled by `POST …/agenda`. Those who are asked to come are told by mail.",
         on_change: "The minutes of each change stand with its place on the agenda. Those who are asked to come are told where it is at another \
                     time or place, or does not take place.",
@@ -220,7 +223,7 @@ impl Resource for CabMeeting {
         Examples::of("0199a4c1-7d3e-7c55-9d0a-3f1f0f6f2b22", new, &added, change)
     }
     fn key(&self) -> (String, String) {
-        (self.name.clone(), self.id.to_string())
+        (self.starts_at.to_string(), self.id.to_string())
     }
     fn version(&self) -> i32 {
         self.version
@@ -231,7 +234,8 @@ impl Resource for CabMeeting {
         row.map(CabMeeting::of).transpose()
     }
     fn page(connection: &mut AnyConnection, _: &Horizon, wanted: &Wanted) -> Result<Vec<Self>> {
-        let query = keyset!(matching(wanted), wanted, cab_meeting::name, cab_meeting::id);
+        let begins = |text: &str| text.parse::<Moment>().map_err(|_| cursor::refused());
+        let query = keyset!(matching(wanted), wanted, cab_meeting::starts_at, cab_meeting::id, begins);
         query.load::<MeetingRow>(connection)?.into_iter().map(CabMeeting::of).collect()
     }
     fn count(connection: &mut AnyConnection, _: &Horizon, wanted: &Wanted) -> Result<i64> {

@@ -1,4 +1,4 @@
-//! Lists of the directory, by name and id, a page at a time.
+//! Lists of the directory, by name or what else puts them in order, and id; a page at a time.
 
 use actix_web::{HttpResponse, http::header};
 use serde::Serialize;
@@ -38,7 +38,7 @@ pub struct Wanted {
 /// The edge of a page.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// The name of the one at the edge.
+    /// The name of the one at the edge, or by what else they are in order, as text.
     pub name: String,
     /// Its id.
     pub id: RowId,
@@ -46,39 +46,60 @@ pub struct Place {
     pub towards: Towards,
 }
 
-/// Puts order, edge and size of the page on a boxed query. One row more is asked for, to know whether there is a next page.
+/// Puts order, edge and size of the page on a boxed query. One row more is asked for, to know whether there is a next page. What is no name is
+/// read from its text.
 macro_rules! keyset {
-    ($query:expr, $wanted:expr, $name:expr, $id:expr) => {{
+    ($query:expr, $wanted:expr, $name:expr, $id:expr) => {
+        keyset!($query, $wanted, $name, $id, |name: &str| Ok::<_, $crate::error::Error>(name.to_owned()))
+    };
+    ($query:expr, $wanted:expr, $key:expr, $id:expr, $read:expr) => {{
         let query = $query;
         match &$wanted.place {
-            None => query.order(($name.asc(), $id.asc())),
-            Some(edge) if edge.towards == $crate::record::query::cursor::Towards::Next => query
-                .filter($name.gt(edge.name.clone()).or($name.eq(edge.name.clone()).and($id.gt(edge.id))))
-                .order(($name.asc(), $id.asc())),
-            Some(edge) => query
-                .filter($name.lt(edge.name.clone()).or($name.eq(edge.name.clone()).and($id.lt(edge.id))))
-                .order(($name.desc(), $id.desc())),
+            None => query.order(($key.asc(), $id.asc())),
+            Some(edge) => {
+                let key = $read(&edge.name)?;
+                match edge.towards {
+                    $crate::record::query::cursor::Towards::Next => query
+                        .filter($key.gt(key.clone()).or($key.eq(key).and($id.gt(edge.id))))
+                        .order(($key.asc(), $id.asc())),
+                    $crate::record::query::cursor::Towards::Previous => query
+                        .filter($key.lt(key.clone()).or($key.eq(key).and($id.lt(edge.id))))
+                        .order(($key.desc(), $id.desc())),
+                }
+            }
         }
         .limit(i64::from($wanted.limit) + 1)
     }};
 }
 pub(in crate::http) use keyset;
 
-/// Lets a boxed query find what begins with what is wanted, and what is active or not, where that is asked.
+/// Lets a boxed query find what begins with what is wanted.
+macro_rules! named {
+    ($query:expr, $wanted:expr, $name:expr) => {{
+        let (query, wanted): (_, Option<&$crate::http::directory_api::page::Wanted>) = ($query, $wanted);
+        match wanted.and_then(|wanted| wanted.begins.clone()) {
+            None => query,
+            Some((whole, word)) => {
+                let fits = |pattern: String| {
+                    let name = $crate::db::sql::lower($name);
+                    name.like(pattern.to_ascii_lowercase()).escape('\\')
+                };
+                query.filter(fits(whole).or(fits(word)))
+            }
+        }
+    }};
+}
+pub(in crate::http) use named;
+
+/// The same, and what is active or not, where that is asked.
 macro_rules! narrowed {
     ($query:expr, $wanted:expr, $name:expr, $active:expr) => {{
-        let (mut query, wanted): (_, Option<&$crate::http::directory_api::page::Wanted>) = ($query, $wanted);
-        if let Some((whole, word)) = wanted.and_then(|wanted| wanted.begins.clone()) {
-            let fits = |pattern: String| {
-                let name = $crate::db::sql::lower($name);
-                name.like(pattern.to_ascii_lowercase()).escape('\\')
-            };
-            query = query.filter(fits(whole).or(fits(word)));
+        let wanted: Option<&$crate::http::directory_api::page::Wanted> = $wanted;
+        let query = $crate::http::directory_api::page::named!($query, wanted, $name);
+        match wanted.and_then(|wanted| wanted.active) {
+            None => query,
+            Some(active) => query.filter($active.eq(active)),
         }
-        if let Some(active) = wanted.and_then(|wanted| wanted.active) {
-            query = query.filter($active.eq(active));
-        }
-        query
     }};
 }
 pub(in crate::http) use narrowed;

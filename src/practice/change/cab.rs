@@ -284,6 +284,9 @@ pub struct ItemChange {
 pub fn change(desk: &mut Desk<'_, '_>, of: (RowId, RowId), new: &ItemChange) -> Result<()> {
     let at = desk.cause.at;
     let (meeting, row, change) = on_agenda(desk, of)?;
+    if new.decision.is_some() && at < meeting.starts_at {
+        return Err(Error::new(Code::Conflict, "The meeting has not begun."));
+    }
     // Each is written alone: one keeps the minutes while another says what was decided.
     let mine = || diesel::update(cab_agenda_item::table.find(row.id));
     if let Some(position) = new.position {
@@ -300,7 +303,7 @@ pub fn change(desk: &mut Desk<'_, '_>, of: (RowId, RowId), new: &ItemChange) -> 
         let told = json!({"meeting_id": meeting.id, "decision": decision});
         let mut aside = Aside::new("read", "cab_decided", "cab", Value::Null, told);
         if decision == CabDecision::Reviewed {
-            must_be_made(desk, &meeting, &change)?;
+            must_be_made(desk, &change)?;
             aside = aside.with_field("cab_review", "done");
         }
         store::beside::<ChangePractice>(desk, change.id, None, aside)?;
@@ -332,14 +335,11 @@ fn move_to(desk: &mut Desk<'_, '_>, row: &ItemRow, position: i32) -> Result<()> 
     Ok(())
 }
 
-/// Refuses to call a change reviewed that does not wait for it, in a meeting that is still to come, or by who asked for it or made it.
-fn must_be_made(desk: &mut Desk<'_, '_>, meeting: &MeetingRow, change: &Header) -> Result<()> {
+/// Refuses to call a change reviewed that does not wait for it, or by who asked for it or made it.
+fn must_be_made(desk: &mut Desk<'_, '_>, change: &Header) -> Result<()> {
     let who = Some(desk.cause.caller.user);
     if change.requester_id == who || change.assignee_id == who || Some(change.opened_by_id) == who {
         return Err(Error::new(Code::Conflict, "Who asked for a change, opened it or made it does not review it."));
-    }
-    if desk.cause.at < meeting.starts_at {
-        return Err(Error::new(Code::Conflict, "The meeting has not begun."));
     }
     let details = Change::load(desk.unit.settled(change.id)?, &[change.id])?.pop();
     let is_due = details.is_some_and(|details| details.cab_review.as_deref() == Some("due"));
