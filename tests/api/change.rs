@@ -5,7 +5,7 @@ use pointsman::id::TeamId;
 use serde_json::{Value, json};
 
 use crate::{
-    configuration::{ITEMS, SERVICES, group, item, relate, service, titles},
+    configuration::{ITEMS, SERVICES, group, import::import, item, relate, service, titles},
     support::{Answer, Person::*, Server, people},
 };
 
@@ -386,4 +386,29 @@ async fn what_rests_on_it_is_told_before_it_is_made() {
     let preview = server.get(&format!("{change}/impact-preview")).by(Admin).expect(200).await.json();
     let nearby: Vec<&Value> = preview["changes_nearby"].as_array().unwrap().iter().map(|one| &one["title"]).collect();
     assert_eq!(nearby, ["Patch web-1"], "the disk is below it, and told of as a conflict");
+}
+
+#[actix_web::test]
+async fn services_are_told_of_however_much_lies_before_them() {
+    let server = managed().await;
+    let switch = item(&server, "network_device", "switch", json!({})).await;
+    let shop = service(&server, "Shop").await;
+    let many = 210;
+    let items: Vec<Value> =
+        (0..many).map(|n| json!({"key": format!("s-{n}"), "class": "server", "title": format!("s-{n}")})).collect();
+    let number = server.get(&format!("{ITEMS}/{switch}")).by(Admin).expect(200).await.field("number");
+    let related = |n: i32| json!({"from": format!("s-{n}"), "relation": "depends_on", "to": number});
+    let relations: Vec<Value> = (0..many).map(related).collect();
+    import(&server, "source=inventory", json!({"items": items, "relations": relations})).await;
+    let last = server.get(&format!("{ITEMS}?q=s-209")).by(Admin).expect(200).await.json()["items"][0]["id"].clone();
+    relate(&server, (SERVICES, &shop), "depends_on", last.as_str().unwrap(), None).await;
+    let mut body = normal();
+    body["configuration_item_id"] = json!(switch);
+    let change = made(&server, body).await;
+    let preview = server.get(&format!("{change}/impact-preview")).by(Admin).expect(200).await.json();
+    let impact = &preview["impact"];
+    assert_eq!((&impact["total"], impact["records"].as_array().unwrap().len()), (&json!(many + 1), 200));
+    let services: Vec<&Value> = preview["services"].as_array().unwrap().iter().map(|one| &one["title"]).collect();
+    assert_eq!(services, ["Shop"]);
+    assert_eq!(preview["service_levels"][0]["service"]["title"], "Shop");
 }

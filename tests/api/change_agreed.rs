@@ -42,6 +42,11 @@ async fn a_step_takes_nothing_along_that_was_not_approved() {
         (&json!("/implementation_plan"), &json!("approval"))
     );
     assert_eq!(states(&approvals(&server, &change).await), ["approved"]);
+    // How it is tested and who is told is approved as well.
+    for plan in ["test_plan", "communication_plan"] {
+        let refused = server.post(&format!("{change}/implement"), json!({plan: "None."})).by(Admin).expect(409).await;
+        assert_eq!(refused.json()["errors"][0]["pointer"], format!("/{plan}"));
+    }
     take(&server, &change, "implement", json!({})).await;
     let late = server.patch(&change, other).by(Admin).header("if-match", "*").expect(422).await.json();
     assert_eq!(late["errors"][0]["code"], "fixed");

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     change::{approvals, approve, held, made, managed, normal, put_to_rest, read, take},
     change_agreed::{asked, scheduled, states},
-    configuration::{ITEMS, item, relate},
+    configuration::{ITEMS, group, item, relate},
     support::{Person::*, Server, people, sample::agreed},
 };
 
@@ -281,6 +281,31 @@ async fn what_is_related_later_is_seen_a_little_later() {
     server.ask(Method::DELETE, &path).by(Admin).header("if-match", "*").expect(204).await;
     a_little_later(&server).await;
     assert_eq!(read(&server, &change).await["conflict_count"], 0);
+}
+
+#[actix_web::test]
+async fn what_stands_in_for_another_is_seen_a_little_later() {
+    let server = managed().await;
+    let [one, two] =
+        [item(&server, "storage", "one", json!({})).await, item(&server, "storage", "two", json!({})).await];
+    let shop = item(&server, "application", "shop", json!({})).await;
+    let vital = server.patch(&format!("{ITEMS}/{shop}"), json!({"criticality": "gold"}));
+    vital.by(Admin).header("if-match", "*").expect(200).await;
+    group(&server, (ITEMS, &shop), "disks", 1).await;
+    for disk in [&one, &two] {
+        relate(&server, (ITEMS, &shop), "depends_on", disk, Some("disks")).await;
+    }
+    let change = scheduled(&server, at("2026-03-10T20:00:00Z", Some(&one))).await;
+    assert_eq!(read(&server, &change).await["criticality"], "bronze", "the other disk goes on");
+    for (min_up, expected) in [(2, "gold"), (1, "bronze")] {
+        group(&server, (ITEMS, &shop), "disks", min_up).await;
+        a_little_later(&server).await;
+        assert_eq!(read(&server, &change).await["criticality"], expected, "{min_up}");
+    }
+    let path = format!("{ITEMS}/{shop}/redundancy-groups/disks");
+    server.ask(Method::DELETE, &path).by(Admin).header("if-match", "*").expect(204).await;
+    a_little_later(&server).await;
+    assert_eq!(read(&server, &change).await["criticality"], "gold", "each by itself");
 }
 
 #[actix_web::test]

@@ -2,7 +2,7 @@
 
 mod choices;
 mod drift;
-mod import;
+pub mod import;
 mod keeping;
 mod missing;
 mod model;

@@ -41,8 +41,10 @@ use crate::{
 /// How far around a change others are near it.
 const AROUND: TimeDelta = TimeDelta::days(7);
 
-/// Records that a preview tells of as hit, at most.
+/// Records that a preview tells of as hit, and services, at most.
 const HITS: usize = 200;
+/// Changes near it that a preview tells of, at most.
+const NEARBY: i64 = 500;
 /// The time over which error budgets are reckoned.
 const BUDGET: TimeDelta = TimeDelta::days(30);
 /// Services whose service levels a preview tells of, at most.
@@ -228,18 +230,20 @@ struct ChangePreview {
     /// What would be hit while all of that is down, each with the way and the reason; and what goes on, with how much of its redundancy
     /// is left.
     impact: Impact,
+    /// The services that it touches or hits: the nearest 200.
+    services: Vec<LinkedRecord>,
     /// How long users would notice it, in minutes; 0 where they would not.
     outage_minutes: i32,
     /// What it would get in the way of.
     conflicts: Vec<ChangeConflict>,
-    /// Other changes of the same things, of what they hit, or of what takes their place meanwhile, within a week of it.
+    /// Other changes of the same things, of what they hit, or of what takes their place meanwhile, within a week of it: the first 500.
     changes_nearby: Vec<LinkedRecord>,
     /// What it would do together with those of them that are made at the same time; null where none is.
     #[schema(required = true)]
     at_once: Option<ChangesAtOnce>,
     /// Incidents of the same things that are open now, at most 200.
     open_incidents: Vec<LinkedRecord>,
-    /// How the service levels of the first ten services that it touches or hits stand; none where you may not read them.
+    /// How the service levels of the first ten of these services stand; none where you may not read them.
     service_levels: Vec<ServiceLevelsLeft>,
 }
 
@@ -267,7 +271,7 @@ fn preview() -> Endpoint {
         "impact": {
             "direction": "up", "depth": DEEPEST, "total": 1, "by_kind": {"service": 1}, "records": [hit], "spared": [],
         },
-        "outage_minutes": 20, "conflicts": [conflict()], "changes_nearby": [], "at_once": null, "open_incidents": [],
+        "services": [service], "outage_minutes": 20, "conflicts": [conflict()], "changes_nearby": [], "at_once": null, "open_incidents": [],
         "service_levels": [{"service": service, "levels": [level]}],
     });
     endpoint.responses = vec![Answer::json(200, "What it would do.", schema::<ChangePreview>(), example)];
@@ -297,21 +301,33 @@ fn previewed(reading: &mut Reading<'_>, id: &str) -> Result<ChangePreview> {
         nearby(reading, &near, span, header.id)
     })?;
     let at_once = at_once(reading, &asked, &header, &others)?;
-    let incidents = plan::open_incidents(reading.connection, &about)?;
+    let incidents = plan::open_incidents(reading, &about)?;
     let open_incidents = in_order(reading, incidents)?;
     let touches = in_order(reading, touched)?;
-    let services = touches.iter().chain(impact.records.iter().map(|hit| &hit.record));
-    let services: Vec<LinkedRecord> = services.filter(|record| record.kind == "service").cloned().collect();
+    let services = services(reading, &touches, &asked)?;
+    let service_levels = levels_left(reading, &services)?;
     Ok(ChangePreview {
         touches,
         impact,
+        services,
         outage_minutes: i32::try_from(outage.num_minutes()).unwrap_or(i32::MAX),
         conflicts,
         changes_nearby: others.iter().map(|(change, _)| LinkedRecord::of(change)).collect(),
         at_once,
         open_incidents,
-        service_levels: levels_left(reading, services)?,
+        service_levels,
     })
+}
+
+/// The services that are touched, and those that are hit, the nearest first.
+fn services(reading: &mut Reading<'_>, touches: &[LinkedRecord], asked: &Asked) -> Result<Vec<LinkedRecord>> {
+    const KIND: &str = "service";
+    let of_services = Asked { kind: Some(KIND.to_owned()), ..asked.clone() };
+    let hit = impact::ids(reading.kernel, reading.connection, &of_services)?;
+    let seen = visibility::among(reading.kernel, reading.connection, &reading.cause.caller, hit.clone())?;
+    let touched = touches.iter().filter(|record| record.kind == KIND).cloned();
+    let hit = hit.iter().filter_map(|id| seen.get(id)).map(LinkedRecord::of);
+    Ok(touched.chain(hit).take(HITS).collect())
 }
 
 /// Those of these that the caller sees, by number.
@@ -328,11 +344,12 @@ type Other = (Header, BTreeSet<RecordId>);
 /// The changes near a span of time, but for one, of any of these things, that the caller sees.
 fn nearby(reading: &mut Reading<'_>, about: &BTreeSet<RecordId>, span: Span, but: RecordId) -> Result<Vec<Other>> {
     let within = Span { from: span.from.minus(AROUND), until: span.until.plus(AROUND) };
-    let changes = plan::seen(reading, within, SHOWN, 500)?;
+    let changes = plan::seen(reading, within, SHOWN, Some(about), NEARBY)?;
     let mut touched = plan::touched(reading.connection, &changes)?;
-    let with_touched = changes.into_iter().filter(|change| change.id != but).filter_map(|change| {
-        let own = touched.remove(&change.id).filter(|own| !own.is_disjoint(about))?;
-        Some((change, own))
+    let others = changes.into_iter().filter(|change| change.id != but);
+    let with_touched = others.map(|change| {
+        let own = touched.remove(&change.id).unwrap_or_default();
+        (change, own)
     });
     Ok(with_touched.collect())
 }
@@ -357,12 +374,12 @@ fn at_once(
 }
 
 /// How the service levels of these services stand.
-fn levels_left(reading: &mut Reading<'_>, services: Vec<LinkedRecord>) -> Result<Vec<ServiceLevelsLeft>> {
+fn levels_left(reading: &mut Reading<'_>, services: &[LinkedRecord]) -> Result<Vec<ServiceLevelsLeft>> {
     if !reading.cause.caller.can("service_level.read") {
         return Ok(Vec::new());
     }
     let until = reading.cause.at;
-    let left = services.into_iter().take(SERVICES).map(|service| {
+    let left = services.iter().take(SERVICES).cloned().map(|service| {
         let about = Some(service.id);
         let question = Question { service: about, ..Question::of(By::ServiceLevel, until.minus(BUDGET), until) };
         Ok(ServiceLevelsLeft { service, levels: attained(reading, &question)? })

@@ -175,8 +175,8 @@ fn calendar() -> Endpoint {
         summary: "Subscribe to the forward schedule of change".into(),
         description: "The same as iCalendar (RFC 5545), for the calendar programs of those who want to know. What is not agreed yet is tentative. \
                       Maintenance windows and blackouts are of the categories `maintenance` and `blackout`; a blackout takes up its time. Such a \
-                      program signs in with any user name and a personal access token for a password; give that token the scope `change.read` \
-                      alone."
+                      program signs in with any user name and a personal access token for a password; give that token the scopes `change.read` \
+                      and, for the windows, `change_window.read` alone."
             .into(),
         responses: vec![Answer::empty(200, "The calendar.").or(Content::of(
             "text/calendar",
@@ -201,7 +201,8 @@ async fn planned(call: &Call, request: &HttpRequest) -> Result<Schedule> {
     }
     call.read(move |reading| {
         let within = Span { from, until };
-        Ok((plan::seen(reading, within, SHOWN, i64::from(MOST))?, window::seen(reading, within, usize::from(MOST))?))
+        let changes = plan::seen(reading, within, SHOWN, None, i64::from(MOST))?;
+        Ok((changes, window::seen(reading, within, usize::from(MOST))?))
     })
     .await
 }

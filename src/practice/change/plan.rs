@@ -160,11 +160,22 @@ fn taken(planned: Span, begun: Option<Moment>, now: Moment) -> Span {
 /// The states that the forward schedule shows.
 pub const SHOWN: &[&str] = &[AUTHORISE, SCHEDULED, IMPLEMENT, REVIEW, "closed"];
 
-/// The changes of these states that are planned between two moments and that the caller sees, by their beginning, at most so many.
-pub fn seen(reading: &mut Reading<'_>, within: Span, states: &[&str], most: i64) -> Result<Vec<Header>> {
+/// The changes of these states that are planned between two moments and that the caller sees, by their beginning, at most so many; those of
+/// some things alone, where they are named.
+pub fn seen(
+    reading: &mut Reading<'_>,
+    within: Span,
+    states: &[&str],
+    items: Option<&BTreeSet<RecordId>>,
+    most: i64,
+) -> Result<Vec<Header>> {
+    let engine = reading.connection.engine();
     let mut those = meeting(within, states);
-    if let Some(sees) = visibility::condition(reading.connection.engine(), &reading.cause.caller, &[KIND]) {
+    if let Some(sees) = visibility::condition(engine, &reading.cause.caller, &[KIND]) {
         those = those.filter(sees);
+    }
+    if let Some(items) = items {
+        those = those.filter(is_of(engine, items));
     }
     let those = those.order((record::planned_start, record::id)).limit(most);
     Ok(those.load(reading.connection)?)
@@ -284,6 +295,20 @@ pub(super) fn reach(
     Ok(found)
 }
 
+/// What these things rest on, and what rests on them, the nearest of each; with the things themselves.
+pub(super) fn around(
+    kernel: &Kernel,
+    connection: &mut AnyConnection,
+    items: &[RecordId],
+) -> Result<BTreeSet<RecordId>> {
+    let mut found = reach(kernel, connection, items)?;
+    for item in items {
+        let asked = Asked { starts: vec![*item], direction: Direction::Down, depth: DEEPEST, ..Asked::default() };
+        found.extend(impact::ids(kernel, connection, &asked)?.into_iter().take(HIT));
+    }
+    Ok(found)
+}
+
 /// That a record is of one of these things: it names it, or is said to affect it.
 pub(super) fn is_of(engine: Engine, items: &BTreeSet<RecordId>) -> Condition<record::table> {
     let ids = || items.iter().map(RecordId::as_str);
@@ -292,11 +317,19 @@ pub(super) fn is_of(engine: Engine, items: &BTreeSet<RecordId>) -> Condition<rec
     Box::new(named.or(record::id.eq_any(affected.select(link::from_id))))
 }
 
-/// The incidents of these things that are open: the newest 200.
-pub fn open_incidents(connection: &mut AnyConnection, items: &BTreeSet<RecordId>) -> Result<Vec<RecordId>> {
-    let mine = is_of(connection.engine(), items);
-    let open = record::table.filter(record::kind.eq("incident")).filter(record::phase.eq_any(["open", "waiting"]));
-    Ok(open.filter(mine).order(record::id.desc()).limit(200).select(record::id).load(connection)?)
+/// The incidents of these things that are open and that the caller sees: the newest 200.
+pub fn open_incidents(reading: &mut Reading<'_>, items: &BTreeSet<RecordId>) -> Result<Vec<RecordId>> {
+    let engine = reading.connection.engine();
+    let kind = reading.kernel.practice("incident")?.kind();
+    let mut open = record::table
+        .filter(record::kind.eq(kind.name))
+        .filter(record::phase.eq_any(["open", "waiting"]))
+        .filter(is_of(engine, items))
+        .into_boxed::<Backend>();
+    if let Some(sees) = visibility::condition(engine, &reading.cause.caller, &[kind]) {
+        open = open.filter(sees);
+    }
+    Ok(open.order(record::id.desc()).limit(200).select(record::id).load(reading.connection)?)
 }
 
 /// How long users notice a change.

@@ -229,11 +229,11 @@ pub fn beyond(
 ) -> Result<Option<Vec<&'static str>>> {
     let last = ApprovalRow::last_by_policy(connection, record.id)?.filter(|last| last.state == state::APPROVED);
     let Some(given) = last else { return Ok(None) };
+    // What was not asked about when it was given stays as it was.
     let covered = given.covered()?;
-    let value = |of: &Map<String, Value>, name: &str| of.get(name).cloned().unwrap_or_default();
     let is_beyond = |name: &&str| {
-        let (asked, now) = (value(&covered, name), value(now, name));
-        asked != now && !is_eased(kind, name, &asked, &now)
+        let (asked, now) = (covered.get(*name), now.get(*name).unwrap_or(&Value::Null));
+        asked.is_some_and(|asked| asked != now && !is_eased(kind, name, asked, now))
     };
     Ok(Some(approved(kind).iter().copied().filter(is_beyond).collect()))
 }

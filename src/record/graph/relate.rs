@@ -66,6 +66,15 @@ pub struct GroupRow {
     pub min_up: i32,
 }
 
+impl GroupRow {
+    /// What is in it, and the record that has it.
+    fn together(&self, connection: &mut AnyConnection) -> Result<Vec<RecordId>> {
+        let mine = relation::table.filter(relation::group_id.eq(self.id)).select((relation::from_id, relation::to_id));
+        let ends: Vec<(RecordId, RecordId)> = mine.load(connection)?;
+        Ok(ends.into_iter().flat_map(|(from, to)| [from, to]).collect())
+    }
+}
+
 /// What makes a relation.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -229,7 +238,7 @@ pub fn regroup(
     desk.kernel.practice(kind.name)?.beside(desk, of, None, aside)?;
     let this = diesel::update(relation::table.find(row.id));
     this.set(relation::group_id.eq(group.id)).execute(desk.unit.connection()?)?;
-    Ok(())
+    stand_otherwise(desk, &[row.from_id, row.to_id])
 }
 
 /// Lets all practices see to it that these things stand otherwise to each other.
@@ -326,6 +335,7 @@ pub fn put_group(
     if old.is_none() && mine.count().get_result::<i64>(connection)? >= GROUPS {
         return Err(Error::new(Code::Conflict, format!("A record has at most {GROUPS} redundancy groups.")));
     }
+    let together = old.as_ref().map_or(Ok(Vec::new()), |old| old.together(connection))?;
     let told = json!({"name": name, "min_up": min_up});
     let before = old.as_ref().map_or(Value::Null, |row| json!({"name": row.name, "min_up": row.min_up}));
     let aside = Aside::new("update", "redundancy_changed", GROUP, before, told);
@@ -342,6 +352,7 @@ pub fn put_group(
             diesel::insert_into(redundancy_group::table).values(row).execute(connection)?;
         }
     }
+    stand_otherwise(desk, &together)?;
     Ok(outcome)
 }
 
@@ -358,6 +369,7 @@ pub fn delete_group(
     let mine = redundancy_group::table.filter(redundancy_group::record_id.eq(of));
     let row: Option<GroupRow> = mine.filter(redundancy_group::name.eq(name)).first(connection).optional()?;
     let row = row.ok_or_else(|| Error::not_found("redundancy group"))?;
+    let together = row.together(connection)?;
     let told = json!({"name": row.name, "min_up": row.min_up});
     let aside = Aside::new("update", "redundancy_changed", GROUP, told, Value::Null);
     let outcome = desk.kernel.practice(kind.name)?.beside(desk, of, expected, aside)?;
@@ -366,6 +378,7 @@ pub fn delete_group(
         .set(relation::group_id.eq(None::<RowId>))
         .execute(connection)?;
     diesel::delete(redundancy_group::table.find(row.id)).execute(connection)?;
+    stand_otherwise(desk, &together)?;
     Ok(outcome)
 }
 
