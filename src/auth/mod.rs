@@ -25,6 +25,7 @@ pub mod personal;
 pub mod role;
 pub mod secret;
 pub mod session;
+mod shipped;
 pub mod throttle;
 pub mod token;
 

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use diesel::prelude::*;
 
-use super::permission::{ADMINISTRATOR, KindActions, SHIPPED, ShippedRole};
+use super::{
+    permission::{ADMINISTRATOR, KindActions},
+    shipped::{SHIPPED, ShippedRole},
+};
 use crate::{
     clock::Moment,
     db::{AnyConnection, JsonText},

@@ -29,7 +29,8 @@ pub enum Finding {
 }
 
 impl Finding {
-    const ALL: [Finding; 6] = [
+    /// All of them.
+    pub const ALL: [Finding; 6] = [
         Finding::Reported,
         Finding::Changed,
         Finding::Appeared,

@@ -101,6 +101,17 @@ async fn a_board_meets_and_looks_at_emergencies_afterwards() {
     server.post("/api/v1/cab-meetings", called.clone()).by(Alex).expect(403).await;
     let meeting = server.post("/api/v1/cab-meetings", called).by(Nora).expect(201).await;
     let meeting = format!("/api/v1/cab-meetings/{}", meeting.field("id"));
+    // The one that comes first is the first.
+    let listed = async |query: &str| {
+        let found = server.get(&format!("/api/v1/cab-meetings?{query}")).by(Nora).expect(200).await.json();
+        let names = found["items"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap().to_owned());
+        (names.collect::<Vec<_>>(), found["next_cursor"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(listed("active=true").await.0, ["Too early", "Board"]);
+    let (first, next) = listed("limit=1").await;
+    let (second, _) = listed(&format!("limit=1&cursor={next}")).await;
+    assert_eq!((first, second), (vec!["Too early".to_owned()], vec!["Board".to_owned()]));
+    assert_eq!(listed("q=BOA").await.0, ["Board"]);
     let agenda = server.post(&format!("{meeting}/agenda"), json!({})).by(Nora).expect(200).await.json();
     assert_eq!((agenda["items"].as_array().unwrap().len(), &agenda["items"][0]["reason"]), (1, &json!("review")));
     let again = server.post(&format!("{meeting}/agenda"), json!({})).by(Nora).expect(200).await.json();
@@ -120,6 +131,10 @@ async fn a_board_meets_and_looks_at_emergencies_afterwards() {
     server.post(&format!("{change}/close"), notes).by(Admin).expect(200).await;
     let held = server.patch(&meeting, held).by(Nora).header("if-match", "*").expect(200).await.json();
     assert_eq!(held["state"], "held");
+    assert_eq!(
+        (listed("active=true").await.0, listed("active=false").await.0),
+        (vec!["Too early".to_owned()], vec!["Board".to_owned()])
+    );
 }
 
 #[actix_web::test]
@@ -157,6 +172,8 @@ async fn an_agenda_is_put_in_order_by_those_who_see_what_stands_on_it() {
     server.patch(&item(0), json!({"minutes": "Ready."})).by(Admin).expect(200).await;
     server.ask(Method::DELETE, &item(0)).by(Admin).expect(204).await;
     server.ask(Method::DELETE, &item(0)).by(Admin).expect(404).await;
+    server.patch(&item(1), json!({"decision": "recommended"})).by(Admin).expect(409).await;
+    server.at("2026-03-05T13:10:00Z");
     let decided = server.patch(&item(1), json!({"decision": "recommended"})).by(Admin).expect(200).await.json();
     assert_eq!(titles(&decided), ["Third", "Second"]);
     server.ask(Method::DELETE, &item(1)).by(Admin).expect(409).await;
@@ -234,8 +251,27 @@ async fn incidents_that_a_change_caused_are_found_by_time_and_item() {
     assert_eq!(known["state"], "authorised");
     let unknown = report(&other).by(Nora).expect(201).await.json();
     assert_eq!((&unknown["state"], &unknown["change_id"]), (&json!("open"), &Value::Null));
-    let open = server.get("/api/v1/unauthorised-changes?state=open").by(Nora).expect(200).await.json();
-    assert_eq!(open["items"].as_array().unwrap().len(), 1);
+    let listed = async |query: &str| {
+        let page = server.get(&format!("/api/v1/unauthorised-changes?{query}")).by(Nora).expect(200).await.json();
+        page["items"].as_array().unwrap().len()
+    };
+    for (query, expected) in [
+        ("state=open", 1),
+        ("finding=reported", 2),
+        ("finding=changed", 0),
+        ("source=audit", 0),
+        ("from=2026-03-07T00:00:00Z", 0),
+        ("until=2026-03-07T00:00:00Z", 2),
+    ] {
+        assert_eq!(listed(query).await, expected, "{query}");
+    }
+    // A change of what it rests on may have made it so, though it does not say so.
+    let of_cluster = report(&cluster).by(Nora).expect(201).await;
+    let one = server.get(&of_cluster.header("location")).by(Nora).expect(200).await.json();
+    assert_eq!((&one["state"], &one["candidates"][0]["title"]), (&json!("open"), &json!("Close the hole")));
+    let path = format!("/api/v1/unauthorised-changes/{}", unknown["id"].as_str().unwrap());
+    let unknown_one = server.get(&path).by(Nora).expect(200).await.json();
+    assert_eq!(unknown_one["candidates"], json!([]));
     let settle = format!("/api/v1/unauthorised-changes/{}/settle", unknown["id"].as_str().unwrap());
     server.post(&settle, json!({"comment": ""})).by(Nora).expect(422).await;
     let settled = server.post(&settle, json!({"comment": "Closed again."})).by(Nora).expect(200).await.json();

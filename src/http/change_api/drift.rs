@@ -13,7 +13,7 @@ use crate::{
     http::{
         body::{Body, fit},
         desk::{self, Call, Reply},
-        endpoint::{Answer, Content, Endpoint, in_path, in_query, uuid},
+        endpoint::{Answer, Content, Endpoint, in_path, in_query, moment, short_text, uuid},
         mount::Api,
         parameter::{dry_run, idempotency_key, reason},
         query::Query,
@@ -21,9 +21,10 @@ use crate::{
         sheet::{self, Sheet},
     },
     id::{RecordId, RowId, UserId},
-    practice::change::caused::{self, DriftRow, DriftState},
+    practice::change::unauthorised::{self, DriftRow, DriftState, Wanted},
     record::{
         drift::{Drift, Finding, SUMMARY},
+        link::LinkedRecord,
         store::Desk,
         visibility,
     },
@@ -34,7 +35,7 @@ const WORDS: [(&str, DriftState); 3] =
 
 /// Mounts them.
 pub(super) fn mount(api: &mut Api) {
-    api.mount(list(), list_drift).mount(report(), report_drift).mount(settle(), settle_drift);
+    api.mount(list(), list_drift).mount(one(), get_drift).mount(report(), report_drift).mount(settle(), settle_drift);
 }
 
 /// Something that was found other than it should be.
@@ -80,6 +81,16 @@ struct UnauthorisedChange {
     /// When; null before.
     #[schema(required = true)]
     settled_at: Option<Moment>,
+}
+
+/// What was found other than it should be, and what may have made it so.
+#[derive(Debug, Serialize, ToSchema)]
+struct WeighedUnauthorisedChange {
+    #[serde(flatten)]
+    change: UnauthorisedChange,
+    /// Changes that were being made then of what it rests on, or of what rests on it, as far as you see them: one of them may have made it so.
+    /// At most 20.
+    candidates: Vec<LinkedRecord>,
 }
 
 /// What was found.
@@ -153,18 +164,36 @@ fn example() -> Value {
 }
 
 fn endpoint(method: Method, rest: &str, id: &'static str) -> Endpoint {
-    let permission = if method == Method::GET { "change_window.read" } else { "change_window.write" };
+    let permission = match (&method, rest) {
+        (&Method::GET, _) => "unauthorised_change.read",
+        (_, "") => "unauthorised_change.report",
+        _ => "unauthorised_change.settle",
+    };
     Endpoint::new(method, format!("/api/v1/unauthorised-changes{rest}"), id, CHANGE.label, permission)
 }
 
-fn list() -> Endpoint {
-    let words = utoipa::openapi::ObjectBuilder::new()
+fn words(all: impl IntoIterator<Item = &'static str>) -> utoipa::openapi::Schema {
+    utoipa::openapi::ObjectBuilder::new()
         .schema_type(utoipa::openapi::schema::Type::String)
-        .enum_values(Some(WORDS.iter().map(|(word, _)| *word)));
-    let mut parameters =
-        vec![in_query("state", "Only those that stand so.", utoipa::openapi::Schema::from(words), "open")];
+        .enum_values(Some(all))
+        .into()
+}
+
+fn list() -> Endpoint {
     let of_item = "Only those of this configuration item, or of a relation with it.";
-    parameters.push(in_query("configuration_item_id", of_item, uuid(), "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e7c"));
+    let mut parameters = vec![
+        in_query("state", "Only those that stand so.", words(WORDS.iter().map(|(word, _)| *word)), "open"),
+        in_query(
+            "finding",
+            "Only those that are other in this way.",
+            words(Finding::ALL.map(Finding::as_str)),
+            "changed",
+        ),
+        in_query("source", "Only what this has found.", short_text(200), "discovery"),
+        in_query("configuration_item_id", of_item, uuid(), "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e7c"),
+        in_query("from", "Only those that were found from then on.", moment(), "2026-03-01T00:00:00Z"),
+        in_query("until", "Only those that were found before.", moment(), "2026-04-01T00:00:00Z"),
+    ];
     parameters.extend(sheet::parameters());
     let page = sheet::shape("UnauthorisedChange", schema::<UnauthorisedChange>());
     Endpoint {
@@ -184,22 +213,53 @@ fn list() -> Endpoint {
 async fn list_drift(call: Call, request: HttpRequest) -> Result<HttpResponse> {
     let pairs = desk::query(&request)?;
     let query = Query::of(&pairs);
-    let (state, item) = (query.choice("state", &WORDS)?, query.id::<RecordId>("configuration_item_id")?);
+    let wanted = Wanted {
+        state: query.choice("state", &WORDS)?,
+        finding: query.choice("finding", &Finding::ALL.map(|finding| (finding.as_str(), finding)))?,
+        source: query.text("source").map(str::to_owned),
+        item: query.id("configuration_item_id")?,
+        from: query.moment("from")?,
+        until: query.moment("until")?,
+    };
     let sheet = Sheet::read(request.path(), pairs, 0)?;
     let asked = sheet.clone();
     let cut = call
         .read(move |reading| {
-            let rows = DriftRow::page(
-                reading,
-                (state, item),
-                asked.after_id()?,
-                usize::try_from(asked.rows()).unwrap_or_default(),
-            )?;
+            let most = usize::try_from(asked.rows()).unwrap_or_default();
+            let rows = DriftRow::page(reading, &wanted, asked.after_id()?, most)?;
             let shown = rows.into_iter().map(UnauthorisedChange::from).collect();
             asked.cut(shown, |row: &UnauthorisedChange| (Vec::new(), row.id.to_string()))
         })
         .await?;
     Ok(sheet.respond(&cut, None))
+}
+
+fn one() -> Endpoint {
+    let mut example = example();
+    example["candidates"] = json!([{
+        "id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e71", "kind": "change", "number": "CHG0000007", "title": "Replace the host",
+        "state": "implement", "phase": "active",
+    }]);
+    Endpoint {
+        summary: "Read one".into(),
+        description: "With the changes that may have made it so though they do not say so.".into(),
+        parameters: vec![in_path("id", "Its id.", uuid(), "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e7d")],
+        responses: vec![Answer::json(200, "It.", schema::<WeighedUnauthorisedChange>(), example)],
+        problems: vec![Code::NotFound],
+        ..endpoint(Method::GET, "/{id}", "get_unauthorised_change")
+    }
+}
+
+async fn get_drift(call: Call, id: web::Path<String>) -> Result<HttpResponse> {
+    let id: RowId = id.parse().map_err(|_| Error::not_found("unauthorised change"))?;
+    let shown = call
+        .read(move |reading| {
+            let row = DriftRow::visible(reading, id)?;
+            let candidates = unauthorised::candidates(reading, &row)?.iter().map(LinkedRecord::of).collect();
+            Ok(WeighedUnauthorisedChange { change: row.into(), candidates })
+        })
+        .await?;
+    Ok(HttpResponse::Ok().json(shown))
 }
 
 fn report() -> Endpoint {
@@ -213,7 +273,7 @@ fn report() -> Endpoint {
         request: Some(Content::json(schema::<NewUnauthorisedChange>(), body)),
         responses: vec![
             Answer::json(201, "It is taken in.", schema::<UnauthorisedChange>(), example())
-                .header("Location", "Where all of them are."),
+                .header("Location", "Where it is."),
         ],
         problems: vec![Code::Invalid],
         ..endpoint(Method::POST, "", "report_unauthorised_change")
@@ -224,8 +284,8 @@ async fn report_drift(call: Call, Body(body): Body<Value>) -> Result<HttpRespons
     let new: NewUnauthorisedChange = fit(body.clone())?;
     call.write(&body, move |desk| {
         let drift = drift_of(desk, &new)?;
-        let row = caused::report(desk, &drift)?;
-        Ok(Reply::created("/api/v1/unauthorised-changes".to_owned(), shown(desk, row)?))
+        let row = unauthorised::report(desk, &drift)?;
+        Ok(Reply::created(format!("/api/v1/unauthorised-changes/{}", row.id), shown(desk, row)?))
     })
     .await
 }
@@ -306,7 +366,7 @@ async fn settle_drift(call: Call, id: web::Path<String>, Body(body): Body<Value>
         if let Some(change) = given.change_id {
             must_see(desk, "change_id", "change", change)?;
         }
-        let row = caused::settle(desk, id, given.change_id, &comment)?;
+        let row = unauthorised::settle(desk, id, given.change_id, &comment)?;
         Ok(Reply::ok(shown(desk, row)?))
     })
     .await

@@ -16,6 +16,7 @@ pub mod model;
 pub mod plan;
 pub mod questionnaire;
 mod rules;
+pub mod unauthorised;
 pub mod window;
 
 use diesel::prelude::*;
@@ -114,6 +115,8 @@ const APPROVED: &[&str] = &[
     "planned_end",
     "implementation_plan",
     "backout_plan",
+    "test_plan",
+    "communication_plan",
     "outage_start",
     "outage_end",
     "risk",
@@ -192,7 +195,7 @@ impl Practice for ChangePractice {
         around::related(desk, ends)
     }
     fn drifted(desk: &mut Desk<'_, '_>, drift: &Drift) -> Result<()> {
-        caused::found(desk, drift)
+        unauthorised::found(desk, drift)
     }
     fn follow(written: &Draft<Change>, desk: &mut Desk<'_, '_>) -> Result<()> {
         model::give_tasks(written, desk)?;
