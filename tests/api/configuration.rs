@@ -9,6 +9,7 @@ mod model;
 mod reconcile;
 mod references;
 mod resume;
+mod returned;
 mod topologies;
 
 use serde_json::{Value, json};
