@@ -53,6 +53,7 @@ pub mod story;
 pub mod tally;
 pub mod task;
 pub mod timer;
+pub mod twin;
 pub mod visibility;
 pub mod watcher;
 pub mod webhook;

@@ -1,6 +1,7 @@
 //! Configuration: classes and attributes, relations and redundancy, and what fails when something does.
 
 mod choices;
+mod correctness;
 mod drift;
 mod import;
 mod keeping;

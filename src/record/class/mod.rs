@@ -204,6 +204,11 @@ impl Classes {
         Ok(classes)
     }
 
+    /// All of them, by name.
+    pub fn all(&self) -> impl Iterator<Item = &Class> {
+        self.by_name.values()
+    }
+
     /// The class of that name.
     pub fn get(&self, name: &str) -> Option<&Class> {
         self.by_name.get(name)

@@ -14,7 +14,10 @@ use super::{
 use crate::{
     error::{FieldError, Result},
     id::RecordId,
-    practice::configuration_item::{ConfigurationItem, ConfigurationItemPractice, health::IN_USE},
+    practice::configuration_item::{
+        ConfigurationItem, ConfigurationItemPractice,
+        health::{IN_USE, duplicate::is_same},
+    },
     record::{
         class::{Class, PLACE},
         custom::folded,
@@ -25,13 +28,12 @@ use crate::{
         practice::{Details, Practice},
         query::filter::Quoted,
         store::Desk,
+        twin::TITLE,
         visibility,
     },
 };
 
 const KIND: &Kind = &ConfigurationItemPractice::KIND;
-/// What things may be recognised by beside attributes.
-const TITLE: &str = "title";
 /// So many that fit are looked at.
 const CANDIDATES: i64 = 20;
 
@@ -160,16 +162,7 @@ fn candidates(
     words: &[(&str, Value)],
     among: Among<'_>,
 ) -> Result<Vec<ConfigurationItem>> {
-    let conditions = words.iter().map(|(name, value)| {
-        let field = if *name == TITLE { (*name).to_owned() } else { format!("{PLACE}.{name}") };
-        match value {
-            Value::String(text) if is_text(class, name) => format!("{field}.folded = {}", Quoted(text)),
-            Value::String(text) => format!("{field} = {}", Quoted(text)),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-                format!("{field} = {value}")
-            }
-        }
-    });
+    let conditions = words.iter().map(|(name, value)| is_same(name, class.field(name), value));
     let above = class.line.iter().map(|name| format!("class = {name}"));
     let of_line = std::iter::once(format!("is_a = {}", class.name)).chain(above).collect::<Vec<_>>().join(" OR ");
     let of_those = match among {
@@ -220,8 +213,4 @@ pub(super) fn alike(value: Value) -> Value {
 pub(super) fn is_identifying(class: &Class, field: &str) -> bool {
     let name = field.strip_prefix(PLACE).and_then(|rest| rest.strip_prefix('.')).unwrap_or(field);
     class.identification.iter().flatten().any(|named| named == name)
-}
-
-fn is_text(class: &Class, name: &str) -> bool {
-    name == TITLE || class.field(name).is_some_and(|field| field.field_type == "text")
 }
