@@ -44,6 +44,7 @@ mod policy_kinds;
 mod policy_tests;
 mod problem;
 mod problem_at_once;
+mod problem_clusters;
 mod problem_found;
 mod queries;
 mod real_log;
