@@ -26,6 +26,7 @@ mod feed;
 mod fuzzed;
 mod hidden;
 mod incident;
+mod known_errors_told;
 mod loops;
 mod mail;
 mod mail_inbound;
