@@ -3,6 +3,7 @@
 mod choices;
 mod correctness;
 mod drift;
+mod given_up;
 mod import;
 mod keeping;
 mod missing;

@@ -215,7 +215,7 @@ fn stale(Patience { seen, kept }: Patience) -> String {
 
 /// What refers to something that has been given up since, as a filter.
 fn dangling(classes: &Classes) -> String {
-    let given = classes.fields().iter().filter_map(|field| {
+    let given = classes.fields().iter().filter(|field| field.active).filter_map(|field| {
         let gone = if let Reference::Record(_) = field.refers_to()? { "phase = closed" } else { "active = false" };
         Some(format!("{PLACE}.{}.{gone}", field.name))
     });
@@ -232,7 +232,7 @@ fn percent(part: i64, whole: i64) -> Option<f64> {
 /// For each class with attributes that its records should have, the filters of those that lack one: a filter has room for some alone.
 fn incomplete(classes: &Classes) -> Vec<(String, Vec<String>)> {
     let of_class = classes.names().filter_map(|name| {
-        let wanted = classes.get(name)?.attributes.iter().filter(|a| a.required || a.recommended);
+        let wanted = classes.get(name)?.attributes.iter().filter(|a| a.active && (a.required || a.recommended));
         let lacking: Vec<String> = wanted.map(|a| format!("{PLACE}.{} = null", a.name)).collect();
         let filter = |part: &[String]| format!("{IN_USE} AND class = {name} AND ({})", part.join(" OR "));
         (!lacking.is_empty()).then(|| (name.to_owned(), lacking.chunks(ATTRIBUTES).map(filter).collect()))
