@@ -21,10 +21,6 @@ diesel::define_sql_function! {
     /// In lower case, as the database understands it.
     fn lower<ST: SingleValue>(text: ST) -> ST;
 }
-diesel::define_sql_function! {
-    /// Without spaces around it.
-    fn trim<ST: SingleValue>(text: ST) -> ST;
-}
 
 /// A value that is bound, never written into the SQL.
 #[derive(Clone, Debug)]

@@ -59,6 +59,8 @@ pub enum Access {
     OwnPart(Text),
     /// Callers with this permission.
     Permission(Text),
+    /// Callers with one of these permissions, or both.
+    Either(Text, Text),
     /// Callers with this permission, who may also come by HTTP Basic (RFC 7617) with a personal access token for a password: calendar
     /// programs know nothing else. Only what reads can have it: browsers send such credentials by themselves.
     Feed(Text),

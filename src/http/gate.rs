@@ -111,6 +111,12 @@ async fn admit(endpoint: &Endpoint, request: &HttpRequest) -> Result<()> {
             }
         }
         Access::Permission(permission) => known(request).await.and_then(password_settled)?.require(permission)?,
+        Access::Either(one, other) => {
+            let caller = known(request).await.and_then(password_settled)?;
+            if !caller.can(other) {
+                caller.require(one)?;
+            }
+        }
         Access::Feed(permission) => {
             request.extensions_mut().insert(BasicToo);
             known(request).await.and_then(password_settled)?.require(permission)?;

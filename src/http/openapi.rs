@@ -196,7 +196,9 @@ fn operation(endpoint: &Endpoint, endpoints: &[&Endpoint]) -> Operation {
     operation.request_body = documented_request(endpoint);
     let schemes: &[&str] = match endpoint.access {
         Access::Public | Access::Probe => &[],
-        Access::SignedIn | Access::PasswordDue | Access::OwnPart(_) | Access::Permission(_) => &[BEARER],
+        Access::SignedIn | Access::PasswordDue | Access::OwnPart(_) | Access::Permission(_) | Access::Either(..) => {
+            &[BEARER]
+        }
         Access::Feed(_) => &[BEARER, BASIC],
     };
     let by = |scheme: &&str| SecurityRequirement::new(*scheme, std::iter::empty::<String>());
@@ -254,6 +256,7 @@ fn described(endpoint: &Endpoint) -> String {
         Access::Permission(permission) | Access::Feed(permission) => {
             format!("{about}\n\nNeeds the permission `{permission}`.")
         }
+        Access::Either(one, other) => format!("{about}\n\nNeeds the permission `{one}` or `{other}`."),
     }
 }
 
@@ -283,7 +286,7 @@ fn problem_statuses(endpoint: &Endpoint) -> BTreeSet<u16> {
     match endpoint.access {
         Access::Public | Access::Probe => {}
         Access::PasswordDue => codes.push(Code::Unauthenticated),
-        Access::SignedIn | Access::OwnPart(_) | Access::Permission(_) | Access::Feed(_) => {
+        Access::SignedIn | Access::OwnPart(_) | Access::Permission(_) | Access::Either(..) | Access::Feed(_) => {
             codes.extend([Code::Unauthenticated, Code::Forbidden])
         }
     }

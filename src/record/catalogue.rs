@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 
 use super::{
-    class,
+    class::{self, Classes},
     custom::{self, CustomField},
     kind::{Field, HEADER, Holds, Kind, Lifecycle, Reference},
     query::filter::{FieldType, Fields},
+    twin,
 };
 
 /// A place in the database where a value stands: an SQL expression between an opening and a closing.
@@ -70,7 +71,7 @@ impl Catalogue {
         kind: Option<&Kind>,
         kinds: &[&'static Kind],
         custom: &[CustomField],
-        attributes: &[CustomField],
+        classes: Option<&Classes>,
         findable: &[&Findable],
     ) -> Self {
         let mut catalogue = Catalogue { places: BTreeMap::new() };
@@ -86,7 +87,7 @@ impl Catalogue {
         for field in custom {
             catalogue.add_given(custom::PLACE, field, kinds);
         }
-        for field in attributes {
+        for field in classes.map(Classes::fields).unwrap_or_default() {
             catalogue.add_given(class::PLACE, field, kinds);
         }
         for Findable { name, table, record, column, holds } in findable {
@@ -97,6 +98,10 @@ impl Catalogue {
         if let Some(kind) = kind.filter(|kind| kind.has_classes()) {
             catalogue.add_line(kind);
             catalogue.add_folded("title", ("", "record.title", ""));
+        }
+        if let Some((kind, classes)) = kind.filter(|kind| kind.public && kind.has_classes()).zip(classes) {
+            let (open, column, close) = twin::place(kind, classes);
+            catalogue.places.insert(twin::BY.to_owned(), Place::new(&open, column, close, FieldType::Text));
         }
         let tag = Place::new("record.id IN (SELECT record_id FROM record_tag WHERE ", "tag", ")", FieldType::Tags);
         catalogue.places.insert("tags".to_owned(), tag);

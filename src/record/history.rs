@@ -250,8 +250,19 @@ pub fn since(connection: &mut AnyConnection, subject: &str, at: Moment) -> Resul
     Ok(Some(held))
 }
 
-/// Through what a field of a record was last changed, and when; nothing where it is as it was made.
-pub fn last_change(connection: &mut AnyConnection, record: RecordId, field: &str) -> Result<Option<(String, Moment)>> {
+/// How a field of a record was last changed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LastChange {
+    /// Through what.
+    pub via: String,
+    /// When.
+    pub at: Moment,
+    /// What it held before.
+    pub from: Value,
+}
+
+/// How a field of a record was last changed; nothing where it is as it was made.
+pub fn last_change(connection: &mut AnyConnection, record: RecordId, field: &str) -> Result<Option<LastChange>> {
     let later = audit::table.filter(audit::subject_id.eq(record.as_str())).filter(audit::subject_version.gt(FIRST));
     let rows: Vec<(String, Moment, JsonText)> = later
         .filter(audit::changes.like(naming(field)))
@@ -259,8 +270,9 @@ pub fn last_change(connection: &mut AnyConnection, record: RecordId, field: &str
         .select((audit::via, audit::at, audit::changes))
         .load(connection)?;
     for (via, at, told) in rows {
-        if changes(told.read()?, true).iter().any(|change| change.field == field && change.from != change.to) {
-            return Ok(Some((via, at)));
+        let mut told = changes(told.read()?, true).into_iter();
+        if let Some(change) = told.find(|change| change.field == field && change.from != change.to) {
+            return Ok(Some(LastChange { via, at, from: change.from }));
         }
     }
     Ok(None)

@@ -167,10 +167,9 @@ impl Kernel {
             return Ok(held);
         }
         let custom = kind.map(|k| self.custom_fields(connection, k)).transpose()?.unwrap_or_default();
-        let attributes =
-            kind.map(|k| self.classes(connection, k)).transpose()?.map(|classes| classes.fields().to_vec());
-        let attributes = attributes.unwrap_or_default();
-        let catalogue = Arc::new(Catalogue::new(kind, readable, &custom, &attributes, &self.findable(kind)));
+        let classes = kind.map(|k| self.classes(connection, k)).transpose()?;
+        let findable = self.findable(kind);
+        let catalogue = Arc::new(Catalogue::new(kind, readable, &custom, classes.as_deref(), &findable));
         self.catalogues.put([(key, catalogue.clone())]);
         Ok(catalogue)
     }

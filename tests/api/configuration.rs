@@ -1,7 +1,9 @@
 //! Configuration: classes and attributes, relations and redundancy, and what fails when something does.
 
 mod choices;
+mod correctness;
 mod drift;
+mod given_up;
 pub mod import;
 mod keeping;
 mod missing;
@@ -9,6 +11,7 @@ mod model;
 mod reconcile;
 mod references;
 mod resume;
+mod returned;
 mod topologies;
 
 use serde_json::{Value, json};

@@ -143,6 +143,7 @@ async fn a_real_log_meets_published_targets_as_often_as_its_rows_say() {
     each_follows_from_its_ledger(&server, &clocks).await;
     nobody_is_called_for_the_past(&server).await;
     clusters::are_what_the_rows_say(&server, &incidents, odd.len()).await;
+    clusters::shares_and_trends_are_what_the_rows_say(&server, &incidents, odd.len()).await;
     how_often_the_log_agrees(&incidents, &clocks);
     assert_eq!(replay(&server, &log, Some(SAMPLE)).replayed, 0, "a second time changes nothing");
 }

@@ -77,7 +77,8 @@ pub struct ClassChange {
     #[serde(default, deserialize_with = "given")]
     #[schema(required = false, nullable = false, max_length = 2000)]
     description: Option<String>,
-    /// Its own attributes, all of them: others may be added, none taken away, and each keeps its type.
+    /// Its own attributes, all of them: others may be added, none taken away, and each keeps its type. One that is not used any more is not
+    /// `active`.
     #[serde(default, deserialize_with = "given")]
     #[schema(required = false, nullable = false, max_items = 100)]
     attributes: Option<Vec<Attribute>>,
@@ -148,7 +149,7 @@ impl Resource for Class {
     fn examples() -> Examples {
         let attribute = json!({
             "name": "kernel", "label": "Kernel", "help": "", "field_type": "text", "choices": [], "required": false,
-            "recommended": true, "pattern": null,
+            "recommended": true, "pattern": null, "active": true,
         });
         let new = json!({
             "kind": "configuration_item", "name": "linux_server", "label": "Linux server", "description": "", "parent": "server",

@@ -14,7 +14,7 @@ use crate::{
         schema::schema,
         sheet::{self, under},
     },
-    practice::configuration_item::health::{ConfigurationHealth, health},
+    practice::configuration_item::health::{ConfigurationHealth, Patience, health},
     record::{
         catalogue::is_name,
         history::{self, FieldHistoryEntry},
@@ -26,6 +26,8 @@ use crate::{
 const TAG: &str = "Configuration health";
 /// After how many days something is stale where nothing is said, and at most.
 const STALE: i32 = 30;
+/// The same of what no source tells of: those who are asked once a year whether it is right have certified it by then.
+const REVIEWED: i32 = 365;
 const LONGEST: i32 = 3_650;
 
 /// Mounts the health.
@@ -42,12 +44,13 @@ pub(super) fn mount_under(api: &mut Api, kind: &'static Kind) {
 fn reading() -> Endpoint {
     let check = |name: &str, description: &str, failing: i64, filter: &str| json!({"check": name, "description": description, "items": 40, "failing": failing, "filter": filter});
     let missing = "phase != closed AND class = server AND (attributes.hostname = null)";
-    let orphans = "phase != closed AND relations = null AND related_by = null";
+    let orphans = "phase != closed AND (relations = null AND related_by = null)";
+    let twins = "phase != closed AND duplicate_by = \"serial_number\" AND attributes.serial_number.folded = \"S-17\"";
     let example = json!({
         "items": 120, "complete_percent": 97.5,
         "complete": [check("server", "An attribute is missing that the class requires or recommends.", 3, missing)],
         "correct_percent": 98.3, "correct": [check("orphan", "It has no relation to anything.", 2, orphans)],
-        "duplicates": [{"attribute": "serial_number", "value": "S-17", "records": [
+        "duplicates": [{"attribute": "serial_number", "value": "S-17", "filter": twins, "records": [
             {"id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e6f", "number": "CI0000007", "title": "esx-3"},
         ]}],
         "compliant_percent": null, "compliant": [],
@@ -55,15 +58,23 @@ fn reading() -> Endpoint {
     Endpoint {
         summary: "Tell how healthy configuration items are".into(),
         description: "Of those that you may see: which lack attributes that their class requires or recommends, which have no relations, were not \
-                      seen for long, are retired and still related to, may be there twice, and which don't comply with the rules. Each check comes \
+                      seen or looked at for long, are retired and still related to, may be there twice, and which don't comply with the rules. Each check comes \
                       with the filter that lists what fails it."
             .into(),
-        parameters: vec![in_query(
-            "stale_days",
-            "After how many days without a word of any source something is stale; 30 if nothing is said.",
-            whole_number(),
-            30,
-        )],
+        parameters: vec![
+            in_query(
+                "stale_days",
+                "After how many days without a word of any source something that one has told of is stale; 30 if nothing is said.",
+                whole_number(),
+                30,
+            ),
+            in_query(
+                "review_days",
+                "After how many days without a change or a certification something that no source tells of is stale; 365 if nothing is said.",
+                whole_number(),
+                365,
+            ),
+        ],
         responses: vec![Answer::json(200, "How healthy they are.", schema::<ConfigurationHealth>(), example)],
         problems: vec![Code::BadQuery],
         ..Endpoint::new(
@@ -77,17 +88,23 @@ fn reading() -> Endpoint {
 }
 
 async fn read(call: Call, request: HttpRequest) -> Result<HttpResponse> {
-    let days: i32 = desk::number(&request, "stale_days")?.unwrap_or(STALE);
-    if !(1..=LONGEST).contains(&days) {
-        return Err(Error::new(Code::BadQuery, format!("`stale_days` is a whole number from 1 to {LONGEST}.")));
-    }
+    let patience =
+        Patience { seen: days(&request, "stale_days", STALE)?, kept: days(&request, "review_days", REVIEWED)? };
     let told = call
         .read(move |reading| {
             reading.cause.caller.require("configuration_item.read")?;
-            health(reading, days)
+            health(reading, patience)
         })
         .await?;
     Ok(HttpResponse::Ok().json(told))
+}
+
+fn days(request: &HttpRequest, name: &str, otherwise: i32) -> Result<i32> {
+    let days: i32 = desk::number(request, name)?.unwrap_or(otherwise);
+    if (1..=LONGEST).contains(&days) {
+        return Ok(days);
+    }
+    Err(Error::new(Code::BadQuery, format!("`{name}` is a whole number from 1 to {LONGEST}.")))
 }
 
 fn telling(kind: &'static Kind) -> Endpoint {

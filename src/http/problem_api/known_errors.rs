@@ -15,7 +15,10 @@ use crate::{
         mount::Api,
         schema::schema,
     },
-    practice::problem::known_error::{KnownError, Typed, suggest},
+    practice::problem::{
+        known_error::{KnownError, Typed, suggest},
+        sight::TELLS,
+    },
     record::input::{Occasion, accept, is_empty},
 };
 
@@ -42,10 +45,12 @@ fn endpoint() -> Endpoint {
         path: "/api/v1/known-errors/suggest".into(),
         id: "suggest_known_errors".into(),
         tag: PROBLEM.label.into(),
-        access: Access::Permission(PROBLEM.permission("read").into()),
+        access: Access::Either(PROBLEM.permission("read").into(), TELLS.into()),
         summary: "Find known errors for an incident that is being typed".into(),
         description: "Problems whose cause and workaround are known and whose cause is not gone, by where it happens and by the words of title and \
-                      description. Nothing is stored: ask with each pause in typing."
+                      description. Nothing is stored: ask with each pause in typing. Who may not read problems is told of those whose workaround is \
+                      published to `public`, as far as they are of their own organisation or an incident of it was told of the workaround; and of these \
+                      title, error code and workaround alone."
             .into(),
         parameters: Vec::new(),
         request: Some(Content::json(schema::<Typed>(), typed)),

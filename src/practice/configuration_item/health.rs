@@ -1,48 +1,40 @@
 //! Health: how complete, correct and compliant configuration items are. Each check is a filter, so that what fails is a list that can be
 //! opened.
 
+pub mod duplicate;
+
 use std::collections::BTreeSet;
 
-use diesel::{
-    dsl::{count_star, min},
-    prelude::*,
-};
+use diesel::prelude::*;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use self::duplicate::DuplicateGroup;
 use super::ConfigurationItemPractice;
 use crate::{
     clock::Moment,
-    db::{
-        AnyConnection,
-        sql::{lower, trim},
-    },
+    db::AnyConnection,
     error::{Error, FieldError, Result},
-    id::{RecordId, RowId},
+    id::RowId,
     record::{
         class::{Classes, PLACE},
-        header::Header,
-        kind::{Kind, Phase, Reference},
+        kind::{Kind, Reference},
         list::{Asked, List},
         practice::Practice,
-        query::filter::{MAX_TERMS, Quoted},
+        query::filter::MAX_TERMS,
         store::Reading,
+        twin,
     },
-    schema::{compliance_rule, configuration_item, custom_value, record},
+    schema::compliance_rule,
 };
 
 const KIND: &Kind = &ConfigurationItemPractice::KIND;
 /// What is used: what was retired has nothing to comply with.
 pub const IN_USE: &str = "phase != closed";
-/// Groups of duplicates that are told, and records of one.
-const GROUPS: i64 = 100;
-const ALIKE: usize = 20;
 /// Attributes that one filter asks about: it has room for some more comparisons.
 const ATTRIBUTES: usize = MAX_TERMS - 10;
 /// References that one filter asks about, beside what else makes a thing incorrect.
 const REFERENCES: usize = MAX_TERMS - 20;
-/// What things of some classes are recognised by beside attributes.
-const TITLE: &str = "title";
 
 /// What configuration items have to comply with.
 #[derive(Clone, Debug, PartialEq, Queryable, Insertable, AsChangeset)]
@@ -69,11 +61,13 @@ pub struct ConfigurationHealth {
     pub complete_percent: Option<f64>,
     /// Whether each has the attributes that its class requires or recommends: a check for each class.
     pub complete: Vec<HealthCheck>,
-    /// The share that is neither an orphan nor stale and refers to nothing that is gone, from 0 to 100; null where there are none.
+    /// The share that is neither an orphan nor stale, refers to nothing that is gone and is there once, from 0 to 100; null where there are
+    /// none.
     pub correct_percent: Option<f64>,
-    /// Whether each is related to something, was seen, refers to what is in use, and is there once.
+    /// Whether each is related to something, was seen or looked at, refers to what is in use, and is there once.
     pub correct: Vec<HealthCheck>,
-    /// What may be there twice: records with the same value where it should be one's own.
+    /// What may be there twice: records that are the same in a way by which those of their class are recognised. Up to a hundred groups of
+    /// each way, the largest first; the check `duplicate` counts all.
     pub duplicates: Vec<DuplicateGroup>,
     /// The share of what rules ask of items, each rule of each item by itself, that is as they want it, from 0 to 100; null where
     /// nothing is asked.
@@ -85,7 +79,7 @@ pub struct ConfigurationHealth {
 /// A check, and what fails it.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct HealthCheck {
-    /// What is checked: a class, `orphan`, `stale`, `dangling_reference`, `retired_but_related`, or the name of a rule.
+    /// What is checked: a class, `orphan`, `stale`, `dangling_reference`, `duplicate`, `retired_but_related`, or the name of a rule.
     #[schema(examples("orphan"))]
     pub check: String,
     /// What fails it.
@@ -96,29 +90,6 @@ pub struct HealthCheck {
     pub failing: i64,
     /// The filter that finds those that fail: `GET /api/v1/configuration_items?filter=`.
     pub filter: String,
-}
-
-/// Records that may be the same thing.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-pub struct DuplicateGroup {
-    /// The attribute, or `title`.
-    #[schema(examples("serial_number"))]
-    pub attribute: String,
-    /// What all of them hold.
-    pub value: String,
-    /// The records, the first twenty of them.
-    pub records: Vec<DuplicateRecord>,
-}
-
-/// One of them.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-pub struct DuplicateRecord {
-    /// Its id.
-    pub id: RecordId,
-    /// Its number.
-    pub number: String,
-    /// Its title.
-    pub title: String,
 }
 
 impl RuleRow {
@@ -160,8 +131,17 @@ impl RuleRow {
     }
 }
 
-/// How healthy what the caller sees is. What no source has told of for so many days is stale.
-pub fn health(reading: &mut Reading<'_>, stale_days: i32) -> Result<ConfigurationHealth> {
+/// After how many days something is stale.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// What sources tell of: since one last did.
+    pub seen: i32,
+    /// What none tells of: since it was last changed or certified.
+    pub kept: i32,
+}
+
+/// How healthy what the caller sees is.
+pub fn health(reading: &mut Reading<'_>, patience: Patience) -> Result<ConfigurationHealth> {
     let items = count(reading, IN_USE)?;
     let classes = reading.kernel.classes(reading.connection, KIND)?;
     let (mut complete, mut lacking) = (Vec::new(), 0);
@@ -170,35 +150,7 @@ pub fn health(reading: &mut Reading<'_>, stale_days: i32) -> Result<Configuratio
         complete.extend(checks);
         lacking += failing;
     }
-    let seen = format!("{IN_USE} AND seen_at != null");
-    let orphan = "relations = null AND related_by = null";
-    let stale = format!("seen_at != null AND NOT seen_at > now() - {stale_days}d");
-    let dangling = dangling(&classes);
-    let correct = [
-        ("orphan", "It has no relation to anything.", IN_USE, format!("{IN_USE} AND {orphan}")),
-        (
-            "stale",
-            "A source has told of it, but none for longer than `stale_days`.",
-            seen.as_str(),
-            format!("{IN_USE} AND {stale}"),
-        ),
-        (
-            "dangling_reference",
-            "It refers to a person, team or organisation that is not active any more, or to a configuration item that is retired.",
-            IN_USE,
-            format!("{IN_USE} AND ({dangling})"),
-        ),
-        (
-            "retired_but_related",
-            "It is retired, and something is still related to it.",
-            "phase = closed",
-            "phase = closed AND (relations != null OR related_by != null)".to_owned(),
-        ),
-    ];
-    let mut checks = Vec::new();
-    for (name, description, about, filter) in correct {
-        checks.push(check(reading, name, description, about, filter)?);
-    }
+    let (checks, wrong) = correctness(reading, &classes, patience)?;
     let mut compliant = Vec::new();
     for rule in RuleRow::active(reading.connection)? {
         // A rule may name an attribute that is gone; it is told by its own endpoint.
@@ -209,7 +161,6 @@ pub fn health(reading: &mut Reading<'_>, stale_days: i32) -> Result<Configuratio
             Err(wrong) => tracing::warn!(rule = rule.name, %wrong, "a rule can't be asked"),
         }
     }
-    let wrong = count(reading, &format!("{IN_USE} AND ({orphan} OR {stale} OR {dangling})"))?;
     let asked: i64 = compliant.iter().map(|check| check.items).sum();
     let failing: i64 = compliant.iter().map(|check| check.failing).sum();
     Ok(ConfigurationHealth {
@@ -218,15 +169,53 @@ pub fn health(reading: &mut Reading<'_>, stale_days: i32) -> Result<Configuratio
         complete,
         correct_percent: percent(items - wrong, items),
         correct: checks,
-        duplicates: duplicates(reading, &classes)?,
+        duplicates: duplicate::groups(reading, &classes)?,
         compliant_percent: percent(asked - failing, asked),
         compliant,
     })
 }
 
+/// The checks of what is used and of what is not any more, and how many in use fail one of them.
+fn correctness(reading: &mut Reading<'_>, classes: &Classes, patience: Patience) -> Result<(Vec<HealthCheck>, i64)> {
+    let in_use = [
+        ("orphan", "It has no relation to anything.", "relations = null AND related_by = null".to_owned()),
+        (
+            "stale",
+            "No source has told of it for longer than `stale_days`; or none ever has, and nobody has changed or certified it for longer than `review_days`.",
+            stale(patience),
+        ),
+        (
+            "dangling_reference",
+            "It refers to a person, team or organisation that is not active any more, or to a configuration item that is retired.",
+            dangling(classes),
+        ),
+        (
+            "duplicate",
+            "There is another one that is the same in a way by which those of its class are recognised.",
+            format!("{} != null", twin::BY),
+        ),
+    ];
+    let any = in_use.iter().map(|(_, _, wrong)| format!("({wrong})")).collect::<Vec<_>>().join(" OR ");
+    let wrong = count(reading, &format!("{IN_USE} AND ({any})"))?;
+    let mut checks = Vec::new();
+    for (name, description, wrong) in in_use {
+        checks.push(check(reading, name, description, IN_USE, format!("{IN_USE} AND ({wrong})"))?);
+    }
+    let related = "phase = closed AND (relations != null OR related_by != null)".to_owned();
+    let description = "It is retired, and something is still related to it.";
+    checks.push(check(reading, "retired_but_related", description, "phase = closed", related)?);
+    Ok((checks, wrong))
+}
+
+/// What nobody has said anything of for too long, as a filter. To certify something changes it.
+fn stale(Patience { seen, kept }: Patience) -> String {
+    let unseen = format!("seen_at != null AND NOT seen_at > now() - {seen}d");
+    format!("({unseen}) OR (seen_at = null AND NOT updated_at > now() - {kept}d)")
+}
+
 /// What refers to something that has been given up since, as a filter.
 fn dangling(classes: &Classes) -> String {
-    let given = classes.fields().iter().filter_map(|field| {
+    let given = classes.fields().iter().filter(|field| field.active).filter_map(|field| {
         let gone = if let Reference::Record(_) = field.refers_to()? { "phase = closed" } else { "active = false" };
         Some(format!("{PLACE}.{}.{gone}", field.name))
     });
@@ -243,7 +232,7 @@ fn percent(part: i64, whole: i64) -> Option<f64> {
 /// For each class with attributes that its records should have, the filters of those that lack one: a filter has room for some alone.
 fn incomplete(classes: &Classes) -> Vec<(String, Vec<String>)> {
     let of_class = classes.names().filter_map(|name| {
-        let wanted = classes.get(name)?.attributes.iter().filter(|a| a.required || a.recommended);
+        let wanted = classes.get(name)?.attributes.iter().filter(|a| a.active && (a.required || a.recommended));
         let lacking: Vec<String> = wanted.map(|a| format!("{PLACE}.{} = null", a.name)).collect();
         let filter = |part: &[String]| format!("{IN_USE} AND class = {name} AND ({})", part.join(" OR "));
         (!lacking.is_empty()).then(|| (name.to_owned(), lacking.chunks(ATTRIBUTES).map(filter).collect()))
@@ -285,70 +274,6 @@ fn check(reading: &mut Reading<'_>, name: &str, description: &str, about: &str, 
     let items = count(reading, about)?;
     let failing = if items == 0 { 0 } else { count(reading, &filter)? };
     Ok(HealthCheck { check: name.to_owned(), description: description.to_owned(), items, failing, filter })
-}
-
-/// Records that hold the same value, however it is written (`custom::folded`), where they are recognised by that alone: an attribute, or, among
-/// those of a class that has no better way, the title.
-fn duplicates(reading: &mut Reading<'_>, classes: &Classes) -> Result<Vec<DuplicateGroup>> {
-    let mut by_title: Vec<&str> = Vec::new();
-    let mut attributes: BTreeSet<&str> = BTreeSet::new();
-    for class in classes.names().filter_map(|name| classes.get(name)) {
-        let alone =
-            class.identification.iter().filter_map(|way| if let [one] = way.as_slice() { Some(one) } else { None });
-        attributes.extend(alone.map(String::as_str).filter(|name| *name != TITLE));
-        if class.identification.first().is_some_and(|way| way == &[TITLE]) {
-            by_title.push(&class.name);
-        }
-    }
-    let mut groups = Vec::new();
-    for attribute in attributes {
-        let stored = format!("{PLACE}.{attribute}");
-        let used = record::table.on(record::id.eq(custom_value::record_id));
-        let twice: Vec<Option<String>> = custom_value::table
-            .inner_join(used)
-            .filter(record::kind.eq(KIND.name))
-            .filter(record::phase.ne(Phase::Closed.as_str()))
-            .filter(custom_value::name.eq(&stored))
-            .filter(custom_value::text_value.is_not_null())
-            .group_by(lower(trim(custom_value::text_value)))
-            .having(count_star().gt(1))
-            .select(min(custom_value::text_value))
-            .order(min(custom_value::text_value))
-            .limit(GROUPS)
-            .load(reading.connection)?;
-        for value in twice.into_iter().flatten().filter(|value| !value.trim().is_empty()) {
-            let alike = format!("{IN_USE} AND {stored}.folded = {}", Quoted(&value));
-            groups.extend(duplicate(reading, attribute, value, &alike)?);
-        }
-    }
-    for class in by_title {
-        let used = configuration_item::table.on(configuration_item::record_id.eq(record::id));
-        let twice: Vec<Option<String>> = record::table
-            .inner_join(used)
-            .filter(record::kind.eq(KIND.name))
-            .filter(record::phase.ne(Phase::Closed.as_str()))
-            .filter(configuration_item::class.eq(class))
-            .group_by(lower(trim(record::title)))
-            .having(count_star().gt(1))
-            .select(min(record::title))
-            .order(min(record::title))
-            .limit(GROUPS)
-            .load(reading.connection)?;
-        for title in twice.into_iter().flatten() {
-            let alike = format!("{IN_USE} AND class = {class} AND title.folded = {}", Quoted(&title));
-            groups.extend(duplicate(reading, TITLE, title, &alike)?);
-        }
-    }
-    Ok(groups)
-}
-
-/// What the caller sees of some that are alike, if that is more than one.
-fn duplicate(reading: &mut Reading<'_>, name: &str, value: String, filter: &str) -> Result<Option<DuplicateGroup>> {
-    let Ok(list) = list(reading, filter) else { return Ok(None) };
-    let alike = list.following(reading.connection, None, i64::try_from(ALIKE).unwrap_or(0))?;
-    let record = |header: Header| DuplicateRecord { id: header.id, number: header.number, title: header.title };
-    let records: Vec<DuplicateRecord> = alike.into_iter().map(record).collect();
-    Ok((records.len() > 1).then(|| DuplicateGroup { attribute: name.to_owned(), value, records }))
 }
 
 #[cfg(test)]

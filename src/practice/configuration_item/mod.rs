@@ -188,6 +188,16 @@ impl Practice for ConfigurationItemPractice {
                     "retired",
                     "It is used no more.",
                 ),
+                Step {
+                    done: "reinstated",
+                    ..Step::new(
+                        "reinstate",
+                        "Reinstate",
+                        &["retired"],
+                        "live",
+                        "It was retired too soon: it is in use.",
+                    )
+                },
             ],
         },
         decisions: &[],

@@ -1,13 +1,18 @@
 //! Known errors that fit what somebody types: found by where it happens and by the words with which it is told of.
 //!
-//! **Invariant:** whatever the caller does not see is left out before the best are chosen, so that it takes nobody's place.
+//! **Invariant:** whatever the caller may not be told of is left out before the best are chosen, so that it takes nobody's place.
 
 use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Problem, ProblemPractice, near::Near, word};
+use super::{
+    Problem, ProblemPractice,
+    near::Near,
+    sight::{self, Sight},
+    word,
+};
 use crate::{
     clock::Moment,
     error::Result,
@@ -70,6 +75,8 @@ pub enum Fit {
     ItemNearby,
     /// It is about the same service.
     Service,
+    /// It affects the same service.
+    AffectedService,
     /// It has the same category.
     Category,
     /// It has the same subcategory, too.
@@ -78,19 +85,21 @@ pub enum Fit {
     Words,
 }
 
-/// A known error that fits.
+/// A known error that fits. Who may not read problems gets what is published of it: title, error code and workaround.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct KnownError {
-    /// The id of the problem.
-    pub id: RecordId,
-    /// Its number.
-    pub number: String,
+    /// The id of the problem; null for who may not read it.
+    #[schema(required = true)]
+    pub id: Option<RecordId>,
+    /// Its number; null for who may not read it.
+    #[schema(required = true)]
+    pub number: Option<String>,
     /// Its title.
     pub title: String,
-    /// What people see of it.
+    /// What people see of it; null for who may not read the problem.
     #[schema(required = true)]
     pub symptom: Option<String>,
-    /// Why it happens.
+    /// Why it happens; null for who may not read the problem.
     #[schema(required = true)]
     pub cause: Option<String>,
     /// How it is dealt with.
@@ -99,7 +108,7 @@ pub struct KnownError {
     /// By what it is recognised.
     #[schema(required = true)]
     pub error_code: Option<String>,
-    /// Since when it is known.
+    /// Since when it is known; null for who may not read the problem.
     #[schema(required = true)]
     pub known_error_at: Option<Moment>,
     /// How well it fits; what fits best comes first.
@@ -108,53 +117,65 @@ pub struct KnownError {
     pub because: Vec<Fit>,
 }
 
-/// The known errors that fit best, of the problems that the caller sees and whose cause is not gone.
+/// The known errors that fit best, of those of which the caller may be told and whose cause is not gone.
 ///
 /// # Errors
-/// The caller may not read problems.
+/// The caller may neither read problems nor make incidents.
 pub fn suggest(reading: &mut Reading<'_>, typed: &Typed) -> Result<Vec<KnownError>> {
-    let kind = &const { ProblemPractice::KIND };
-    let caller = &reading.cause.caller;
-    caller.require(&kind.permission("read"))?;
-    let (telling, mut found) = word::look_up(reading, (&typed.title, &typed.description), CANDIDATES)?;
-    let near = match typed.configuration_item_id {
-        Some(item) => Near::of(reading, item)?,
-        None => None,
-    };
-    if let Some(near) = &near {
-        found.extend(near.known_errors(reading, CANDIDATES as i64)?);
-    }
-    let list = suggestible(reading)?;
-    let seen = list.among(reading.connection, &found)?;
-    let seen: Vec<RecordId> = seen.into_iter().collect();
-    let mut found: HashMap<RecordId, Header> =
-        Header::find_all(reading.connection, &seen)?.into_iter().map(|header| (header.id, header)).collect();
-    for place in places(typed) {
-        let there = list.with(place)?.following(reading.connection, None, CANDIDATES as i64)?;
-        found.extend(there.into_iter().map(|header| (header.id, header)));
-    }
-    let mut headers: Vec<Header> = found.into_values().collect();
-    // What changed last comes first where they fit alike.
-    headers.sort_by_key(|header| std::cmp::Reverse((header.updated_at, header.id)));
+    let sight = Sight::of(reading)?;
+    let (telling, mut found) = word::look_up(reading, &sight, (&typed.title, &typed.description), CANDIDATES)?;
+    let near = Near::of(reading, typed)?;
+    found.extend(near.known_errors(reading, &sight, CANDIDATES as i64)?);
+    let headers = candidates(reading, &sight, typed, found)?;
     let ids: Vec<RecordId> = headers.iter().map(|header| header.id).collect();
     let details: BTreeMap<RecordId, Problem> =
         Problem::load(reading.connection, &ids)?.into_iter().map(|problem| (problem.record_id, problem)).collect();
-    let affected = match &near {
-        Some(near) => near.affected_by(reading.connection, &ids)?,
-        None => BTreeMap::new(),
-    };
+    let affected = near.affected_by(reading.connection, &ids)?;
     let text = format!("{} {}", typed.title, typed.description).to_lowercase();
     let known = headers.iter().filter_map(|header| {
         let problem = details.get(&header.id)?;
         let affects = affected.get(&header.id).map(Vec::as_slice).unwrap_or_default();
-        let item = near.as_ref().and_then(|near| near.fit(header.configuration_item_id, affects));
-        fit(header, problem, (typed, &text), item, said(header, problem, &telling))
+        let places =
+            [near.item_fit(header.configuration_item_id, affects), near.service_fit(header.service_id, affects)];
+        fit(header, problem, (typed, &text), places, said(header, problem, &telling))
     });
     let mut best: Vec<KnownError> = known.collect();
     // The sort is stable.
     best.sort_by_key(|one| std::cmp::Reverse(one.score));
     best.truncate(SUGGESTED);
-    Ok(best)
+    Ok(match sight {
+        Sight::Seen => best,
+        Sight::Published(_) => best.into_iter().map(KnownError::published).collect(),
+    })
+}
+
+/// Those of which the caller may be told among what was found, and those that happen where they say; what changed last comes first.
+fn candidates(
+    reading: &mut Reading<'_>,
+    sight: &Sight,
+    typed: &Typed,
+    mut found: Vec<RecordId>,
+) -> Result<Vec<Header>> {
+    let most = CANDIDATES as i64;
+    let mut headers: HashMap<RecordId, Header> = HashMap::new();
+    match sight {
+        Sight::Seen => {
+            let list = suggestible(reading)?;
+            found = list.among(reading.connection, &found)?.into_iter().collect();
+            for place in places(typed) {
+                let there = list.with(place)?.following(reading.connection, None, most)?;
+                headers.extend(there.into_iter().map(|header| (header.id, header)));
+            }
+        }
+        Sight::Published(ids) => {
+            found.extend(sight::there(reading.connection, ids, typed, most)?);
+            found.retain(|id| ids.contains(id));
+        }
+    }
+    headers.extend(Header::find_all(reading.connection, &found)?.into_iter().map(|header| (header.id, header)));
+    let mut headers: Vec<Header> = headers.into_values().collect();
+    headers.sort_by_key(|header| std::cmp::Reverse((header.updated_at, header.id)));
+    Ok(headers)
 }
 
 /// Those that the caller sees, what changed last first.
@@ -185,7 +206,7 @@ fn fit(
     header: &Header,
     problem: &Problem,
     (typed, text): (&Typed, &str),
-    item: Option<(Fit, u32)>,
+    places: [Option<(Fit, u32)>; 2],
     said: u32,
 ) -> Option<KnownError> {
     let same = |a: &Option<String>, b: &Option<String>| a.is_some() && a == b;
@@ -201,13 +222,13 @@ fn fit(
         (said >= word::LEAST, Fit::Words, said.div_ceil(2).min(WORDS)),
     ];
     let fits = fits.into_iter().filter(|(is_so, ..)| *is_so).map(|(_, fit, for_it)| (fit, for_it));
-    let mut because: Vec<(Fit, u32)> = fits.chain(item).collect();
+    let mut because: Vec<(Fit, u32)> = fits.chain(places.into_iter().flatten()).collect();
     because.sort_by_key(|(fit, _)| *fit);
     // A category alone is too coarse to say anything.
     let score = because.iter().map(|(_, for_it)| for_it).sum();
     (score > 1).then(|| KnownError {
-        id: header.id,
-        number: header.number.clone(),
+        id: Some(header.id),
+        number: Some(header.number.clone()),
         title: header.title.clone(),
         symptom: problem.symptom.clone(),
         cause: problem.cause.clone(),
@@ -217,4 +238,24 @@ fn fit(
         score,
         because: because.into_iter().map(|(fit, _)| fit).collect(),
     })
+}
+
+impl KnownError {
+    /// What is published of it: how it is called and recognised, and how it is dealt with.
+    fn published(self) -> KnownError {
+        let KnownError { title, workaround, error_code, score, because, .. } = self;
+        let (symptom, cause, known_error_at) = (None, None, None);
+        KnownError {
+            id: None,
+            number: None,
+            title,
+            symptom,
+            cause,
+            workaround,
+            error_code,
+            known_error_at,
+            score,
+            because,
+        }
+    }
 }

@@ -9,6 +9,7 @@ mod near;
 pub mod reach;
 mod rules;
 pub mod run;
+pub mod sight;
 mod told;
 mod word;
 

@@ -30,7 +30,8 @@ pub enum Audience {
 pub(super) const AUDIENCES: &[&str] = &["public", "internal"];
 
 impl Audience {
-    fn as_str(self) -> &'static str {
+    /// As it is stored.
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Audience::Public => "public",
             Audience::Internal => "internal",

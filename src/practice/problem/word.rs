@@ -11,7 +11,7 @@ use std::{
 
 use diesel::{dsl::count_star, prelude::*};
 
-use super::{Problem, ProblemPractice, rules};
+use super::{Problem, rules, sight::Sight};
 use crate::{
     db::{AnyConnection, Backend},
     error::Result,
@@ -20,9 +20,8 @@ use crate::{
     record::{
         draft::Draft,
         header::Header,
-        practice::{Details, Practice},
+        practice::Details,
         store::{Desk, Reading},
-        visibility,
     },
     schema::{known_error_word, problem, record},
 };
@@ -165,12 +164,16 @@ fn telling(connection: &mut AnyConnection, title: &str, description: &str) -> Re
     Ok(telling.into_iter().map(|(word, _, says)| (word, says)).collect())
 }
 
-/// Which of these words, or of codes these parts, lead to which known errors that the caller sees.
-fn places(reading: &mut Reading<'_>, these: &[String], is_code: bool) -> Result<Vec<(RecordId, String)>> {
+/// Which of these words, or of codes these parts, lead to which known errors of which the caller may be told.
+fn places(
+    reading: &mut Reading<'_>,
+    sight: &Sight,
+    these: &[String],
+    is_code: bool,
+) -> Result<Vec<(RecordId, String)>> {
     let known = known_error_word::table.inner_join(record::table.on(record::id.eq(known_error_word::record_id)));
     let mut found = known.into_boxed::<Backend>();
-    let kind = &const { ProblemPractice::KIND };
-    if let Some(sees) = visibility::condition(reading.connection.engine(), &reading.cause.caller, &[kind]) {
+    if let Some(sees) = sight.condition(reading.connection.engine(), &reading.cause.caller) {
         found = found.filter(sees);
     }
     found = found.filter(known_error_word::is_code.eq(is_code)).filter(known_error_word::word.eq_any(these));
@@ -178,16 +181,17 @@ fn places(reading: &mut Reading<'_>, these: &[String], is_code: bool) -> Result<
     Ok(found.select((known_error_word::record_id, known_error_word::word)).load(reading.connection)?)
 }
 
-/// What the words of a text say that say something, and the known errors that the caller sees and that share enough of them, or a part of
-/// whose code stands in the text; `most` of each.
+/// What the words of a text say that say something, and the known errors of which the caller may be told and that share enough of them, or a
+/// part of whose code stands in the text; `most` of each.
 pub(super) fn look_up(
     reading: &mut Reading<'_>,
+    sight: &Sight,
     (title, description): (&str, &str),
     most: usize,
 ) -> Result<(HashMap<String, u32>, Vec<RecordId>)> {
     let telling = telling(reading.connection, title, description)?;
     let mut shared: HashMap<RecordId, u32> = HashMap::new();
-    for (id, word) in places(reading, &telling.keys().cloned().collect::<Vec<_>>(), false)? {
+    for (id, word) in places(reading, sight, &telling.keys().cloned().collect::<Vec<_>>(), false)? {
         *shared.entry(id).or_default() += telling.get(&word).copied().unwrap_or_default();
     }
     let mut by_word: Vec<(u32, RecordId)> = shared.into_iter().map(|(id, says)| (says, id)).collect();
@@ -197,7 +201,7 @@ pub(super) fn look_up(
     let in_text: BTreeSet<String> = parts(title).chain(parts(description)).collect();
     let mut by_code = Vec::new();
     for part in in_text.into_iter().collect::<Vec<_>>().chunks(AT_ONCE) {
-        by_code.extend(places(reading, part, true)?.into_iter().map(|(id, _)| id));
+        by_code.extend(places(reading, sight, part, true)?.into_iter().map(|(id, _)| id));
     }
     let text = format!("{title} {description}").to_lowercase();
     found.extend(whose_code_is_in(reading.connection, &by_code, &text)?.into_iter().take(most));

@@ -58,7 +58,7 @@ pub struct ClassRow {
 }
 
 /// Something that records of a class have.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Attribute {
     /// Its name in `attributes`, and in filters as `attributes.name`: lower case letters, digits and `_`. It means the same type in
@@ -96,6 +96,32 @@ pub struct Attribute {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(required = false, max_length = 60, examples("server"))]
     pub target_class: Option<String>,
+    /// Whether it is used. What is not stays where records hold it, and lists find it; it is neither asked for nor taken, imports leave it out,
+    /// and nothing is recognised by it.
+    #[serde(default = "used")]
+    #[schema(required = false, default = true)]
+    pub active: bool,
+}
+
+fn used() -> bool {
+    true
+}
+
+impl Default for Attribute {
+    fn default() -> Self {
+        Attribute {
+            name: String::new(),
+            label: String::new(),
+            help: String::new(),
+            field_type: String::new(),
+            choices: Vec::new(),
+            required: false,
+            recommended: false,
+            pattern: None,
+            target_class: None,
+            active: used(),
+        }
+    }
 }
 
 impl Attribute {
@@ -111,7 +137,7 @@ impl Attribute {
             choices: JsonText::of(&self.choices)?,
             required: self.required,
             pattern: self.pattern.clone(),
-            active: true,
+            active: self.active,
             version: 1,
             created_at: at,
             updated_at: at,
@@ -125,6 +151,10 @@ impl Attribute {
 pub struct Class {
     /// Its name.
     pub name: String,
+    /// For people.
+    pub label: String,
+    /// What is of this class.
+    pub description: String,
     /// Whether nothing is of this class itself.
     pub is_abstract: bool,
     /// Whether new records may be of it.
@@ -133,9 +163,11 @@ pub struct Class {
     pub line: Vec<String>,
     /// All attributes: those from above first.
     pub attributes: Vec<Attribute>,
-    /// By which attributes an imported record is recognised, the best first.
+    /// By which attributes an imported record is recognised, the best first: those that are used.
     pub identification: Vec<Vec<String>>,
     fields: Vec<CustomField>,
+    /// Those of them that are used.
+    used: Vec<CustomField>,
 }
 
 /// The classes of a kind.
@@ -182,26 +214,37 @@ impl Classes {
                     break;
                 }
             }
+            let given_up = |name: &String| attributes.iter().any(|a| a.name == *name && !a.active);
+            identification.retain(|way: &Vec<String>| !way.iter().any(given_up));
             let class = Class {
                 name: row.name.clone(),
+                label: row.label.clone(),
+                description: row.description.clone(),
                 is_abstract: row.is_abstract,
                 active: row.active,
                 line: line.iter().map(|row| row.name.clone()).collect(),
                 attributes,
                 identification,
+                used: fields.iter().filter(|field| field.active).cloned().collect(),
                 fields,
             };
             classes.by_name.insert(row.name.clone(), class);
         }
         for field in &mut classes.fields {
+            let all = || classes.by_name.values().flat_map(|class| &class.attributes).filter(|a| a.name == field.name);
             // A filter may ask for any word that any class allows.
-            let choices = classes.by_name.values().flat_map(|class| &class.attributes).filter(|a| a.name == field.name);
-            let mut words: Vec<&String> = choices.flat_map(|attribute| &attribute.choices).collect();
+            let mut words: Vec<&String> = all().flat_map(|attribute| &attribute.choices).collect();
             words.sort_unstable();
             words.dedup();
-            field.choices = JsonText::of(&words)?;
+            let (choices, active) = (JsonText::of(&words)?, all().any(|attribute| attribute.active));
+            (field.choices, field.active) = (choices, active);
         }
         Ok(classes)
+    }
+
+    /// All of them, by name.
+    pub fn all(&self) -> impl Iterator<Item = &Class> {
+        self.by_name.values()
     }
 
     /// The class of that name.
@@ -214,7 +257,7 @@ impl Classes {
         self.by_name.values().filter(|class| class.active && !class.is_abstract).map(|class| class.name.as_str())
     }
 
-    /// Every attribute once.
+    /// Every attribute once, those that no class uses any more as well: records hold values of them.
     pub fn fields(&self) -> &[CustomField] {
         &self.fields
     }
@@ -241,7 +284,12 @@ impl Class {
         patch: Option<Value>,
         is_whole: bool,
     ) -> Result<(Map<String, Value>, Vec<FieldError>)> {
-        custom::merge(PLACE, &self.fields, values, patch, is_whole)
+        custom::merge(PLACE, &self.used, values, patch, is_whole)
+    }
+
+    /// The attributes that are used, as fields.
+    pub fn used(&self) -> &[CustomField] {
+        &self.used
     }
 
     /// The attribute of that name, as a field.

@@ -185,7 +185,7 @@ mod tests {
     };
 
     fn catalogue() -> Catalogue {
-        Catalogue::new(Some(&TICKET), &[], &[], &[], &[])
+        Catalogue::new(Some(&TICKET), &[], &[], None, &[])
     }
 
     #[test]

@@ -43,7 +43,7 @@ fn always() -> Arc<Calendar> {
 }
 
 fn condition(text: &str) -> Option<Condition> {
-    let catalogue = Catalogue::new(None, &[], &[], &[], &[]);
+    let catalogue = Catalogue::new(None, &[], &[], None, &[]);
     Some(Condition::read(text, &catalogue, "").unwrap())
 }
 

@@ -124,7 +124,7 @@ async fn health_tells_how_many_fail_and_lists_them() {
     server.at("2026-05-03T11:00:00Z");
     let health = server.get("/api/v1/configuration-health").by(Alex).expect(200).await.json();
     assert_eq!((&health["items"], &health["complete_percent"]), (&json!(2), &json!(50.0)));
-    // Both are wrong in one way: `good` is stale, `bare` related to nothing.
+    // Both are wrong: `good` is stale, `bare` related to nothing, and they may be the same.
     assert_eq!((&health["correct_percent"], &health["compliant_percent"]), (&json!(0.0), &json!(0.0)));
     let mut failing = Vec::new();
     for checks in ["complete", "correct", "compliant"] {
@@ -135,7 +135,8 @@ async fn health_tells_how_many_fail_and_lists_them() {
             failing.push((check["check"].as_str().unwrap(), check["failing"].as_i64().unwrap()));
         }
     }
-    let correct = [("orphan", 1), ("stale", 1), ("dangling_reference", 0), ("retired_but_related", 1)];
+    let correct =
+        [("orphan", 1), ("stale", 1), ("dangling_reference", 0), ("duplicate", 2), ("retired_but_related", 1)];
     let expected: Vec<(&str, i64)> = [("server", 1)].into_iter().chain(correct).chain([("An owner", 2)]).collect();
     assert_eq!(failing, expected);
     assert_eq!(
@@ -145,7 +146,9 @@ async fn health_tells_how_many_fail_and_lists_them() {
     assert_eq!(health["duplicates"][0]["records"].as_array().unwrap().len(), 2);
     let fresh = server.get("/api/v1/configuration-health?stale_days=100").by(Alex).expect(200).await.json();
     assert_eq!(fresh["correct"][1]["failing"], 0);
-    server.get("/api/v1/configuration-health?stale_days=0").by(Alex).expect(400).await;
+    for wrong in ["stale_days=0", "review_days=0", "review_days=3651"] {
+        server.get(&format!("/api/v1/configuration-health?{wrong}")).by(Alex).expect(400).await;
+    }
     server.get("/api/v1/configuration-health").by(Rita).expect(403).await;
 }
 

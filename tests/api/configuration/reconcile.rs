@@ -60,11 +60,11 @@ async fn a_state_is_reconciled_as_fields_are() {
     server.post(&format!("{path}/go_live"), json!({})).by(Admin).expect(200).await;
     let row = one(&server, "source=discovery", host(json!({"state": "in_maintenance"}))).await;
     assert_eq!((row["outcome"].as_str(), kept(&row)), (Some("different"), vec![("state", "manual")]));
-    // Nothing leads out of retirement; the rest of the row stands.
+    // What somebody has retired stays so; the rest of the row stands.
     server.post(&format!("{path}/retire"), json!({})).by(Admin).expect(200).await;
     let more = json!({"attributes": {"serial_number": "S-1", "memory_mib": 4096}});
     let row = one(&server, "source=discovery", host(more)).await;
-    assert_eq!((row["outcome"].as_str(), kept(&row)), (Some("updated"), vec![("state", "lifecycle")]));
+    assert_eq!((row["outcome"].as_str(), kept(&row)), (Some("updated"), vec![("state", "manual")]));
     assert_eq!(row["changes"], json!([{"field": "attributes.memory_mib", "from": 1024, "to": 4096}]));
     let new = json!({"class": "printer", "title": "new", "state": "in_maintenance"});
     let row = one(&server, "source=discovery", new).await;

@@ -65,7 +65,7 @@ async fn some(server: &Server, kind: &Kind) -> Vec<Value> {
 }
 
 fn catalogue(kind: &Kind) -> Catalogue {
-    Catalogue::new(Some(kind), &kinds(), &[], &[], &[])
+    Catalogue::new(Some(kind), &kinds(), &[], None, &[])
 }
 
 #[actix_web::test]

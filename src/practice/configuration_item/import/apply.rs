@@ -8,9 +8,11 @@ use utoipa::ToSchema;
 
 use super::{
     Ground, Item, Outcome, drift,
+    gone::RETIRED,
     identify::{Identity, Said, alike, identify, is_identifying},
     known::Known,
     reconcile::{STATE, borrowed, holder_of},
+    returned,
     row::{OriginRow, SeenRow},
     said::{body, spoken},
 };
@@ -157,7 +159,7 @@ pub fn item(desk: &mut Desk<'_, '_>, ground: &Ground, known: &mut Known, (at, it
         }
         (Identity::New | Identity::Ambiguous(_), Err(wrong)) => return refused(wrong),
     };
-    let row = Row { at, state: item.state.as_deref(), class, said: &said };
+    let mut row = Row { at, state: item.state.clone(), class, said: &said };
     let told = match identity {
         Identity::Ambiguous(candidates) => {
             known.now.candidates.extend(&candidates);
@@ -166,7 +168,7 @@ pub fn item(desk: &mut Desk<'_, '_>, ground: &Ground, known: &mut Known, (at, it
             told
         }
         Identity::New => create(desk, ground, &row, &title)?,
-        Identity::Known(id) => update(desk, ground, &classes, &row, id)?,
+        Identity::Known(id) => update(desk, ground, &classes, &mut row, id)?,
     };
     if let Some(id) = told.record {
         known.now.records.insert(id, at);
@@ -187,7 +189,7 @@ pub fn item(desk: &mut Desk<'_, '_>, ground: &Ground, known: &mut Known, (at, it
 /// A row whose words were read.
 struct Row<'a> {
     at: usize,
-    state: Option<&'a str>,
+    state: Option<String>,
     class: &'a Class,
     said: &'a Map<String, Value>,
 }
@@ -203,7 +205,7 @@ fn create(desk: &mut Desk<'_, '_>, ground: &Ground, row: &Row<'_>, title: &str) 
     let left_out = leave_out_rehearsed(desk, ground, row.class, &mut body)?;
     body.insert(CLASS.to_owned(), row.class.name.clone().into());
     let initial = KIND.lifecycle.initial;
-    let to = row.state.filter(|to| leads(initial, to));
+    let to = row.state.as_deref().filter(|to| leads(initial, to));
     let (kernel, cause) = (desk.kernel, desk.cause);
     let made = desk.unit.attempt(|unit| {
         let mut desk = Desk { kernel, unit, cause };
@@ -222,7 +224,7 @@ fn create(desk: &mut Desk<'_, '_>, ground: &Ground, row: &Row<'_>, title: &str) 
             // What could only not be written because it leads to what was taken back is nowhere either.
             let id = made.unwrap_or_else(|_| RecordId::new());
             let mut told = Told::new(Outcome::Created, Some(id), title);
-            let unreached = row.state.filter(|wanted| *wanted != initial && to.is_none());
+            let unreached = row.state.as_deref().filter(|wanted| *wanted != initial && to.is_none());
             told.detail.kept.extend(unreached.map(|wanted| kept(STATE, initial.into(), wanted.into(), LIFECYCLE)));
             told
         }
@@ -259,10 +261,19 @@ fn is_written(desk: &mut Desk<'_, '_>, ground: &Ground, id: RecordId) -> Result<
     Ok(!ground.asked.rehearse || Header::find(desk.unit.settled(id)?, id)?.is_some())
 }
 
-fn update(desk: &mut Desk<'_, '_>, ground: &Ground, classes: &Classes, row: &Row<'_>, id: RecordId) -> Result<Told> {
-    let (kernel, cause) = (desk.kernel, desk.cause);
-    let practice = kernel.practice(KIND.name)?;
+fn update(
+    desk: &mut Desk<'_, '_>,
+    ground: &Ground,
+    classes: &Classes,
+    row: &mut Row<'_>,
+    id: RecordId,
+) -> Result<Told> {
     let now = present(desk, id)?;
+    if row.state.is_none() {
+        row.state = returned::implied(desk, ground, id, &now)?;
+    }
+    let (kernel, cause) = (desk.kernel, &returned::cause(ground, desk.cause, &now));
+    let practice = kernel.practice(KIND.name)?;
     let title = now.get("title").and_then(Value::as_str).unwrap_or_default().to_owned();
     let (mut detail, changed) = weigh(desk, ground, row, id, &now)?;
     let to = changed.get(STATE).and_then(Value::as_str).map(str::to_owned);
@@ -322,10 +333,15 @@ fn weigh(
         }
         let holder = holder_of(connection, (id, &origins), field, &holds)?;
         let is_open = field != STATE || leads(holds.as_str().unwrap_or_default(), says.as_str().unwrap_or_default());
+        let is_retired = field == STATE && holds == RETIRED;
         if !is_open {
             detail.kept.push(kept(field, holds, says, LIFECYCLE));
         } else if is_old {
             detail.kept.push(kept(field, holds, says, &ground.asked.source));
+        } else if let Some(by) =
+            if is_retired { returned::against(connection, &ground.asked.source, (id, &origins))? } else { None }
+        {
+            detail.kept.push(kept(field, holds, says, &by));
         } else if ground.weights.may_write(&ground.asked.source, field, borrowed(&holder), at) {
             detail.changes.push(ImportChange { field: field.to_owned(), from: holds, to: says.clone() });
             changed.insert(field.to_owned(), says);
@@ -352,7 +368,7 @@ impl Row<'_> {
     /// All that it says, the state with the fields.
     fn all(&self) -> impl Iterator<Item = (&str, Value)> {
         let fields = self.said.iter().map(|(field, says)| (field.as_str(), says.clone()));
-        fields.chain(self.state.map(|state| (STATE, Value::from(state))))
+        fields.chain(self.state.as_deref().map(|state| (STATE, Value::from(state))))
     }
 }
 

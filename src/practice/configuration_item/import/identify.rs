@@ -1,14 +1,23 @@
 //! Which record a row of an import is: by its number, by the key that its source has for it, then by what its class says, the best way
 //! first; texts whatever the case of A to Z, and whatever spaces stand around them. What is retired is recognised by its number and its key
-//! alone: a name or an address may have gone to another thing since.
+//! alone: a name or an address may have gone to another thing since. A source that has no keys, and retires what it no longer finds, knows
+//! what it has retired itself as it knew it before.
 
 use serde_json::{Map, Value};
 
-use super::{Ground, known::Known, row::SeenRow};
+use super::{
+    Ground,
+    known::Known,
+    returned,
+    row::{OriginRow, SeenRow},
+};
 use crate::{
     error::{FieldError, Result},
     id::RecordId,
-    practice::configuration_item::{ConfigurationItem, ConfigurationItemPractice, health::IN_USE},
+    practice::configuration_item::{
+        ConfigurationItem, ConfigurationItemPractice,
+        health::{IN_USE, duplicate::is_same},
+    },
     record::{
         class::{Class, PLACE},
         custom::folded,
@@ -19,13 +28,12 @@ use crate::{
         practice::{Details, Practice},
         query::filter::Quoted,
         store::Desk,
+        twin::TITLE,
         visibility,
     },
 };
 
 const KIND: &Kind = &ConfigurationItemPractice::KIND;
-/// What things may be recognised by beside attributes.
-const TITLE: &str = "title";
 /// So many that fit are looked at.
 const CANDIDATES: i64 = 20;
 
@@ -92,7 +100,7 @@ pub fn identify(
     let Some(number) = said.number else {
         return Ok(Ok(match keyed {
             Some(known) => Identity::Known(known),
-            None => by_class(desk, class, said)?,
+            None => recognised(desk, ground, class, said)?,
         }));
     };
     let id = Header::id_of(connection, number)?;
@@ -108,13 +116,32 @@ pub fn identify(
     Ok(Ok(Identity::Known(header.id)))
 }
 
+/// The one that is recognised as its class says: one in use, or one that the source, if it has no keys, has retired and finds again.
+fn recognised(desk: &mut Desk<'_, '_>, ground: &Ground, class: &Class, said: &Said<'_>) -> Result<Identity> {
+    let found = by_class(desk, class, said, Among::InUse)?;
+    let source = &ground.asked.source;
+    if found == Identity::New && said.key.is_none() && ground.weights.retires(source) {
+        return by_class(desk, class, said, Among::RetiredBy(source));
+    }
+    Ok(found)
+}
+
+/// Among what something is looked for.
+#[derive(Clone, Copy)]
+enum Among<'a> {
+    /// What is in use.
+    InUse,
+    /// What a source has retired itself, and nobody else has since.
+    RetiredBy(&'a str),
+}
+
 /// The one that is recognised as its class says, the best way first.
-fn by_class(desk: &mut Desk<'_, '_>, class: &Class, said: &Said<'_>) -> Result<Identity> {
+fn by_class(desk: &mut Desk<'_, '_>, class: &Class, said: &Said<'_>, among: Among<'_>) -> Result<Identity> {
     let mut better: Vec<&[String]> = Vec::new();
     for way in &class.identification {
         let Some(words) = said.all(way) else { continue };
         let mut found = Vec::new();
-        for candidate in candidates(desk, class, &words)? {
+        for candidate in candidates(desk, class, &words, among)? {
             if !contradicts(&better, said, &candidate)? {
                 found.push(candidate.record_id);
             }
@@ -128,21 +155,21 @@ fn by_class(desk: &mut Desk<'_, '_>, class: &Class, said: &Said<'_>) -> Result<I
     Ok(Identity::New)
 }
 
-/// The records in use of which all these words are true, and whose class is this one, above it or below it.
-fn candidates(desk: &mut Desk<'_, '_>, class: &Class, words: &[(&str, Value)]) -> Result<Vec<ConfigurationItem>> {
-    let conditions = words.iter().map(|(name, value)| {
-        let field = if *name == TITLE { (*name).to_owned() } else { format!("{PLACE}.{name}") };
-        match value {
-            Value::String(text) if is_text(class, name) => format!("{field}.folded = {}", Quoted(text)),
-            Value::String(text) => format!("{field} = {}", Quoted(text)),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-                format!("{field} = {value}")
-            }
-        }
-    });
+/// The records of which all these words are true, and whose class is this one, above it or below it.
+fn candidates(
+    desk: &mut Desk<'_, '_>,
+    class: &Class,
+    words: &[(&str, Value)],
+    among: Among<'_>,
+) -> Result<Vec<ConfigurationItem>> {
+    let conditions = words.iter().map(|(name, value)| is_same(name, class.field(name), value));
     let above = class.line.iter().map(|name| format!("class = {name}"));
     let of_line = std::iter::once(format!("is_a = {}", class.name)).chain(above).collect::<Vec<_>>().join(" OR ");
-    let filter = conditions.chain([format!("({of_line})"), IN_USE.to_owned()]).collect::<Vec<_>>().join(" AND ");
+    let of_those = match among {
+        Among::InUse => IN_USE.to_owned(),
+        Among::RetiredBy(source) => format!("phase = closed AND source = {}", Quoted(source)),
+    };
+    let filter = conditions.chain([format!("({of_line})"), of_those]).collect::<Vec<_>>().join(" AND ");
     let (kernel, cause) = (desk.kernel, desk.cause);
     let connection = desk.unit.connection()?;
     let asked = Asked { filter: Some(filter), sort: Some("opened_at".to_owned()), ..Asked::default() };
@@ -150,8 +177,17 @@ fn candidates(desk: &mut Desk<'_, '_>, class: &Class, words: &[(&str, Value)]) -
     let Ok(list) = List::new(kernel, connection, &cause.caller, Some(KIND), &asked, cause.at) else {
         return Ok(Vec::new());
     };
-    let ids: Vec<RecordId> =
-        list.following(connection, None, CANDIDATES)?.into_iter().map(|header| header.id).collect();
+    let mut ids = Vec::new();
+    for header in list.following(connection, None, CANDIDATES)? {
+        let is_one = match among {
+            Among::InUse => true,
+            Among::RetiredBy(source) => {
+                let origins = OriginRow::of_record(connection, header.id)?;
+                returned::against(connection, source, (header.id, &origins))?.is_none()
+            }
+        };
+        ids.extend(is_one.then_some(header.id));
+    }
     ConfigurationItem::load(connection, &ids)
 }
 
@@ -177,8 +213,4 @@ pub(super) fn alike(value: Value) -> Value {
 pub(super) fn is_identifying(class: &Class, field: &str) -> bool {
     let name = field.strip_prefix(PLACE).and_then(|rest| rest.strip_prefix('.')).unwrap_or(field);
     class.identification.iter().flatten().any(|named| named == name)
-}
-
-fn is_text(class: &Class, name: &str) -> bool {
-    name == TITLE || class.field(name).is_some_and(|field| field.field_type == "text")
 }

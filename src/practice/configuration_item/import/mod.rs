@@ -5,7 +5,7 @@
 //! stale. A rehearsal does the same in transactions that are taken back ([`run`]), so that it tells what the import would come to.
 //!
 //! - [`row`]: the tables; [`apply`]: one row, [`said`]: what it says, [`known`]: what was learnt of others; [`relation`]: one relation;
-//! - [`missing`]: what no row names, and what becomes of it ([`gone`]); [`drift`]: what is other than recorded.
+//! - [`missing`]: what no row names, and what becomes of it ([`gone`]); [`returned`]: what is found again; [`drift`]: what is other than recorded.
 //!
 //! What is written is written with the server's rights, but what is named is found with those of whoever asked: an import tells of, and
 //! relates, what its caller sees and may change.
@@ -18,6 +18,7 @@ pub mod known;
 pub mod missing;
 pub mod reconcile;
 pub mod relation;
+pub mod returned;
 pub mod row;
 pub mod run;
 pub mod said;
@@ -89,7 +90,8 @@ pub struct Item {
     #[serde(default)]
     #[schema(required = false, max_length = 40, examples("gold"))]
     pub criticality: Option<String>,
-    /// The state that it is in: it is taken there by the step of the lifecycle that leads there.
+    /// The state that it is in: it is taken there by the step of the lifecycle that leads there. What is retired is brought back by the source
+    /// that has retired it, and by people, alone.
     #[serde(default)]
     #[schema(required = false, max_length = 40, examples("live"))]
     pub state: Option<String>,

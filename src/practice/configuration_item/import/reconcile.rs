@@ -13,7 +13,10 @@ use crate::{
     db::AnyConnection,
     error::Result,
     id::RecordId,
-    record::{history, input::is_empty},
+    record::{
+        history::{self, LastChange},
+        input::is_empty,
+    },
 };
 
 /// Who has said what nobody imported.
@@ -44,7 +47,8 @@ pub enum Gone {
     /// It is told of.
     #[default]
     Report,
-    /// It is retired, unless another source still tells of it or somebody else has said in which state it is.
+    /// It is retired, unless another source still tells of it or somebody else has said in which state it is. Where it is found again, it is
+    /// brought back, unless somebody else has retired it since.
     Retire,
 }
 
@@ -160,7 +164,7 @@ pub const STATE: &str = "state";
 /// What a new record has where nobody says anything.
 const DEFAULTS: &[(&str, &str)] = &[("environment", "production"), ("criticality", "bronze"), (STATE, "planned")];
 /// With this begins through what a source has written.
-const VIA: &str = "source:";
+pub(super) const VIA: &str = "source:";
 
 /// Who has said something, and when they last did; by hand there is no moment.
 pub type Holder = (String, Option<Moment>);
@@ -186,7 +190,9 @@ pub fn holder_of(
     }
     let by_hand = Some((MANUAL.to_owned(), None));
     Ok(match history::last_change(connection, record, field)? {
-        Some((via, at)) => via.strip_prefix(VIA).map_or(by_hand, |source| Some((source.to_owned(), Some(at)))),
+        Some(LastChange { via, at, .. }) => {
+            via.strip_prefix(VIA).map_or(by_hand, |source| Some((source.to_owned(), Some(at))))
+        }
         None if is_default => None,
         None => by_hand,
     })

@@ -68,8 +68,10 @@ pub fn spoken(
     }
     // What the class does not have holds nothing anyway: columns are of all classes of a CSV text.
     let is_said = |(name, value): &(&String, &Value)| !value.is_null() || (clears && class.field(name).is_some());
+    // A source goes on telling of what is given up here.
+    let is_used = |(name, _): &(&String, &Value)| class.field(name).is_none_or(|field| field.active);
     let mut given = Map::new();
-    for (name, value) in item.attributes.iter().filter(is_said) {
+    for (name, value) in item.attributes.iter().filter(is_used).filter(is_said) {
         let refers = class.field(name).and_then(CustomField::refers_to);
         let (Some(of), Some(text)) = (refers, value.as_str()) else {
             given.insert(name.clone(), value.clone());
