@@ -126,8 +126,6 @@ pub const SHIPPED: &[ShippedRole] = &[
         view: View::Organisation,
         each_kind: &["read", "comment", "work_note"],
         permissions: &[
-            "cab_meeting.read",
-            "change_window.read",
             "unauthorised_change.read",
             "certification.*",
             "configuration_baseline.*",

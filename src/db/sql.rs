@@ -116,7 +116,7 @@ impl<T: TypedExpressionType> Expression for Sql<T> {
     type SqlType = T;
 }
 
-/// Made for each database by itself, too: a statement that goes there directly need not be made for both first.
+/// Made for each database by itself, too: for statements that go there directly.
 macro_rules! fragment {
     ($backend:ty) => {
         impl<T> QueryFragment<$backend> for Sql<T> {

@@ -257,8 +257,6 @@ pub struct LastChange {
     pub via: String,
     /// When.
     pub at: Moment,
-    /// What it held before.
-    pub from: Value,
 }
 
 /// How a field of a record was last changed; nothing where it is as it was made.
@@ -270,9 +268,8 @@ pub fn last_change(connection: &mut AnyConnection, record: RecordId, field: &str
         .select((audit::via, audit::at, audit::changes))
         .load(connection)?;
     for (via, at, told) in rows {
-        let mut told = changes(told.read()?, true).into_iter();
-        if let Some(change) = told.find(|change| change.field == field && change.from != change.to) {
-            return Ok(Some(LastChange { via, at, from: change.from }));
+        if changes(told.read()?, true).iter().any(|change| change.field == field && change.from != change.to) {
+            return Ok(Some(LastChange { via, at }));
         }
     }
     Ok(None)

@@ -217,7 +217,7 @@ fn is_called_for<D: Details>(desk: &mut Desk<'_, '_>, draft: &Draft<D>, trigger:
 }
 
 /// Whether something is other that is approved. What was approved is approved with less of it as well.
-fn is_other_than_approved<D: Details>(
+pub fn is_other_than_approved<D: Details>(
     desk: &mut Desk<'_, '_>,
     draft: &Draft<D>,
     (before, after): (&Map<String, Value>, &Map<String, Value>),
@@ -225,7 +225,7 @@ fn is_other_than_approved<D: Details>(
     if approval::changed(draft.kind, before, after).next().is_none() {
         return Ok(false);
     }
-    let beyond = approval::beyond(desk.unit.settled(draft.header.id)?, draft.kind, &draft.header, after)?;
+    let beyond = approval::beyond(desk.unit.settled(draft.header.id)?, draft.kind, &draft.header, (before, after))?;
     Ok(beyond.is_none_or(|beyond| !beyond.is_empty()))
 }
 

@@ -237,7 +237,8 @@ fn agreed<P: Practice>(desk: &mut Desk<'_, '_>, draft: &mut Draft<P::Details>) -
 /// What the server finds to be more than was approved. What a caller may write of it is looked at before.
 fn more_than_approved<D: Details>(desk: &mut Desk<'_, '_>, draft: &Draft<D>) -> Result<Option<FieldError>> {
     let connection = desk.unit.settled(draft.header.id)?;
-    let beyond = policy::beyond(connection, draft.kind, &draft.header, &draft.after()?)?;
+    let (was, now) = (draft.was()?.unwrap_or_default(), draft.after()?);
+    let beyond = policy::beyond(connection, draft.kind, &draft.header, (&was, &now))?;
     let more = beyond
         .into_iter()
         .flatten()

@@ -72,6 +72,11 @@ impl Way {
         found.into_iter().filter_map(way).collect()
     }
 
+    /// The classes whose records are recognised so.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
     /// What filters call it: its names, with commas between them.
     pub fn name(&self) -> String {
         self.names.join(",")

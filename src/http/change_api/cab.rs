@@ -289,6 +289,11 @@ impl Resource for CabMeeting {
 /// Refuses times that make no sense, and people that the caller doesn't see.
 fn check(desk: &mut Desk<'_, '_>, horizon: &Horizon, before: Option<&CabMeeting>, after: &CabMeeting) -> Result<()> {
     let mut errors = Vec::new();
+    for (field, at) in [("/starts_at", after.starts_at), ("/ends_at", after.ends_at)] {
+        if at.storable().is_none() {
+            errors.push(FieldError::new(field, "out_of_range", "It is in the years 1 to 9999."));
+        }
+    }
     if after.ends_at <= after.starts_at {
         errors.push(FieldError::new("/ends_at", "out_of_range", "It ends after it begins."));
     }

@@ -238,7 +238,7 @@ fn one() -> Endpoint {
     let mut example = example();
     example["candidates"] = json!([{
         "id": "01936b2e-7a40-7c1d-8e7f-3a5b9c2d4e71", "kind": "change", "number": "CHG0000007", "title": "Replace the host",
-        "state": "implement", "phase": "active",
+        "state": "implement", "phase": "open",
     }]);
     Endpoint {
         summary: "Read one".into(),

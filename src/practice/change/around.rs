@@ -28,6 +28,7 @@ use crate::{
         },
         draft::{Aside, Draft},
         header::Header,
+        policies,
         practice::{Details, Practice},
         store::{self, Desk},
         timer,
@@ -133,7 +134,7 @@ pub(super) fn look(draft: &mut Draft<Change>, desk: &mut Desk<'_, '_>) -> Result
     details.conflict_count = around.count();
     details.blackout = around.blackout();
     details.criticality.clone_from(&around.criticality);
-    if worse.is_some() && draft.step.is_none() && !is_asked_again(draft)? {
+    if worse.is_some() && draft.step.is_none() && !is_asked_again(desk, draft)? {
         // Something else is met in the place of what was known: that is seen when it looks around again, which asks about it.
         tell(desk, BTreeSet::from([id]));
         return Ok(());
@@ -142,9 +143,9 @@ pub(super) fn look(draft: &mut Draft<Change>, desk: &mut Desk<'_, '_>) -> Result
 }
 
 /// Whether something is other that is approved, so that this very write asks again.
-fn is_asked_again(draft: &Draft<Change>) -> Result<bool> {
-    let (Some(was), after) = (draft.was()?, draft.after()?) else { return Ok(false) };
-    Ok(policy::changed(draft.kind, &was, &after).next().is_some())
+fn is_asked_again(desk: &mut Desk<'_, '_>, draft: &Draft<Change>) -> Result<bool> {
+    let Some(was) = draft.was()? else { return Ok(false) };
+    policies::is_other_than_approved(desk, draft, (&was, &draft.after()?))
 }
 
 /// Waits for others who take changes into the schedule, or move them: of two that meet, whoever comes second sees the first.

@@ -2,21 +2,26 @@
 
 use std::collections::BTreeSet;
 
-use diesel::{dsl::not, prelude::*};
+use diesel::{
+    dsl::{exists, not},
+    prelude::*,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{caused::MADE, conflict::Span, plan};
+use super::{ChangePractice, caused::MADE, conflict::Span, plan};
 use crate::{
     clock::Moment,
-    db::{AnyConnection, Backend},
+    db::{AnyConnection, Backend, Engine},
     error::{Code, Error, Result},
     id::{RecordId, RowId, UserId},
     record::{
         draft::Aside,
         drift::{Drift, Finding},
         header::Header,
+        kind::Kind,
         mention,
+        practice::Practice,
         store::{Desk, Reading},
         visibility,
     },
@@ -28,7 +33,8 @@ const AT_ONCE: i64 = 200;
 /// What is not there.
 const NOUN: &str = "unauthorised change";
 /// The most changes that are told of which one may have made it so.
-const CANDIDATES: usize = 20;
+const CANDIDATES: i64 = 20;
+const KIND: &Kind = &ChangePractice::KIND;
 
 /// Where it stands with something that was found other than it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -218,8 +224,9 @@ pub fn report(desk: &mut Desk<'_, '_>, drift: &Drift) -> Result<DriftRow> {
     let now = desk.cause.at;
     let connection = desk.unit.connection()?;
     let ends = [Some(drift.item), drift.related].into_iter().flatten().collect();
-    let change =
-        made_then(connection, &ends, then(drift.last_seen_at, drift.drifted_at))?.first().map(|change| change.id);
+    let then = then(drift.last_seen_at, drift.drifted_at);
+    let change: Option<RecordId> =
+        made_then(connection.engine(), &ends, then).select(record::id).first(connection).optional()?;
     let state = if change.is_some() { DriftState::Authorised } else { DriftState::Open };
     let row = DriftRow {
         id: RowId::new(),
@@ -288,13 +295,19 @@ pub fn settle(desk: &mut Desk<'_, '_>, id: RowId, change: Option<RecordId>, comm
 }
 
 /// The changes of any of these things that were being made in a span of time, the oldest first.
-fn made_then(connection: &mut AnyConnection, items: &BTreeSet<RecordId>, then: Span) -> Result<Vec<Header>> {
+fn made_then(engine: Engine, items: &BTreeSet<RecordId>, then: Span) -> record::BoxedQuery<'static, Backend> {
     let is_over = change::actual_end.lt(then.from);
-    let made = change::table.filter(change::actual_start.le(then.until));
-    let made = made.filter(change::actual_end.is_null().or(not(is_over).assume_not_null()));
-    let of_them = plan::is_of(connection.engine(), items);
-    let those = record::table.filter(record::state.eq_any(MADE)).filter(of_them);
-    Ok(those.filter(record::id.eq_any(made.select(change::record_id))).order(record::id).load(connection)?)
+    let made = change::table
+        .filter(change::record_id.eq(record::id))
+        .filter(change::actual_start.le(then.until))
+        .filter(change::actual_end.is_null().or(not(is_over).assume_not_null()));
+    record::table
+        .filter(record::kind.eq(KIND.name))
+        .filter(record::state.eq_any(MADE))
+        .filter(plan::is_of(engine, items))
+        .filter(exists(made))
+        .order(record::id)
+        .into_boxed()
 }
 
 /// The changes that may have made it so though they do not say so, as the caller sees them: those that were being made then of what the thing
@@ -302,9 +315,13 @@ fn made_then(connection: &mut AnyConnection, items: &BTreeSet<RecordId>, then: S
 pub fn candidates(reading: &mut Reading<'_>, row: &DriftRow) -> Result<Vec<Header>> {
     let ends: Vec<RecordId> = [Some(row.configuration_item_id), row.related_id].into_iter().flatten().collect();
     let around = plan::around(reading.kernel, reading.connection, &ends)?;
-    let found = made_then(reading.connection, &around, row.then())?;
-    let ids = found.iter().map(|header| header.id).collect();
-    let seen = visibility::among(reading.kernel, reading.connection, &reading.cause.caller, ids)?;
-    let others = found.into_iter().filter(|header| seen.contains_key(&header.id) && Some(header.id) != row.change_id);
-    Ok(others.take(CANDIDATES).collect())
+    let engine = reading.connection.engine();
+    let mut found = made_then(engine, &around, row.then()).limit(CANDIDATES);
+    if let Some(sees) = visibility::condition(engine, &reading.cause.caller, &[KIND]) {
+        found = found.filter(sees);
+    }
+    if let Some(own) = row.change_id {
+        found = found.filter(record::id.ne(own));
+    }
+    Ok(found.load(reading.connection)?)
 }

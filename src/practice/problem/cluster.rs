@@ -83,7 +83,7 @@ pub struct IncidentCluster {
     pub cumulative_percent: f64,
     /// Whether it belongs to the few that make up 80 of a hundred together.
     pub vital: bool,
-    /// A filter that lists them, and from which a problem is raised.
+    /// A filter that lists them, and from which a problem is raised; it finds nothing where none came in the window.
     #[schema(examples(
         "opened_at >= \"2026-01-01T00:00:00Z\" AND opened_at < \"2026-04-01T00:00:00Z\" AND category = \"mail\""
     ))]
@@ -143,7 +143,7 @@ pub fn clusters(reading: &mut Reading<'_>, kind: &'static Kind, question: &Quest
     let mut problems = problems(reading, linked)?;
     let mut cumulative = 0;
     let clusters = found.into_iter().map(|Recurring { counted, before }| {
-        let vital = percent(cumulative, total) < VITAL;
+        let vital = counted.count > 0 && percent(cumulative, total) < VITAL;
         cumulative += counted.count;
         Ok(IncidentCluster {
             before,

@@ -111,9 +111,9 @@ pub struct KnownError {
     /// Since when it is known; null for who may not read the problem.
     #[schema(required = true)]
     pub known_error_at: Option<Moment>,
-    /// How well it fits; what fits best comes first.
+    /// How well it fits; what fits best comes first. 0 for who may not read the problem.
     pub score: u32,
-    /// Why it does.
+    /// Why it does; nothing for who may not read the problem.
     pub because: Vec<Fit>,
 }
 
@@ -243,8 +243,10 @@ fn fit(
 impl KnownError {
     /// What is published of it: how it is called and recognised, and how it is dealt with.
     fn published(self) -> KnownError {
-        let KnownError { title, workaround, error_code, score, because, .. } = self;
+        let KnownError { title, workaround, error_code, .. } = self;
         let (symptom, cause, known_error_at) = (None, None, None);
+        // What it fits by would tell what of it is not published.
+        let (score, because) = (0, Vec::new());
         KnownError {
             id: None,
             number: None,

@@ -11,7 +11,7 @@ use super::{ProblemPractice, known_error::Typed, told::Audience, word};
 use crate::{
     auth::caller::{Caller, Sees},
     db::{
-        AnyConnection, Engine,
+        AnyConnection, Backend, Engine,
         sql::{Sql, among},
     },
     error::Result,
@@ -62,39 +62,32 @@ fn published(connection: &mut AnyConnection, caller: &Caller) -> Result<HashSet<
     let each = known_error_word::is_code.eq(false).and(known_error_word::word.eq(word::EACH));
     let public =
         problem::workaround_audience.eq(Audience::Public.as_str()).and(problem::workaround_published_at.is_not_null());
-    let known = known_error_word::table
+    let mut known = known_error_word::table
         .inner_join(record::table.on(record::id.eq(known_error_word::record_id)))
         .inner_join(problem::table.on(problem::record_id.eq(known_error_word::record_id)))
         .filter(each)
         .filter(public)
         .order(record::updated_at.desc())
-        .limit(PUBLISHED);
-    let known: Vec<(RecordId, OrganisationId)> =
-        known.select((record::id, record::organisation_id)).load(connection)?;
-    let organisations: Vec<OrganisationId> = match &caller.sees {
-        Sees::All => return Ok(known.into_iter().map(|(id, _)| id).collect()),
-        Sees::Organisations(seen) => seen.iter().copied().chain([caller.organisation]).collect(),
-        Sees::Own => vec![caller.organisation],
+        .limit(PUBLISHED)
+        .select(record::id)
+        .into_boxed::<Backend>();
+    let organisations: Option<Vec<OrganisationId>> = match &caller.sees {
+        Sees::All => None,
+        Sees::Organisations(seen) => Some(seen.iter().copied().chain([caller.organisation]).collect()),
+        Sees::Own => Some(vec![caller.organisation]),
     };
-    let (own, others): (Vec<_>, Vec<_>) = known.into_iter().partition(|(_, of)| organisations.contains(of));
-    let mut may: HashSet<RecordId> = own.into_iter().map(|(id, _)| id).collect();
-    may.extend(told(connection, &organisations, &others.into_iter().map(|(id, _)| id).collect::<Vec<_>>())?);
-    Ok(may)
-}
-
-/// Those of these problems of whose workaround an incident of these organisations has been told, so that its requester reads it.
-fn told(
-    connection: &mut AnyConnection,
-    organisations: &[OrganisationId],
-    problems: &[RecordId],
-) -> Result<Vec<RecordId>> {
-    let engine = connection.engine();
-    let told = workaround_told::table
-        .inner_join(record::table.on(record::id.eq(workaround_told::incident_id)))
-        .filter(among(engine, "workaround_told.problem_id", problems.iter().map(RecordId::as_str)))
-        .filter(among(engine, "record.organisation_id", organisations.iter().map(OrganisationId::as_str)))
-        .filter(workaround_told::audience.eq(Audience::Public.as_str()));
-    Ok(told.select(workaround_told::problem_id).distinct().load(connection)?)
+    if let Some(organisations) = organisations {
+        let is_of =
+            || among(connection.engine(), "record.organisation_id", organisations.iter().map(OrganisationId::as_str));
+        // Whoever reads an incident that was told of a workaround knows it.
+        let told = workaround_told::table
+            .inner_join(record::table.on(record::id.eq(workaround_told::incident_id)))
+            .filter(workaround_told::audience.eq(Audience::Public.as_str()))
+            .filter(is_of())
+            .select(workaround_told::problem_id);
+        known = known.filter(is_of().or(record::id.eq_any(told)));
+    }
+    Ok(known.load(connection)?.into_iter().collect())
 }
 
 /// Those of these problems that happen where somebody says: with the same service, or the same category and subcategory; `most` of each.

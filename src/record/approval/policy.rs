@@ -220,20 +220,21 @@ pub fn changed<'a>(
     approved(kind).iter().copied().filter(|name| before.get(*name) != after.get(*name))
 }
 
-/// What of a record, as it is now, is not covered by what policies asked for last, where that is given.
+/// What of a record, as it is now, is not covered by what policies asked for last, where that is given. What was not asked about when it was
+/// given is as it was before this write.
 pub fn beyond(
     connection: &mut AnyConnection,
     kind: &Kind,
     record: &Header,
-    now: &Map<String, Value>,
+    (was, now): (&Map<String, Value>, &Map<String, Value>),
 ) -> Result<Option<Vec<&'static str>>> {
     let last = ApprovalRow::last_by_policy(connection, record.id)?.filter(|last| last.state == state::APPROVED);
     let Some(given) = last else { return Ok(None) };
-    // What was not asked about when it was given stays as it was.
     let covered = given.covered()?;
     let is_beyond = |name: &&str| {
-        let (asked, now) = (covered.get(*name), now.get(*name).unwrap_or(&Value::Null));
-        asked.is_some_and(|asked| asked != now && !is_eased(kind, name, asked, now))
+        let held = |of: &Map<String, Value>| of.get(*name).cloned().unwrap_or_default();
+        let (asked, now) = (covered.get(*name).cloned().unwrap_or_else(|| held(was)), held(now));
+        asked != now && !is_eased(kind, name, &asked, &now)
     };
     Ok(Some(approved(kind).iter().copied().filter(is_beyond).collect()))
 }

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::{IN_USE, KIND, list};
 use crate::{
-    error::Result,
+    error::{Code, Result},
     id::RecordId,
     practice::configuration_item::ConfigurationItem,
     record::{
@@ -18,7 +18,7 @@ use crate::{
         practice::Details,
         query::filter::Quoted,
         store::Reading,
-        twin::{self, TITLE, Way},
+        twin::{TITLE, Way},
     },
 };
 
@@ -82,10 +82,19 @@ fn group(
     let values: Vec<Value> = way.names.iter().map(hold).collect();
     let field = |name: &str| classes.fields().iter().find(|field| field.name == name);
     let same = way.names.iter().zip(&values).map(|(name, value)| is_same(name, field(name), value));
-    let of_class = (way.names == [TITLE]).then(|| format!("class = {}", item.class));
-    let by = format!("{} = {}", twin::BY, Quoted(&way.name()));
-    let filter = [IN_USE.to_owned(), by].into_iter().chain(of_class).chain(same).collect::<Vec<_>>().join(" AND ");
-    let alike = list(reading, &filter)?.following(reading.connection, None, ALIKE)?;
+    let of_class = |class: &String| format!("class = {class}");
+    let of_classes = match way.names.as_slice() {
+        [title] if title == TITLE => of_class(&item.class),
+        _ => format!("({})", way.classes().iter().map(of_class).collect::<Vec<_>>().join(" OR ")),
+    };
+    let filter = [IN_USE.to_owned(), of_classes].into_iter().chain(same).collect::<Vec<_>>().join(" AND ");
+    let list = match list(reading, &filter) {
+        Ok(list) => list,
+        // A value that can't be asked for any more, or words too long for a filter: the share counts them, and no filter finds them.
+        Err(e) if e.code == Code::BadQuery => return Ok(None),
+        Err(e) => return Err(e),
+    };
+    let alike = list.following(reading.connection, None, ALIKE)?;
     let record = |header: Header| DuplicateRecord { id: header.id, number: header.number, title: header.title };
     let records: Vec<DuplicateRecord> = alike.into_iter().map(record).collect();
     let shown = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);

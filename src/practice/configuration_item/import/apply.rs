@@ -272,11 +272,12 @@ fn update(
     if row.state.is_none() {
         row.state = returned::implied(desk, ground, id, &now)?;
     }
-    let (kernel, cause) = (desk.kernel, &returned::cause(ground, desk.cause, &now));
+    let kernel = desk.kernel;
     let practice = kernel.practice(KIND.name)?;
     let title = now.get("title").and_then(Value::as_str).unwrap_or_default().to_owned();
     let (mut detail, changed) = weigh(desk, ground, row, id, &now)?;
     let to = changed.get(STATE).and_then(Value::as_str).map(str::to_owned);
+    let cause = &returned::cause(ground, desk.cause, &now, to.as_deref());
     let mut body = body(&changed);
     body.remove(STATE);
     let left_out = leave_out_rehearsed(desk, ground, row.class, &mut body)?;

@@ -149,6 +149,8 @@ fn by_class(desk: &mut Desk<'_, '_>, class: &Class, said: &Said<'_>, among: Amon
         match found.as_slice() {
             [] => better.push(way),
             [one] => return Ok(Identity::Known(*one)),
+            // The newest comes first: what was made anew each time that it came back is the one that was made last.
+            [last, ..] if matches!(among, Among::RetiredBy(_)) => return Ok(Identity::Known(*last)),
             _ => return Ok(Identity::Ambiguous(found)),
         }
     }
@@ -165,14 +167,14 @@ fn candidates(
     let conditions = words.iter().map(|(name, value)| is_same(name, class.field(name), value));
     let above = class.line.iter().map(|name| format!("class = {name}"));
     let of_line = std::iter::once(format!("is_a = {}", class.name)).chain(above).collect::<Vec<_>>().join(" OR ");
-    let of_those = match among {
-        Among::InUse => IN_USE.to_owned(),
-        Among::RetiredBy(source) => format!("phase = closed AND source = {}", Quoted(source)),
+    let (of_those, order) = match among {
+        Among::InUse => (IN_USE.to_owned(), "opened_at"),
+        Among::RetiredBy(source) => (format!("phase = closed AND source = {}", Quoted(source)), "-opened_at"),
     };
     let filter = conditions.chain([format!("({of_line})"), of_those]).collect::<Vec<_>>().join(" AND ");
     let (kernel, cause) = (desk.kernel, desk.cause);
     let connection = desk.unit.connection()?;
-    let asked = Asked { filter: Some(filter), sort: Some("opened_at".to_owned()), ..Asked::default() };
+    let asked = Asked { filter: Some(filter), sort: Some(order.to_owned()), ..Asked::default() };
     // A value that a field never holds fits nothing.
     let Ok(list) = List::new(kernel, connection, &cause.caller, Some(KIND), &asked, cause.at) else {
         return Ok(Vec::new());

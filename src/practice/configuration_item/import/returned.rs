@@ -23,8 +23,10 @@ use crate::{
     },
 };
 
-/// The state that a row tells of by saying none, if any: what its source has retired because it was missing, and finds again, is as it was
-/// before.
+/// Where the step leads that brings something back.
+const LIVE: &str = "live";
+
+/// The state that a row tells of by saying none, if any: what its source has retired because it was missing, and finds again, is in use.
 pub(super) fn implied(
     desk: &mut Desk<'_, '_>,
     ground: &Ground,
@@ -42,7 +44,7 @@ pub(super) fn implied(
         return Ok(None);
     }
     let last = history::last_change(connection, id, STATE)?.filter(|last| by(last) == Some(source));
-    Ok(last.and_then(|last| last.from.as_str().map(str::to_owned)))
+    Ok(last.map(|_| LIVE.to_owned()))
 }
 
 /// By whose word what is retired stays so, whatever a source says of it.
@@ -60,10 +62,10 @@ pub(super) fn against(
     Ok(origins.get(STATE).map(|origin| origin.source.clone()).filter(|holder| holder != source))
 }
 
-/// Why a row changes a record, where it brings it back.
-pub(super) fn cause(ground: &Ground, cause: &Cause, now: &Map<String, Value>) -> Cause {
+/// Why a row takes a record to a state, where that brings it back.
+pub(super) fn cause(ground: &Ground, cause: &Cause, now: &Map<String, Value>, to: Option<&str>) -> Cause {
     let mut cause = cause.clone();
-    if now.get(STATE).is_some_and(|state| state == RETIRED) {
+    if to.is_some() && now.get(STATE).is_some_and(|state| state == RETIRED) {
         cause.reason = format!("`{}` finds it again.", ground.asked.source);
     }
     cause
