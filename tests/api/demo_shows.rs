@@ -189,7 +189,7 @@ async fn standard_changes_are_made_by_a_model(shown: &Shown) {
         (texts(&models, "name"), models[0]["tasks"].as_array().unwrap().len()),
         (vec!["Patch a server".into()], 3)
     );
-    let made = shown.items("changes?filter=change_type%20%3D%20standard&sort=planned_start").await;
+    let made = shown.items("changes?filter=change_type%20%3D%20standard&sort=number").await;
     assert_eq!(texts(&made, "state"), ["closed", "scheduled"]);
     for change in &made {
         assert_eq!((text(change, "model"), text(change, "risk")), ("Patch a server".to_owned(), "low".to_owned()));
