@@ -7,6 +7,7 @@
 //! description, and every error leaves as a problem document.
 
 pub mod accept;
+pub mod adding;
 pub mod app;
 pub mod approval_api;
 pub mod auth_api;

@@ -20,6 +20,7 @@ mod configuration;
 mod conformance;
 mod custom_field;
 mod demo;
+mod demo_shows;
 mod durability;
 mod escalation;
 mod feed;

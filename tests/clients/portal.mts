@@ -108,3 +108,22 @@ const attached = await api.POST("/api/v1/incidents/{id}/attachments", {
   bodySerializer: (body) => body,
 });
 expect("an attachment of its own type", got(attached).media_type === "text/plain");
+
+// What hangs on what, and what a change of it would hit.
+const item = async (title: string, cls: string) =>
+  got(await api.POST("/api/v1/configuration_items", { body: { title, class: cls } }));
+const [host, shop] = [await item("host-1", "server"), await item("shop", "application")];
+const onHost = { relation: "runs_on", record_id: host.id };
+got(await api.POST("/api/v1/configuration_items/{id}/relations", { params: { path: { id: shop.id } }, body: onHost }));
+const impact = got(await api.GET("/api/v1/configuration_items/{id}/impact", { params: { path: { id: host.number } } }));
+const hit = impact.records[0];
+expect("what runs on it", hit?.record.number === shop.number && hit.path[0]?.relation === "runs_on");
+const planned = got(
+  await api.POST("/api/v1/changes", {
+    body: { title: "More memory for the host", change_type: "normal", configuration_item_id: host.id },
+  }),
+);
+const preview = got(
+  await api.GET("/api/v1/changes/{id}/impact-preview", { params: { path: { id: planned.number } } }),
+);
+expect("what the change touches and hits", preview.touches[0]?.id === host.id && preview.impact.total === 1);

@@ -7,6 +7,7 @@ from typing import TypeVar
 from pointsman_client import AuthenticatedClient, Client
 from pointsman_client.api.authentication import create_session
 from pointsman_client.api.calendar import import_calendar_holidays, list_calendars
+from pointsman_client.api.configuration_item import create_configuration_item, get_configuration_item_impact
 from pointsman_client.api.decision import explain_decision
 from pointsman_client.api.incident import (
     create_incident,
@@ -14,10 +15,12 @@ from pointsman_client.api.incident import (
     get_incident,
     list_incident_decisions,
     list_incidents,
+    raise_problem_from_incident,
     resolve_incident,
     update_incident,
 )
 from pointsman_client.api.lookup_table import put_lookup_table
+from pointsman_client.api.problem import analyse_problem, assess_problem, fix_problem, suggest_known_errors
 from pointsman_client.models import (
     Incident,
     IncidentChange,
@@ -26,10 +29,15 @@ from pointsman_client.models import (
     IncidentResolve,
     IncidentState,
     Login,
+    NewConfigurationItem,
     NewIncident,
     PlacedPriorityEffect,
+    ProblemChange,
     ProblemDetails,
     ProblemDetailsCode,
+    ProblemFix,
+    ProblemState,
+    TypedIncident,
     UserSummary,
 )
 from pointsman_client.types import UNSET, File, Response
@@ -116,6 +124,7 @@ def main() -> None:
     attached = got(create_incident_attachment.sync(number, client=api, body=upload, name="fuse.bin"))
     assert attached.size == 4, attached
     send_files(api)
+    find_the_cause(api, seen[1].number)
 
 
 def send_files(api: AuthenticatedClient) -> None:
@@ -127,6 +136,22 @@ def send_files(api: AuthenticatedClient) -> None:
     holidays = b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTART;VALUE=DATE:20300101\r\nSUMMARY:New Year\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
     found = got(import_calendar_holidays.sync(calendar.id, client=api, body=File(payload=BytesIO(holidays)), dry_run=True))
     assert found, found
+
+
+def find_the_cause(api: AuthenticatedClient, incident: str) -> None:
+    """The problem behind an incident, until it is a known error that is suggested for others."""
+    door = got(create_configuration_item.sync(client=api, body=NewConfigurationItem(title="door-7", class_="other")))
+    assert got(get_configuration_item_impact.sync(door.number, client=api)).total == 0, door
+    about = ProblemChange(title="Locks freeze in winter", configuration_item_id=door.id)
+    problem = got(raise_problem_from_incident.sync(incident, client=api, body=about)).problem
+    assert problem.state is ProblemState.NEW, problem
+    got(assess_problem.sync(problem.number, client=api))
+    got(analyse_problem.sync(problem.number, client=api))
+    known = ProblemFix(cause="The locks hold water.", workaround="Warm the lock with a hand.")
+    assert got(fix_problem.sync(problem.number, client=api, body=known)).known_error_at, problem
+    typed = TypedIncident(title="The door is locked", configuration_item_id=door.id)
+    fits = got(suggest_known_errors.sync(client=api, body=typed)).items
+    assert [fit.number for fit in fits] == [problem.number], fits
 
 
 main()

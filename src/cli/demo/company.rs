@@ -100,7 +100,7 @@ pub const AUDITOR: &str = "leila.rahimi";
 /// Who sees to it that changes come soon and break nothing.
 pub const CHANGE_MANAGER: &str = "nadia.petrova";
 /// The team that looks at changes which much depends on, and one who sits on it.
-const BOARD: &str = "change-advisory-board";
+pub const BOARD: &str = "change-advisory-board";
 /// Who speaks for that team.
 pub const BOARD_MEMBER: &str = "helen.pryce";
 /// Who keeps the services and configuration items.
@@ -175,6 +175,48 @@ pub const SERVICES: &[(&str, &str, &str, &str)] = &[
 /// Those without a team go to the one that the table of classes names.
 pub type Item = (&'static str, &'static str, &'static str, &'static str, Option<&'static str>, Option<&'static str>);
 
+/// A class that the company has of its own: what pickers scan with is a phone, and more.
+pub const HANDHELD: &str = "handheld";
+
+/// What hangs on what, as those who run it know: an application, the machines that it runs on, of which one is enough, and what else it
+/// needs.
+pub type Runs = (&'static str, &'static [&'static str], &'static [&'static str]);
+
+/// Which applications run where, and what they call.
+pub const RUNS: &[Runs] = &[
+    ("orders-app-01", &["orders-vm-01", "orders-vm-02"], &["orders-db-01"]),
+    ("orders-db-01", &["db-vm-01"], &[]),
+    ("wms-app-01", &["wms-vm-01"], &["wms-db-01"]),
+    ("wms-db-01", &["db-vm-01"], &[]),
+    ("portal-web", &["portal-vm-01", "portal-vm-02"], &["portal-db-01", "orders-app-01"]),
+    ("portal-db-01", &["db-vm-01"], &[]),
+    ("payroll-app-01", &["payroll-vm-01"], &[]),
+];
+
+/// Things of which a service needs at least so many; all of them, where nothing is said.
+pub type Need = (&'static [&'static str], Option<i32>);
+
+/// What each service rests on.
+pub const NEEDS: &[(&str, &[Need])] = &[
+    ("Order management", &[(&["orders-app-01"], None)]),
+    ("Warehouse management", &[(&["wms-app-01", "wifi-north", "wifi-south"], None)]),
+    (
+        "Corporate network",
+        &[
+            (&["core-switch-hq", "core-switch-hq-02"], Some(1)),
+            (&["firewall-hq", "edge-router-north", "edge-router-south"], None),
+        ],
+    ),
+    ("Email and calendar", &[(&["mail-gateway-01", "mail-store-01"], None)]),
+    ("Remote access", &[(&["vpn-gateway-01", "vpn-gateway-02"], Some(1))]),
+    ("Customer portal", &[(&["portal-web"], None)]),
+    ("HR and payroll", &[(&["payroll-app-01"], None)]),
+    ("Printing", &[(&["print-server-01"], None)]),
+];
+
+/// Where the data of the virtual machines lie: the cluster, and its storage.
+pub const STORES: &[(&str, &str)] = &[("hq-cluster", "storage-array-01")];
+
 /// The configuration items.
 pub const ITEMS: &[Item] = &[
     ("orders-app-01", "application", "production", "gold", Some("Order management"), Some("application-support")),
@@ -184,8 +226,8 @@ pub const ITEMS: &[Item] = &[
     ("wms-app-01", "application", "production", "gold", Some("Warehouse management"), Some("application-support")),
     ("wms-vm-01", "virtual_machine", "production", "gold", Some("Warehouse management"), Some("server-operations")),
     ("wms-db-01", "database", "production", "gold", Some("Warehouse management"), None),
-    ("handhelds-north", "phone", "production", "silver", Some("Warehouse management"), Some("workplace")),
-    ("handhelds-south", "phone", "production", "silver", Some("Warehouse management"), Some("workplace")),
+    ("handhelds-north", HANDHELD, "production", "silver", Some("Warehouse management"), Some("workplace")),
+    ("handhelds-south", HANDHELD, "production", "silver", Some("Warehouse management"), Some("workplace")),
     ("core-switch-hq", "network_device", "production", "gold", Some("Corporate network"), Some("network-operations")),
     (
         "edge-router-north",

@@ -3,26 +3,31 @@
 //! Everything goes through the one write path, at its own moment, in the name of whoever does it, and the policies decide
 //! as they would have decided then.
 //!
-//! **Invariant:** the month is one transaction: the database holds all of it or none. The inventory of what the company runs comes after
-//! it, by an import as any other.
+//! The month is written in parts, each in one transaction. Between them happens what nodes do in the background: imports of what the company
+//! runs and of what was found in its network, and a baseline.
+//!
+//! **Invariant:** whatever is not taken in is an error: a demonstration is whole, or says what it lacks.
 
 mod calendar;
 mod company;
 mod inventory;
+mod jobs;
 mod month;
 mod plan;
 mod settle;
 mod stories;
 mod summary;
 
-use std::sync::Arc;
-
 use chrono::{NaiveDate, TimeDelta};
 use clap::Args;
 use indicatif::ProgressBar;
 
-use self::settle::{Company, Password};
 pub use self::summary::Summary;
+use self::{
+    month::{Lived, Month},
+    plan::Act,
+    settle::{Company, Password},
+};
 use super::output;
 use crate::{
     assembly::Assembly,
@@ -62,21 +67,18 @@ impl Task {
         let until = self.end(assembly.clock.now())?;
         let from = until.minus(TimeDelta::days(plan::DAYS));
         let (secret, password) = self.password(assembly.first_password.is_some())?;
-        let acts = Arc::new(plan::plan(self.seed, until));
-        bar.set_length(acts.len() as u64);
-        let (kernel, server) = (assembly.kernel.clone(), assembly.server.clone());
         let administrator = password.administrator;
-        let progress = bar.clone();
-        assembly.writer.run_blocking(move |unit| {
-            progress.set_position(0);
-            let mut company = Company::settle(unit.connection()?, server.clone(), &password, from)?;
-            // Teams and custom fields are new to the policies too.
-            kernel.expire();
-            company.equip(&kernel, unit, from)?;
-            month::Month::new(&kernel, unit, &company).happen(&acts, until, || progress.inc(1))?;
-            Ok(())
-        })?;
-        inventory::load(assembly)?;
+        let acts = plan::plan(self.seed, until);
+        bar.set_length(acts.len() as u64);
+        let mut lived = Lived::nothing(found(assembly, password, from)?, &acts);
+        for part in acts.chunk_by(|act, _| act.job().is_none()) {
+            lived = live(assembly, lived, part, bar)?;
+            if let Some((act, job)) = part.last().and_then(|act| Some((act, act.job()?))) {
+                jobs::run(assembly, act.at, job)?;
+            }
+        }
+        let kernel = assembly.kernel.clone();
+        assembly.writer.run_blocking(move |unit| Month::new(&kernel, unit, &mut lived.clone()).end(until))?;
         let counts = assembly.writer.run_blocking(|unit| summary::count(unit.connection()?))?;
         let base = assembly.config.server.base_url();
         Ok(Summary::new(&base, (from, until), counts, &secret, (self.password.is_none(), administrator)))
@@ -105,6 +107,30 @@ impl Task {
         let hash = password::hash(secret.expose())?;
         Ok((secret, Password { hash, one_time: self.password.is_none(), administrator }))
     }
+}
+
+/// Founds the company, with all that it runs.
+fn found(assembly: &Assembly, password: Password, at: Moment) -> Result<Company> {
+    let (kernel, server) = (assembly.kernel.clone(), assembly.server.clone());
+    assembly.writer.run_blocking(move |unit| {
+        let mut company = Company::settle(unit.connection()?, server.clone(), &password, at)?;
+        // Teams and custom fields are new to the policies too.
+        kernel.expire();
+        company.equip(&kernel, unit, at)?;
+        Ok(company)
+    })
+}
+
+/// Lives through a part of the month.
+fn live(assembly: &Assembly, lived: Lived, part: &[Act], bar: &ProgressBar) -> Result<Lived> {
+    let (kernel, part, bar) = (assembly.kernel.clone(), part.to_vec(), bar.clone());
+    let before = bar.position();
+    assembly.writer.run_blocking(move |unit| {
+        bar.set_position(before);
+        let mut lived = lived.clone();
+        Month::new(&kernel, unit, &mut lived).happen(&part, || bar.inc(1))?;
+        Ok(lived)
+    })
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! Puts the company into the database: organisations, teams, people, custom fields, services, configuration items.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, str::FromStr, sync::Arc};
 
 use diesel::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::company::{COMPANY, CUSTOM_FIELDS, ITEMS, ORGANISATIONS, PEOPLE, Person, SERVICE_OWNER, SERVICES, TEAMS};
+use super::company::{
+    COMPANY, CUSTOM_FIELDS, HANDHELD, ITEMS, ORGANISATIONS, PEOPLE, Person, SERVICE_OWNER, SERVICES, TEAMS,
+};
 use crate::{
     assembly::ADMINISTRATOR,
     auth::{
@@ -16,6 +18,7 @@ use crate::{
     clock::Moment,
     db::{AnyConnection, JsonText},
     error::{Code, Error, Result},
+    http::adding,
     id::{OrganisationId, RecordId, RowId, TeamId, UserId},
     insert_rows,
     record::{
@@ -40,12 +43,14 @@ pub struct Password {
 }
 
 /// Who and what is there, by name.
+#[derive(Clone)]
 pub struct Company {
     people: HashMap<&'static str, Arc<Caller>>,
     organisations: HashMap<&'static str, OrganisationId>,
     teams: HashMap<&'static str, TeamId>,
     members: HashMap<TeamId, Vec<Arc<Caller>>>,
-    things: HashMap<&'static str, RecordId>,
+    /// Services, configuration items and what stands beside records: the ids, by the names.
+    things: HashMap<String, String>,
     server: Arc<Caller>,
 }
 
@@ -68,8 +73,19 @@ impl Company {
         if password.administrator {
             give_administrator(c, password, at)?;
         }
+        company.admit_administrator(c)?;
         define_fields(c, at)?;
         Ok(company)
+    }
+
+    /// Lets the administrator act as well; where there is none of that name, the server does in their place.
+    fn admit_administrator(&mut self, c: &mut AnyConnection) -> Result<()> {
+        let caller = match account::find_user(c, ADMINISTRATOR)? {
+            Some(user) => directory::load_caller(c, user)?.map(Arc::new),
+            None => None,
+        };
+        self.people.insert(ADMINISTRATOR, caller.unwrap_or_else(|| self.server.clone()));
+        Ok(())
     }
 
     fn organise(&mut self, c: &mut AnyConnection, at: Moment) -> Result<()> {
@@ -127,6 +143,7 @@ impl Company {
 
     /// Puts in what they run, by the hand of the one who keeps it.
     pub fn equip(&mut self, kernel: &Kernel, unit: &mut Unit<'_>, at: Moment) -> Result<()> {
+        self.classify(kernel, unit, at)?;
         let cause = cause(self.person(SERVICE_OWNER)?, at, Via::Server);
         let mut desk = Desk { kernel, unit, cause: &cause };
         for (title, description, criticality, team) in SERVICES {
@@ -135,7 +152,7 @@ impl Company {
                 "owner_id": SERVICE_OWNER, "support_team_id": team,
             });
             let made = kernel.practice("service")?.create(&mut desk, self.named(input)?)?;
-            self.things.insert(title, made.id);
+            self.remember(title, made.id.to_string());
         }
         let items = kernel.practice("configuration_item")?;
         let go_live = items.kind().lifecycle.step("go_live").ok_or_else(|| Error::internal("no step `go_live`"))?;
@@ -146,9 +163,51 @@ impl Company {
             });
             let made = items.create(&mut desk, self.named(input)?)?;
             items.step(&mut desk, made.id, None, &StepChoice::Named(go_live), Map::new())?;
-            self.things.insert(title, made.id);
+            self.remember(title, made.id.to_string());
         }
         Ok(())
+    }
+
+    /// Adds the classes that the company has of its own, by the hand of an administrator.
+    fn classify(&self, kernel: &Kernel, unit: &mut Unit<'_>, at: Moment) -> Result<()> {
+        let cause = cause(self.person(ADMINISTRATOR)?, at, Via::Server);
+        let mut desk = Desk { kernel, unit, cause: &cause };
+        let attribute = |name: &str, label: &str, help: &str| {
+            json!({
+                "name": name, "label": label, "help": help, "field_type": "integer", "choices": [], "required": false,
+                "recommended": true, "pattern": null,
+            })
+        };
+        let handheld = json!({
+            "kind": "configuration_item", "name": HANDHELD, "label": "Handheld", "parent": "phone",
+            "description": "What pickers scan with, all that hang in one hall.",
+            "attributes": [
+                attribute("pieces", "Pieces", "How many hang there."),
+                attribute("battery_percent", "Battery", "How much of a full charge they hold, in the middle."),
+            ],
+        });
+        adding::add(&mut desk, "classes", &handheld)?;
+        kernel.expire();
+        Ok(())
+    }
+
+    /// Learns of the configuration items that have come by an import.
+    pub fn look_around(&mut self, c: &mut AnyConnection) -> Result<()> {
+        let items = record::table.filter(record::kind.eq("configuration_item"));
+        let items: Vec<(String, RecordId)> = items.select((record::title, record::id)).load(c)?;
+        self.things.extend(items.into_iter().map(|(title, id)| (title, id.to_string())));
+        Ok(())
+    }
+
+    /// Knows something by its name from now on.
+    pub fn remember(&mut self, name: &str, id: String) {
+        self.things.insert(name.to_owned(), id);
+    }
+
+    /// The id of something, by its name.
+    pub fn thing<T: FromStr>(&self, name: &str) -> Result<T> {
+        let id = self.things.get(name).and_then(|id| id.parse().ok());
+        id.ok_or_else(|| Error::internal(format!("nothing is called {name}")))
     }
 
     fn named(&self, input: Value) -> Result<Map<String, Value>> {
@@ -161,25 +220,31 @@ impl Company {
     pub fn resolve(&self, input: Map<String, Value>, made: &[Option<RecordId>]) -> Result<Option<Map<String, Value>>> {
         let mut resolved = Map::new();
         for (field, value) in input {
-            let id = match (field.strip_suffix("_id"), &value) {
-                (Some(_), Value::Number(n)) => {
-                    let place = n.as_u64().and_then(|n| usize::try_from(n).ok());
-                    match place.and_then(|n| made.get(n).copied().flatten()) {
-                        Some(id) => json!(id),
-                        None => return Ok(None),
-                    }
-                }
-                (Some(of), Value::String(name)) => self.id_of(of, name)?,
-                _ => value,
-            };
-            resolved.insert(field, id);
+            let Some(value) = self.resolved(&field, value, made)? else { return Ok(None) };
+            resolved.insert(field, value);
         }
         Ok(Some(resolved))
     }
 
+    fn resolved(&self, field: &str, value: Value, made: &[Option<RecordId>]) -> Result<Option<Value>> {
+        Ok(match (referred(field), value) {
+            (_, Value::Object(fields)) => self.resolve(fields, made)?.map(Value::Object),
+            (_, Value::Array(values)) => {
+                let values = values.into_iter().map(|value| self.resolved(field, value, made));
+                values.collect::<Result<Option<Vec<Value>>>>()?.map(Value::Array)
+            }
+            (Some(_), Value::Number(n)) => {
+                let place = n.as_u64().and_then(|n| usize::try_from(n).ok());
+                place.and_then(|n| made.get(n).copied().flatten()).map(|id| json!(id))
+            }
+            (Some(of), Value::String(name)) => Some(self.id_of(of, &name)?),
+            (_, value) => Some(value),
+        })
+    }
+
     fn id_of(&self, of: &str, name: &str) -> Result<Value> {
         let id = match of {
-            "requester" | "assignee" | "owner" => self.people.get(name).map(|p| json!(p.user)),
+            "requester" | "assignee" | "owner" | "chair" | "attendees" => self.people.get(name).map(|p| json!(p.user)),
             "team" | "support_team" => self.teams.get(name).map(|id| json!(id)),
             "organisation" => self.organisations.get(name).map(|id| json!(id)),
             _ => self.things.get(name).map(|id| json!(id)),
@@ -217,6 +282,12 @@ impl Company {
         let id = self.organisations.get(name).copied();
         id.ok_or_else(|| Error::internal(format!("there is no organisation called {name}")))
     }
+}
+
+/// What a field refers to, if it does.
+fn referred(field: &str) -> Option<&str> {
+    let is_people = field == "attendees";
+    field.strip_suffix("_id").or_else(|| field.strip_suffix("_ids")).or(is_people.then_some(field))
 }
 
 /// Who acts, and when.

@@ -6,7 +6,8 @@ use diesel::prelude::*;
 use serde::Serialize;
 
 use super::company::{
-    A_REQUESTER, AN_AGENT, AUDITOR, CHANGE_MANAGER, COMPANY, ORGANISATIONS, PEOPLE, POLICY_ADMINISTRATOR, TEAMS,
+    A_REQUESTER, AN_AGENT, AUDITOR, CHANGE_MANAGER, COMPANY, ORGANISATIONS, PEOPLE, POLICY_ADMINISTRATOR,
+    SERVICE_OWNER, TEAMS,
 };
 use crate::{
     assembly::ADMINISTRATOR,
@@ -14,9 +15,12 @@ use crate::{
     config::Secret,
     db::AnyConnection,
     error::Result,
-    schema::{audit, decision, incident, record},
+    id::RowId,
+    schema::{audit, cab_meeting, configuration_baseline, decision, incident, problem, record},
 };
 
+/// What most of the network hangs on.
+const CORE: &str = "core-switch-hq";
 /// Who is worth being for a while, and why.
 const ROLES: &[(&str, &str)] = &[
     (AN_AGENT, "works at the service desk and sees all of Marlow Freight"),
@@ -24,6 +28,7 @@ const ROLES: &[(&str, &str)] = &[
     ("eleanor.marlow", "is a VIP: compare how their incidents are ranked and routed"),
     (POLICY_ADMINISTRATOR, "changes policies and rehearses the change on this month"),
     (CHANGE_MANAGER, "approves changes: one is waiting, and one is to be looked at afterwards"),
+    (SERVICE_OWNER, "keeps services and what they rest on, and asks others whether that is right"),
     (AUDITOR, "reads everything and changes nothing"),
 ];
 
@@ -64,8 +69,67 @@ pub struct Counts {
     pub decisions: i64,
     /// Rows of the audit trail.
     pub audit_rows: i64,
-    /// The number of the latest outage.
+    /// What is worth a look, where it is there.
+    #[serde(skip)]
+    pub sights: Sights,
+}
+
+/// Numbers and ids of what is worth a look.
+#[derive(Clone, Debug, Default)]
+pub struct Sights {
+    /// The latest outage.
     pub outage: Option<String>,
+    /// The latest problem whose cause and workaround are known.
+    pub known_error: Option<String>,
+    /// The change that a board looks at next.
+    pub change: Option<String>,
+    /// What most of the network hangs on.
+    pub core: Option<String>,
+    /// The meeting of the board that is to come.
+    pub meeting: Option<RowId>,
+    /// The baseline.
+    pub baseline: Option<RowId>,
+}
+
+impl Sights {
+    fn find(c: &mut AnyConnection) -> Result<Self> {
+        let parents =
+            incident::table.filter(incident::parent_id.is_not_null()).select(incident::parent_id.assume_not_null());
+        let known = problem::table.filter(problem::known_error_at.is_not_null()).select(problem::record_id);
+        let last = || record::table.order((record::opened_at.desc(), record::id.desc())).select(record::number);
+        let meetings = cab_meeting::table.filter(cab_meeting::state.eq("planned")).order(cab_meeting::starts_at.desc());
+        let waiting = record::table.filter(record::kind.eq("change")).filter(record::state.eq("authorise"));
+        let baselines = configuration_baseline::table.filter(configuration_baseline::taken_at.is_not_null());
+        Ok(Sights {
+            outage: last().filter(record::id.eq_any(parents)).first(c).optional()?,
+            known_error: last().filter(record::id.eq_any(known)).first(c).optional()?,
+            change: waiting.select(record::number).first(c).optional()?,
+            core: last().filter(record::title.eq(CORE)).first(c).optional()?,
+            meeting: meetings.select(cab_meeting::id).first(c).optional()?,
+            baseline: baselines.select(configuration_baseline::id).first(c).optional()?,
+        })
+    }
+
+    /// What there is to see, and below which path.
+    fn paths(&self) -> Vec<(&'static str, String)> {
+        let of =
+            |what, path: &str, name: Option<&str>, rest: &str| name.map(|name| (what, format!("{path}/{name}{rest}")));
+        let (meeting, baseline) = (self.meeting.as_ref().map(RowId::as_str), self.baseline.as_ref().map(RowId::as_str));
+        let change = self.change.as_deref();
+        let found = [
+            of("the latest outage", "/incidents", self.outage.as_deref(), ""),
+            of("what hangs on the core switch", "/configuration_items", self.core.as_deref(), "/impact"),
+            of("what is other than a baseline", "/configuration-baselines", baseline, "/differences"),
+            Some(("how sound all that is", "/configuration-health".to_owned())),
+            Some(("what was changed without a change", "/unauthorised-changes?state=open".to_owned())),
+            Some(("the schedule, with a freeze", "/change-schedule".to_owned())),
+            of("a change that waits, in advance", "/changes", change, "/impact-preview"),
+            of("what the board looks at next", "/cab-meetings", meeting, "/agenda"),
+            of("a known error", "/problems", self.known_error.as_deref(), ""),
+            Some(("what comes again and again", "/incident-clusters?by=category,service_id".to_owned())),
+        ];
+        found.into_iter().flatten().collect()
+    }
 }
 
 /// Somebody to sign in as.
@@ -91,16 +155,13 @@ pub struct Look {
 /// Counts what is there.
 pub fn count(c: &mut AnyConnection) -> Result<Counts> {
     let rows: Vec<(String, String)> = record::table.select((record::kind, record::state)).load(c)?;
-    let parents =
-        incident::table.filter(incident::parent_id.is_not_null()).select(incident::parent_id.assume_not_null());
-    let outage = record::table.filter(record::id.eq_any(parents));
     let mut counts = Counts {
         organisations: ORGANISATIONS.len(),
         teams: TEAMS.len(),
         users: PEOPLE.len(),
         decisions: decision::table.count().get_result(c)?,
         audit_rows: audit::table.count().get_result(c)?,
-        outage: outage.order(record::opened_at.desc()).select(record::number).first(c).optional()?,
+        sights: Sights::find(c)?,
         ..Counts::default()
     };
     for (kind, state) in rows {
@@ -136,8 +197,8 @@ impl Summary {
             look("the documentation, to try it out", "/docs".to_owned()),
             look("what is most urgent now", "/api/v1/incidents?phase=open&sort=priority".to_owned()),
         ];
-        let outage = counts.outage.as_ref();
-        looks.extend(outage.map(|n| look("the latest outage", format!("/api/v1/incidents/{n}"))));
+        let sights = counts.sights.paths().into_iter();
+        looks.extend(sights.map(|(what, path)| look(what, format!("/api/v1{path}"))));
         Summary {
             company: COMPANY,
             from,

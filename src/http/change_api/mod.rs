@@ -23,6 +23,8 @@ use crate::{
 };
 use actix_web::http::Method;
 
+pub(super) use self::{cab::CabMeeting, model::ChangeModel, window::ChangeWindow};
+
 const CHANGE: &Kind = &ChangePractice::KIND;
 /// The longest span that is looked at in one go, in days.
 const DAYS: i64 = 400;

@@ -164,8 +164,6 @@ async fn take(call: Call, Body(body): Body<Value>) -> Result<HttpResponse> {
     let filter = prose("filter", &filter, 2_000)?;
     call.write(&body, move |desk| {
         let row = unique(baseline::order(desk, &name, &description, &filter), "name")?;
-        let told = json!({"name": [null, row.name], "filter": [null, row.filter]});
-        desk.tell("created", ("configuration_baseline", row.id.as_str(), 1), &told)?;
         let (kernel, cause, id) = (desk.kernel, desk.cause, row.id);
         let mut reading = Reading { kernel, connection: desk.unit.connection()?, cause };
         let shown = shown(&mut reading, vec![row])?.pop();

@@ -163,8 +163,6 @@ async fn start(call: Call, Body(body): Body<Value>) -> Result<HttpResponse> {
     let new: NewCertificationCampaign = fit(body.clone())?;
     call.write(&body, move |desk| {
         let row = certification::start(desk, &new)?;
-        let changes = json!({"name": [null, row.name], "filter": [null, row.filter], "items": [null, row.items]});
-        desk.tell("started", ("certification_campaign", row.id.as_str(), 1), &changes)?;
         let location = format!("{PATH}/{}", row.id);
         Ok(Reply::created(location, told(desk, row)?))
     })

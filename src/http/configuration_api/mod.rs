@@ -14,6 +14,7 @@ mod import_csv;
 mod relation;
 mod relation_type;
 
+pub(super) use self::{class::Class, compliance::ComplianceRule};
 use super::{directory_api::resource, mount::Api};
 use crate::record::practice::AnyPractice;
 

@@ -270,6 +270,40 @@ pub fn making<R: Resource>() -> Endpoint {
     }
 }
 
+/// Makes one, and gives its id and how it is read.
+fn made<R: Resource>(desk: &mut Desk<'_, '_>, new: &R::New) -> Result<(String, Reply)> {
+    let horizon = Horizon::of(desk.unit.reference(), &desk.cause.caller)?;
+    let id = R::create(desk, &horizon, new)?;
+    let reply = concluded::<R>(desk, &id, None, "created")?;
+    Ok((id, reply))
+}
+
+/// Changes one, if it is the one that was seen.
+fn changed<R: Resource>(desk: &mut Desk<'_, '_>, id: &str, expected: &IfMatch, change: &R::Change) -> Result<Reply> {
+    let horizon = Horizon::of(desk.unit.reference(), &desk.cause.caller)?;
+    let before: R = visible(desk.unit.connection()?, &horizon, id)?;
+    check_version(&before, expected)?;
+    let after = before.patched(change)?;
+    if after == before {
+        return answer(&before);
+    }
+    R::save(desk, &horizon, &before, &after)?;
+    concluded(desk, &before.key().1, Some(&before), "updated")
+}
+
+/// Makes one as its endpoint does, where there is no request, and gives its id. What nodes keep in memory is not told.
+pub fn add<R: Resource>(desk: &mut Desk<'_, '_>, body: &Value) -> Result<String> {
+    desk.cause.caller.require(R::NOUN.manage)?;
+    Ok(made::<R>(desk, &typed(body, R::NOUN.read_only)?)?.0)
+}
+
+/// Changes one as its endpoint does, where there is no request.
+pub fn amend<R: Resource>(desk: &mut Desk<'_, '_>, id: &str, body: &Value) -> Result<()> {
+    desk.cause.caller.require(R::NOUN.manage)?;
+    let unwritable = [R::NOUN.read_only, R::NOUN.fixed].concat();
+    changed::<R>(desk, id, &IfMatch::Any, &typed(body, &unwritable)?).map(drop)
+}
+
 async fn create<R: Resource>(
     call: Call,
     Body(body): Body<Value>,
@@ -278,9 +312,7 @@ async fn create<R: Resource>(
     let new: R::New = typed(&body, R::NOUN.read_only)?;
     let response = call
         .write(&body, move |desk| {
-            let horizon = Horizon::of(desk.unit.reference(), &desk.cause.caller)?;
-            let id = R::create(desk, &horizon, &new)?;
-            let reply = concluded::<R>(desk, &id, None, "created")?;
+            let (id, reply) = made::<R>(desk, &new)?;
             Ok(Reply { status: 201, location: Some(format!("{}/{id}", base::<R>())), ..reply })
         })
         .await?;
@@ -311,19 +343,7 @@ pub async fn patch<R: Resource>(
 ) -> Result<HttpResponse> {
     let unwritable = [R::NOUN.read_only, R::NOUN.fixed].concat();
     let (expected, change): (_, R::Change) = (call.expected()?, typed(&body, &unwritable)?);
-    let response = call
-        .write(&body, move |desk| {
-            let horizon = Horizon::of(desk.unit.reference(), &desk.cause.caller)?;
-            let before: R = visible(desk.unit.connection()?, &horizon, &id)?;
-            check_version(&before, &expected)?;
-            let after = before.patched(&change)?;
-            if after == before {
-                return answer(&before);
-            }
-            R::save(desk, &horizon, &before, &after)?;
-            concluded(desk, &before.key().1, Some(&before), "updated")
-        })
-        .await?;
+    let response = call.write(&body, move |desk| changed::<R>(desk, &id, &expected, &change)).await?;
     identity.gate.expire();
     call.service.kernel.expire();
     Ok(response)

@@ -13,6 +13,7 @@ use std::{
 };
 
 use diesel::prelude::*;
+use serde_json::json;
 
 use self::{
     difference::{Difference, differences},
@@ -86,6 +87,8 @@ pub fn order(desk: &mut Desk<'_, '_>, name: &str, description: &str, filter: &st
         taken_at: None,
     };
     diesel::insert_into(configuration_baseline::table).values(&row).execute(connection)?;
+    let told = json!({"name": [null, row.name], "filter": [null, row.filter]});
+    desk.tell("created", ("configuration_baseline", row.id.as_str(), 1), &told)?;
     Ok(row)
 }
 

@@ -183,6 +183,9 @@ pub fn start(desk: &mut Desk<'_, '_>, new: &NewCertificationCampaign) -> Result<
     for id in ids {
         timer::set_first(desk, id, &campaign.timer(), cause.at);
     }
+    let told =
+        json!({"name": [null, campaign.name], "filter": [null, campaign.filter], "items": [null, campaign.items]});
+    desk.tell("started", ("certification_campaign", campaign.id.as_str(), 1), &told)?;
     Ok(campaign)
 }
 

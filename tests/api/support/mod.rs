@@ -113,7 +113,12 @@ impl Server {
         // A machine may be slow; what waits for ever is seen by the test that does.
         config.database.deadline_seconds = PATIENCE.as_secs();
         settings(&mut config);
-        let assembly = Arc::new(Assembly::open(config, Clock::set_to(tuesday())).unwrap());
+        let assembly = Assembly::open(config, Clock::set_to(tuesday())).unwrap();
+        Server::around(Arc::new(assembly), database).await
+    }
+
+    /// A server of what is put together already.
+    pub async fn around(assembly: Arc<Assembly>, database: Arc<TestDatabase>) -> Server {
         let parts = serve::parts_with(&assembly, api()).unwrap();
         let service = test::init_service(app(&parts)).await;
         let app: App = Box::new(Erased(service));

@@ -4,6 +4,7 @@
 //! References stand here by name (`"service_id": "Printing"`) or, for records of the month, by their place in the plan.
 //! What becomes of it is up to the policies: an act by "the team" is done by whichever team has the record by then.
 
+mod keep;
 mod life;
 mod work;
 
@@ -16,6 +17,7 @@ use serde_json::{Map, Value, json};
 use super::{
     calendar::{arrival, at_work},
     company::{COMPANY, CUSTOMER, ORGANISATIONS, PEOPLE, Person},
+    jobs::Job,
     stories::{ALERTS, By, MAJORS, Major, QUICK, Story, told},
 };
 use crate::clock::Moment;
@@ -86,6 +88,37 @@ pub enum Deed {
     Analyse,
     /// The workaround of a problem is told to its incidents.
     Publish,
+    /// The questionnaire of risk is answered for a change.
+    Answer,
+    /// The tasks are done, one after the other.
+    DoTasks,
+    /// What is there already, by this name, stands at this place of the plan from now on.
+    Find(&'static str),
+    /// It is related to another thing, by a type.
+    Relate(&'static str),
+    /// What was found other than it is recorded is settled.
+    Settle,
+    /// Those who answer for things are asked about them.
+    Campaign,
+    /// Whoever is asked in the campaign of this name says whether what is known is right.
+    Certify(&'static str),
+    /// Something that stands beside records is added, below a path.
+    Add(&'static str),
+    /// What was added below a path by that name is changed.
+    Amend(&'static str, &'static str),
+    /// What waits for a board, or is named, is put on the agenda of the meeting of this name.
+    Table(&'static str),
+    /// What the meeting of this name says of a change is kept.
+    Minute(&'static str),
+    /// A node does something in the background.
+    Run(Job),
+}
+
+impl Act {
+    /// What a node does in the background, where it is that.
+    pub fn job(&self) -> Option<Job> {
+        if let Deed::Run(job) = self.deed { Some(job) } else { None }
+    }
 }
 
 /// The month that ends at `until`.
@@ -109,7 +142,9 @@ pub fn plan(seed: u64, until: Moment) -> Vec<Act> {
     for _ in 0..LINKED {
         planner.linked();
     }
-    planner.work(&majors);
+    let changes = planner.work(&majors);
+    planner.keep();
+    planner.meet(&changes);
     let mut acts = planner.acts;
     acts.retain(|act| act.at <= until);
     acts.sort_by_key(|act| act.at);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{
     super::{
         company::{BOARD_MEMBER, CHANGE_MANAGER, PEOPLE},
-        stories::{CAUSES, Cause, PLANS, Plan, RECURRING, Reach, Recurring},
+        stories::{CAUSES, Cause, PLANS, Plan, RECURRING, Reach, Recurring, Story},
     },
     Deed, Planner, Who,
 };
@@ -21,19 +21,44 @@ fn team_of(user_name: &str) -> Option<&'static str> {
     PEOPLE.iter().find(|person| person.user_name == user_name).and_then(|person| person.teams.first().copied())
 }
 
+/// Two objects as one.
+fn joined(one: Value, other: Value) -> Value {
+    let fields = [one, other]
+        .into_iter()
+        .filter_map(|fields| if let Value::Object(fields) = fields { Some(fields) } else { None });
+    Value::Object(fields.flatten().collect())
+}
+
 impl Planner {
-    /// What is done about the outages: `majors` are when they came, and which records they are.
-    pub(super) fn work(&mut self, majors: &[(Moment, usize)]) {
+    /// What is done about the outages: `majors` are when they came, and which records they are. Gives which records the changes are.
+    pub(super) fn work(&mut self, majors: &[(Moment, usize)]) -> Vec<usize> {
         let causes: Vec<usize> =
             CAUSES.iter().zip(majors).map(|(cause, (at, major))| self.cause(cause, *at, *major)).collect();
+        let mut changes = Vec::new();
         for plan in PLANS {
             let on = self.change(plan);
             if let Some(problem) = plan.fixes.and_then(|n| causes.get(n)) {
                 let linked = self.asked_at(plan).plus(TimeDelta::minutes(2));
                 self.act(linked, on, Who::Named(plan.who.0), Deed::Link("fixes", *problem), json!({}));
             }
+            if let Some(story) = plan.breaks {
+                self.broken(plan, on, story);
+            }
+            changes.push(on);
         }
         RECURRING.iter().for_each(|recurring| self.recurring(recurring));
+        changes
+    }
+
+    /// What a change breaks is reported while it is made, and it is known at once what did that.
+    fn broken(&mut self, plan: &'static Plan, change: usize, story: &'static Story) {
+        let (on, at) = (self.next(), self.until.plus(plan.when.0).plus(TimeDelta::minutes(25)));
+        self.alert(at, on, story);
+        let maker = Who::Named(plan.who.1);
+        self.act(at.plus(TimeDelta::minutes(4)), on, maker, Deed::Link("caused_by", change), json!({}));
+        let start = json!({"work_note": story.note});
+        self.act(at.plus(TimeDelta::minutes(5)), on, Who::Team, Deed::Step("start"), start);
+        self.resolve(at.plus(TimeDelta::minutes(40)), on, story, "");
     }
 
     /// What comes again and again becomes a problem.
@@ -96,20 +121,29 @@ impl Planner {
         let about = json!({
             "title": plan.title, "description": plan.text, "change_type": plan.kind, "assignee_id": maker, "team_id": team_of(maker),
             "service_id": plan.about.0, "configuration_item_id": plan.about.1, "planned_start": begins, "planned_end": ends,
-            "implementation_plan": plan.plans.0, "backout_plan": plan.plans.1,
         });
+        // What is made by a model has the plans of that.
+        let how = match plan.model {
+            Some(model) => json!({"model": model}),
+            None => json!({"implementation_plan": plan.plans.0, "backout_plan": plan.plans.1}),
+        };
+        let about = joined(about, how);
         self.act(asked, on, Who::Named(author), Deed::Create("change"), about);
         let is_urgent = plan.kind == "emergency";
         let after = |minutes: i64| asked.plus(TimeDelta::minutes(if is_urgent { minutes / 60 } else { minutes }));
         let made =
             json!({"result": plan.result.0, "result_notes": Some(plan.result.1).filter(|notes| !notes.is_empty())});
-        let steps: [(Reach, Moment, &'static str, Deed, Value); 8] = [
+        let answers = plan.answers.iter().map(|(question, answer)| json!({"question": question, "answer": answer}));
+        let answers = json!({"answers": answers.collect::<Vec<_>>()});
+        let steps: [(Reach, Moment, &'static str, Deed, Value); 10] = [
+            (Reach::Written, after(90), author, Deed::Answer, answers),
             (Reach::Asked, after(120), author, Deed::Step("assess"), json!({})),
             (Reach::Asked, after(180), author, Deed::Step("request_authorisation"), json!({})),
             (Reach::Agreed, after(900), CHANGE_MANAGER, Deed::Approve, json!({})),
             (Reach::Agreed, after(930), BOARD_MEMBER, Deed::Approve, json!({})),
             (Reach::Agreed, after(960), CHANGE_MANAGER, Deed::Step("schedule"), json!({})),
             (Reach::Made, begins, maker, Deed::Step("implement"), json!({})),
+            (Reach::Made, begins.plus(TimeDelta::minutes(20)), maker, Deed::DoTasks, json!({})),
             (Reach::Made, ends, maker, Deed::Step("complete"), made),
             (
                 Reach::Reviewed,
@@ -120,8 +154,9 @@ impl Planner {
             ),
         ];
         for (reach, at, who, deed, input) in steps {
-            // An emergency begins where it is authorised.
-            let is_taken = plan.reach >= reach && !(is_urgent && reach == Reach::Asked);
+            // An emergency begins where it is authorised, and a standard change where it is scheduled.
+            let is_skipped = reach == Reach::Asked && plan.kind != "normal";
+            let is_taken = plan.reach >= reach && !is_skipped && !(deed == Deed::Answer && plan.answers.is_empty());
             if is_taken {
                 self.act(at, on, Who::Named(who), deed, input);
             }

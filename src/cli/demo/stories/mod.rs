@@ -2,12 +2,16 @@
 //!
 //! `{place}` in a text becomes the place where the person who tells the story is.
 
+mod board;
 mod infrastructure;
+mod keeping;
 mod quick;
 mod work;
 mod workplace;
 
+pub use board::{MEETINGS, Meeting, PATCHES, STANDING};
 pub use infrastructure::{ALERTS, MAJORS};
+pub use keeping::{ADDED, BASELINE, CAMPAIGN, KEPT, LOOKS, SAID, STRANGER, STRANGER_SETTLED, Seen};
 pub use quick::QUICK;
 pub use work::{CAUSES, Cause, PLANS, Plan, RECURRING, Reach, Recurring};
 

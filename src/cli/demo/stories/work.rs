@@ -2,6 +2,8 @@
 
 use chrono::TimeDelta;
 
+use super::{By, PATCHES, Story};
+
 /// Why an outage came, and what becomes of that.
 #[derive(Debug)]
 pub struct Cause {
@@ -137,6 +139,12 @@ pub struct Plan {
     pub review: &'static str,
     /// The cause that it removes, by its place.
     pub fixes: Option<usize>,
+    /// The model that it is made by.
+    pub model: Option<&'static str>,
+    /// What is answered about its risk.
+    pub answers: &'static [(&'static str, &'static str)],
+    /// What it breaks while it is made.
+    pub breaks: Option<&'static Story>,
 }
 
 const PLAIN: Plan = Plan {
@@ -151,6 +159,23 @@ const PLAIN: Plan = Plan {
     result: ("successful", ""),
     review: "",
     fixes: None,
+    model: None,
+    answers: &[],
+    breaks: None,
+};
+
+const UPLINKS_DOWN: Story = Story {
+    by: By::Monitoring,
+    title: "firewall-hq: the uplink is down",
+    text: "No carrier on port 1 since the restart of core-switch-hq; both other sites are cut off.",
+    about: ("hardware", "network", "line"),
+    service: Some("Corporate network"),
+    item: Some("firewall-hq"),
+    level: (1, 2),
+    tags: &["monitoring"],
+    note: "The new firmware does not bring the port up at the speed of the old one.",
+    resolved: ("rollback", "The old firmware was started again on core-switch-hq, and the uplink came up with it."),
+    ..super::PLAIN
 };
 
 /// The changes of the month.
@@ -182,6 +207,14 @@ pub const PLANS: &[Plan] = &[
         when: (TimeDelta::days(-4), TimeDelta::hours(1)),
         reach: Reach::Made,
         result: ("backed_out", "Two uplinks stayed down with the new firmware; the old one runs again."),
+        answers: &[
+            ("users", "many"),
+            ("experience", "sometimes"),
+            ("tested", "nowhere"),
+            ("backout", "minutes"),
+            ("parts", "one"),
+        ],
+        breaks: Some(&UPLINKS_DOWN),
         ..PLAIN
     },
     Plan {
@@ -209,6 +242,13 @@ pub const PLANS: &[Plan] = &[
         ),
         when: (TimeDelta::days(6), TimeDelta::hours(4)),
         reach: Reach::Asked,
+        answers: &[
+            ("users", "many"),
+            ("experience", "never"),
+            ("tested", "alike"),
+            ("backout", "hours"),
+            ("parts", "several"),
+        ],
         ..PLAIN
     },
     Plan {
@@ -232,6 +272,29 @@ pub const PLANS: &[Plan] = &[
         ),
         when: (TimeDelta::minutes(-75), TimeDelta::minutes(30)),
         reach: Reach::Made,
+        ..PLAIN
+    },
+    Plan {
+        title: "Patches of the print server",
+        text: "The patches of the month.",
+        kind: "standard",
+        about: ("Printing", "print-server-01"),
+        who: ("grace.mbeki", "marcus.webb"),
+        when: (TimeDelta::days(-6), TimeDelta::hours(1)),
+        reach: Reach::Reviewed,
+        review: "As always.",
+        model: Some(PATCHES),
+        ..PLAIN
+    },
+    Plan {
+        title: "Patches of the mail gateway",
+        text: "The patches of the month.",
+        kind: "standard",
+        about: ("Email and calendar", "mail-gateway-01"),
+        who: ("marcus.webb", "olena.bondar"),
+        when: (TimeDelta::days(2), TimeDelta::hours(1)),
+        reach: Reach::Agreed,
+        model: Some(PATCHES),
         ..PLAIN
     },
 ];

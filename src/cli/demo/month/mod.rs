@@ -3,6 +3,8 @@
 //! A plan does not know what policies and other acts will have made of a record. An act that no longer fits (the outage
 //! above has resolved it already, say) is left out, as a person would leave it out.
 
+mod beside;
+
 use std::sync::Arc;
 
 use chrono::TimeDelta;
@@ -43,56 +45,94 @@ use crate::{
 /// How often timers are looked at: to look writes all that waits.
 const TIMERS: TimeDelta = TimeDelta::minutes(15);
 
-/// A month that is happening.
-pub struct Month<'a, 'u> {
-    kernel: &'a Kernel,
-    unit: &'a mut Unit<'u>,
-    company: &'a Company,
+/// What has become of a month so far: it goes on from here.
+#[derive(Clone)]
+pub struct Lived {
+    /// Who and what is there.
+    pub company: Company,
     made: Vec<Option<RecordId>>,
     /// When timers were last looked at.
     looked: Option<Moment>,
 }
 
+impl Lived {
+    /// A month in which nothing has happened yet of what is planned.
+    pub fn nothing(company: Company, acts: &[Act]) -> Self {
+        let made = vec![None; acts.iter().map(|act| act.on + 1).max().unwrap_or(0)];
+        Lived { company, made, looked: None }
+    }
+}
+
+/// A month that is happening.
+pub struct Month<'a, 'u> {
+    kernel: &'a Kernel,
+    unit: &'a mut Unit<'u>,
+    lived: &'a mut Lived,
+}
+
 impl<'a, 'u> Month<'a, 'u> {
-    /// A month in which nothing has happened.
-    pub fn new(kernel: &'a Kernel, unit: &'a mut Unit<'u>, company: &'a Company) -> Self {
-        Month { kernel, unit, company, made: Vec::new(), looked: None }
+    /// The month that goes on from what has become of it.
+    pub fn new(kernel: &'a Kernel, unit: &'a mut Unit<'u>, lived: &'a mut Lived) -> Self {
+        Month { kernel, unit, lived }
     }
 
-    /// Carries out the plan up to its end. `told` hears of every act.
-    pub fn happen(&mut self, acts: &[Act], until: Moment, told: impl Fn()) -> Result<()> {
-        self.made = vec![None; acts.iter().map(|act| act.on + 1).max().unwrap_or(0)];
+    /// Carries out a part of the plan. `told` hears of every act.
+    pub fn happen(&mut self, acts: &[Act], told: impl Fn()) -> Result<()> {
+        self.lived.company.look_around(self.unit.connection()?)?;
         for act in acts {
             self.fire_timers(act.at)?;
             self.carry_out(act)?;
             told();
         }
-        self.looked = None;
+        Ok(())
+    }
+
+    /// Lets happen by itself what is due until the end of it.
+    pub fn end(&mut self, until: Moment) -> Result<()> {
+        self.lived.looked = None;
         self.fire_timers(until)
     }
 
     fn carry_out(&mut self, act: &Act) -> Result<()> {
         match act.deed {
             Deed::Create(kind) => {
-                let Some(input) = self.company.resolve(act.input.clone(), &self.made)? else { return Ok(()) };
+                let Some(input) = self.lived.company.resolve(act.input.clone(), &self.lived.made)? else {
+                    return Ok(());
+                };
                 let caller = match act.who {
-                    Who::Named(user_name) => self.company.person(user_name)?,
-                    Who::Monitoring | Who::Requester | Who::Team => self.company.server(),
+                    Who::Named(user_name) => self.lived.company.person(user_name)?,
+                    Who::Monitoring | Who::Requester | Who::Team => self.lived.company.server(),
                 };
                 let practice = self.kernel.practice(kind)?;
                 let made = self.at(caller, act.at, |desk| practice.create(desk, input))?;
-                self.made[act.on] = Some(made.id);
+                self.lived.made[act.on] = Some(made.id);
                 Ok(())
             }
             Deed::Convert(contact) => self.convert(act, contact),
             Deed::Raise(filter) => self.raise(act, filter),
+            Deed::Add(path) => self.add(act, path),
+            Deed::Amend(path, name) => self.amend(act, (path, name)),
+            Deed::Table(meeting) => self.table(act, meeting),
+            Deed::Campaign => self.campaign(act),
+            Deed::Find(name) => {
+                self.lived.made[act.on] = Some(self.lived.company.thing(name)?);
+                Ok(())
+            }
+            // A node does that when this part of the month is written.
+            Deed::Run(_) => Ok(()),
             Deed::Change
             | Deed::Pass(_)
             | Deed::Step(_)
             | Deed::Link(..)
             | Deed::Approve
             | Deed::Analyse
-            | Deed::Publish => self.go_on(act),
+            | Deed::Publish
+            | Deed::Answer
+            | Deed::DoTasks
+            | Deed::Relate(_)
+            | Deed::Settle
+            | Deed::Certify(_)
+            | Deed::Minute(_) => self.go_on(act),
         }
     }
 
@@ -104,17 +144,17 @@ impl<'a, 'u> Month<'a, 'u> {
         let contact = practice.render(connection, vec![header])?.pop().unwrap_or_default();
         let input = act.input.clone();
         let (_, made) = self.at(caller, act.at, |desk| interaction::convert(desk, contact, id, None, input))?;
-        self.made[act.on] = Some(made.id);
+        self.lived.made[act.on] = Some(made.id);
         Ok(())
     }
 
     /// What comes again and again becomes a problem, if it has come.
     fn raise(&mut self, act: &Act, filter: &str) -> Result<()> {
-        let Some(input) = self.company.resolve(act.input.clone(), &self.made)? else { return Ok(()) };
+        let Some(input) = self.lived.company.resolve(act.input.clone(), &self.lived.made)? else { return Ok(()) };
         let Who::Named(user_name) = act.who else { return Ok(()) };
-        let (caller, kind) = (self.company.person(user_name)?, self.kernel.practice("incident")?.kind());
+        let (caller, kind) = (self.lived.company.person(user_name)?, self.kernel.practice("incident")?.kind());
         match self.at(caller, act.at, |desk| cluster::raise(desk, kind, filter, input)) {
-            Ok(raised) => self.made[act.on] = Some(raised.problem.id),
+            Ok(raised) => self.lived.made[act.on] = Some(raised.problem.id),
             Err(nothing) if nothing.code == Code::Conflict => (),
             Err(other) => return Err(other),
         }
@@ -125,7 +165,7 @@ impl<'a, 'u> Month<'a, 'u> {
     fn go_on(&mut self, act: &Act) -> Result<()> {
         let Some(header) = self.header(act.on)? else { return Ok(()) };
         let Some(caller) = self.actor(act, &header)? else { return Ok(()) };
-        let Some(mut input) = self.company.resolve(act.input.clone(), &self.made)? else { return Ok(()) };
+        let Some(mut input) = self.lived.company.resolve(act.input.clone(), &self.lived.made)? else { return Ok(()) };
         let practice = self.kernel.practice(&header.kind)?;
         match act.deed {
             Deed::Step(name) => {
@@ -138,13 +178,13 @@ impl<'a, 'u> Month<'a, 'u> {
                 self.at(caller, act.at, |desk| practice.step(desk, header.id, None, &StepChoice::Named(step), input))?;
             }
             Deed::Pass(team) => {
-                let team = self.company.team(team).filter(|team| header.team_id != Some(*team));
+                let team = self.lived.company.team(team).filter(|team| header.team_id != Some(*team));
                 let (Some(team), "new" | "in_progress") = (team, header.state.as_str()) else { return Ok(()) };
                 input.insert("team_id".to_owned(), json!(team));
                 self.at(caller, act.at, |desk| practice.change(desk, header.id, None, input))?;
             }
             Deed::Link(relation, to) => {
-                let Some(other) = self.made.get(to).copied().flatten() else { return Ok(()) };
+                let Some(other) = self.lived.made.get(to).copied().flatten() else { return Ok(()) };
                 let (kind, other) = (practice.kind(), other.to_string());
                 self.at(caller, act.at, |desk| link::create(desk, kind, header.id, None, relation, &other))?;
             }
@@ -157,9 +197,24 @@ impl<'a, 'u> Month<'a, 'u> {
                 let audience = Audience::Public;
                 self.at(caller, act.at, |desk| incidents::publish_workaround(desk, header.id, None, None, audience))?;
             }
-            Deed::Change | Deed::Create(_) | Deed::Convert(_) | Deed::Raise(_) => {
+            Deed::Change => {
                 self.at(caller, act.at, |desk| practice.change(desk, header.id, None, input))?;
             }
+            Deed::Answer
+            | Deed::DoTasks
+            | Deed::Relate(_)
+            | Deed::Settle
+            | Deed::Certify(_)
+            | Deed::Minute(_)
+            | Deed::Create(_)
+            | Deed::Convert(_)
+            | Deed::Raise(_)
+            | Deed::Find(_)
+            | Deed::Campaign
+            | Deed::Add(_)
+            | Deed::Amend(..)
+            | Deed::Table(_)
+            | Deed::Run(_) => self.beside(act, caller, &header, input)?,
         }
         Ok(())
     }
@@ -184,30 +239,30 @@ impl<'a, 'u> Month<'a, 'u> {
 
     fn actor(&self, act: &Act, header: &Header) -> Result<Option<Arc<Caller>>> {
         Ok(match act.who {
-            Who::Named(user_name) => Some(self.company.person(user_name)?),
-            Who::Monitoring => Some(self.company.server()),
-            Who::Requester => header.requester_id.and_then(|id| self.company.user(id)),
+            Who::Named(user_name) => Some(self.lived.company.person(user_name)?),
+            Who::Monitoring => Some(self.lived.company.server()),
+            Who::Requester => header.requester_id.and_then(|id| self.lived.company.user(id)),
             Who::Team => match header.assignee_id {
-                Some(assignee) => self.company.user(assignee),
-                None => header.team_id.and_then(|team| self.company.member(team, act.pick)),
+                Some(assignee) => self.lived.company.user(assignee),
+                None => header.team_id.and_then(|team| self.lived.company.member(team, act.pick)),
             },
         })
     }
 
     fn header(&mut self, on: usize) -> Result<Option<Header>> {
-        match self.made.get(on).copied().flatten() {
+        match self.lived.made.get(on).copied().flatten() {
             Some(id) => Header::find(self.unit.settled(id)?, id),
             None => Ok(None),
         }
     }
 
     fn fire_timers(&mut self, up_to: Moment) -> Result<()> {
-        if self.looked.is_some_and(|looked| up_to.since(looked) < TIMERS) {
+        if self.lived.looked.is_some_and(|looked| up_to.since(looked) < TIMERS) {
             return Ok(());
         }
-        self.looked = Some(up_to);
+        self.lived.looked = Some(up_to);
         while let Some(at) = timer::earliest(self.unit.connection()?)?.filter(|at| *at <= up_to) {
-            let cause = cause(self.company.server(), at, Via::Timer("due".to_owned()));
+            let cause = cause(self.lived.company.server(), at, Via::Timer("due".to_owned()));
             while timer::fire_next(&mut self.desk(&cause), None)?.is_some() {}
         }
         Ok(())
