@@ -17,8 +17,8 @@ use crate::{
     practice::{
         change::{
             cab::{self, CabDecision, ItemChange, ItemRow},
-            caused::{self, DriftRow, DriftState},
             questionnaire::{self, Given},
+            unauthorised::{self, DriftRow, DriftState},
         },
         configuration_item::certification::{self, NewCertificationCampaign, Verdict},
     },
@@ -157,7 +157,7 @@ fn settle(desk: &mut Desk<'_, '_>, id: RecordId, comment: &str) -> Result<()> {
     let (kernel, cause) = (desk.kernel, desk.cause);
     let mut reading = Reading { kernel, connection: desk.unit.connection()?, cause };
     let open = DriftRow::page(&mut reading, (Some(DriftState::Open), Some(id)), None, usize::MAX)?;
-    open.into_iter().try_for_each(|row| caused::settle(desk, row.id, None, comment).map(drop))
+    open.into_iter().try_for_each(|row| unauthorised::settle(desk, row.id, None, comment).map(drop))
 }
 
 /// Keeps what a meeting says of a change that is on its agenda.
