@@ -3,6 +3,8 @@
 //! Input checks, forms metadata, filters, sort orders, OpenAPI schemas and policy facts are all read from these tables, so
 //! that a field is declared once.
 
+use super::need::Need;
+
 /// A kind of record.
 #[derive(Debug)]
 pub struct Kind {
@@ -179,6 +181,8 @@ pub struct Step {
     pub done: &'static str,
     /// Fields that must hold something afterwards.
     pub requires: &'static [&'static str],
+    /// Fields that must hold something afterwards in some cases.
+    pub requires_when: &'static [Need],
     /// Fields that it takes although they can't be written otherwise.
     pub accepts: &'static [&'static str],
     /// Whether the server alone takes it.
@@ -242,6 +246,7 @@ impl Step {
             to,
             done: to,
             requires: &[],
+            requires_when: &[],
             accepts: &[],
             automatic: false,
             needs_approval: false,

@@ -33,6 +33,7 @@ pub mod kind;
 pub mod link;
 pub mod list;
 pub mod mention;
+pub mod need;
 pub mod notification;
 pub mod on_call;
 pub mod outbox;

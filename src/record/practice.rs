@@ -66,6 +66,10 @@ pub trait Practice: Send + Sync + Sized + 'static {
     ) -> Result<Vec<FieldError>> {
         Ok(Vec::new())
     }
+    /// The words to choose from for a field, where they are what administrators have made.
+    fn choices(_field: &str, _connection: &mut AnyConnection) -> Result<Option<Vec<String>>> {
+        Ok(None)
+    }
     /// What a step changes in the record itself.
     fn enter(_draft: &mut Draft<Self::Details>, _step: &Step, _desk: &mut Desk<'_, '_>) -> Result<()> {
         Ok(())
@@ -130,6 +134,8 @@ pub trait AnyPractice: Send + Sync {
     fn findable(&self) -> &'static [Findable];
     /// The kinds of its jobs, and how each is done.
     fn jobs(&self) -> &'static [(&'static str, job::Do)];
+    /// The words to choose from for a field, where they are what administrators have made.
+    fn choices(&self, field: &str, connection: &mut AnyConnection) -> Result<Option<Vec<String>>>;
     /// Puts in what ships with it and is not there yet.
     fn ship(&self, connection: &mut AnyConnection, now: Moment) -> Result<()>;
     /// Makes a record.
@@ -225,6 +231,9 @@ impl<P: Practice> AnyPractice for Mounted<P> {
     }
     fn jobs(&self) -> &'static [(&'static str, job::Do)] {
         P::JOBS
+    }
+    fn choices(&self, field: &str, connection: &mut AnyConnection) -> Result<Option<Vec<String>>> {
+        P::choices(field, connection)
     }
     fn ship(&self, connection: &mut AnyConnection, now: Moment) -> Result<()> {
         P::ship(connection, now)

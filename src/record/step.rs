@@ -13,6 +13,7 @@ use super::{
     input::{self, Occasion, accept},
     journal,
     kind::{Kind, Phase, Step, Write},
+    need::Need,
     policies,
     practice::{Details, Practice},
     store::{Desk, Outcome, Reading, load_details, open_draft, take_in},
@@ -48,6 +49,8 @@ pub struct StepStatus {
     pub accepts: &'static [&'static str],
     /// Fields that must hold something afterwards.
     pub requires: &'static [&'static str],
+    /// Fields that must hold something afterwards in some cases.
+    pub requires_when: &'static [Need],
     /// What it still needs: a permission, a field, something else. Each with a code and a sentence.
     pub missing: Vec<FieldError>,
 }
@@ -155,8 +158,8 @@ pub fn ahead<P: Practice>(reading: &mut Reading<'_>, header: Header) -> Result<V
                 missing.extend(approval(reading, &draft, step)?);
                 missing.extend(policies::refusal(reading, &draft)?);
             }
-            let Step { name, label, to, accepts, requires, .. } = step;
-            Ok(StepStatus { name, label, to, accepts, requires, open: missing.is_empty(), missing })
+            let Step { name, label, to, accepts, requires, requires_when, .. } = step;
+            Ok(StepStatus { name, label, to, accepts, requires, requires_when, open: missing.is_empty(), missing })
         })
         .collect()
 }
@@ -288,6 +291,8 @@ fn missing<P: Practice>(draft: &Draft<P::Details>, step: &Step, reading: &mut Re
         .filter(|name| input::is_empty(record.get(**name)))
         .map(|name| FieldError::new(input::pointer(name), "required", format!("`{name}` is required.")))
         .collect();
+    let in_this_case = step.requires_when.iter().filter(|need| need.is_unmet(&record));
+    missing.extend(in_this_case.map(|need| FieldError::new(input::pointer(need.field), "required", need.help)));
     missing.extend(P::obstacles(draft, step, reading)?);
     Ok(missing)
 }

@@ -23,6 +23,7 @@ mod demo;
 mod durability;
 mod escalation;
 mod feed;
+mod forms;
 mod fuzzed;
 mod hidden;
 mod incident;

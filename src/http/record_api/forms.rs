@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use super::form_field::{FormField, custom_field, field, notes};
 use crate::{
     error::{Code, Error, Result},
     http::{
@@ -14,10 +15,11 @@ use crate::{
         schema::{list, schema},
     },
     record::{
-        custom::{self, CustomField},
-        input::NOTES,
-        kind::{Field, Holds, Kind, LONG, Reference, Write},
+        class::{Class, Classes},
+        custom,
+        kind::Kind,
         link::RELATIONS,
+        need::Need,
         practice::AnyPractice,
     },
 };
@@ -62,6 +64,8 @@ struct Form {
     fields: Vec<FormField>,
     /// The fields that administrators added; they stand in `custom`.
     custom_fields: Vec<FormField>,
+    /// The classes that its records may be of, where they have any, with what each adds.
+    classes: Vec<FormClass>,
     /// The state of a new record.
     #[schema(examples("new"))]
     initial_state: &'static str,
@@ -73,51 +77,22 @@ struct Form {
     relations: Vec<FormRelation>,
 }
 
-/// A field of a form.
+/// A class of records.
 #[derive(Debug, Serialize, ToSchema)]
-struct FormField {
-    /// Its name in JSON.
-    #[schema(examples("urgency"))]
+struct FormClass {
+    /// Its name, as it stands in `class` of a record.
+    #[schema(examples("server"))]
     name: String,
     /// For people.
-    #[schema(examples("Urgency"))]
+    #[schema(examples("Server"))]
     label: String,
-    /// What it holds, for people.
-    help: String,
-    /// What it holds: `line`, `text`, `integer`, `decimal`, `boolean`, `date`, `time`, `choice`, `user`, `team`,
-    /// `organisation`, `record`, `tags`, `custom`, `class` or `attributes`.
-    #[serde(rename = "type")]
-    #[schema(examples("integer"))]
-    field_type: String,
-    /// The words to choose from, for `choice` and `class`.
-    choices: Vec<String>,
-    /// The longest text, in characters.
-    max_length: Option<usize>,
-    /// The regular expression that the whole of a text must match.
-    pattern: Option<String>,
-    /// The least number.
-    minimum: Option<i32>,
-    /// The greatest number.
-    maximum: Option<i32>,
-    /// The kind that it refers to, for `record`.
-    target: Option<String>,
-    /// The class that what it refers to has to be of, or of one below that.
-    target_class: Option<String>,
-    /// Whether it may be null.
-    nullable: bool,
-    /// Whether it must be given when a record is made.
-    required: bool,
-    /// The steps after which it must hold something.
-    required_by: Vec<&'static str>,
-    /// When it can be written: `always`, `steps` (those in `writable_by`) or `never`.
-    #[schema(examples("always"))]
-    writable: &'static str,
-    /// The steps that take it, when it can't be written otherwise.
-    writable_by: Vec<&'static str>,
-    /// Whether lists can be sorted by it.
-    sortable: bool,
-    /// Whether lists can be filtered by it; custom fields as `custom.name`.
-    filterable: bool,
+    /// What is of this class.
+    description: String,
+    /// The class above it.
+    #[schema(required = true, examples("hardware"))]
+    parent: Option<String>,
+    /// What its records have, those from above first; they stand in `attributes`, and lists find them as `attributes.name`.
+    attributes: Vec<FormField>,
 }
 
 /// A state.
@@ -151,6 +126,8 @@ struct FormTransition {
     to: &'static str,
     /// Fields that must hold something afterwards.
     requires: &'static [&'static str],
+    /// Fields that must hold something afterwards in some cases.
+    requires_when: &'static [Need],
     /// Fields that it takes and that can't be written otherwise.
     accepts: &'static [&'static str],
     /// Whether you have the permission for it.
@@ -211,6 +188,7 @@ fn form(practices: &'static [&'static dyn AnyPractice]) -> Endpoint {
             kind.all_fields().filter(|f| f.name == "urgency").map(|f| field(kind, f)).collect();
         all.insert("fields".into(), json!(fields));
         all.insert("custom_fields".into(), json!([]));
+        all.insert("classes".into(), json!([]));
         all.insert("initial_state".into(), json!(kind.lifecycle.initial));
         all.insert("states".into(), json!(states(kind)));
         all.insert("transitions".into(), json!([]));
@@ -223,7 +201,9 @@ fn form(practices: &'static [&'static dyn AnyPractice]) -> Endpoint {
         tag: TAG.into(),
         access: Access::SignedIn,
         summary: "All that a form of a kind needs".into(),
-        description: "Fields with types, labels, choices and limits, when each can be written and when it must be; states, transitions, custom fields and relations.".into(),
+        description: "Fields with types, labels, choices and limits, when each can be written and when it must be; states, transitions, custom fields, \
+                      the attributes of each class, and relations."
+            .into(),
         parameters: vec![in_path("type", "The name of the kind, or its plural.", short_text(100), "incident")],
         request: None,
         responses: vec![Answer::json(200, "The form.", schema::<Form>(), example)],
@@ -236,23 +216,29 @@ async fn get_form(
     call: Call,
     name: web::Path<String>,
 ) -> Result<HttpResponse> {
-    let kind = practices.iter().map(|p| p.kind()).find(|k| k.name == *name || k.plural == *name);
-    let kind = kind.filter(|kind| call.cause.caller.can(&kind.permission("read")));
-    let kind = kind.ok_or_else(|| Error::not_found("kind of record"))?;
-    let (custom, classes) = call
-        .read(|reading| {
-            let classes = reading.kernel.classes(reading.connection, kind)?;
-            Ok((
-                custom::fields_of(reading.connection, kind.name)?,
-                classes.names().map(str::to_owned).collect::<Vec<_>>(),
-            ))
+    let practice = practices.iter().find(|p| p.kind().name == *name || p.kind().plural == *name);
+    let practice = practice.filter(|practice| call.cause.caller.can(&practice.kind().permission("read")));
+    let practice = practice.ok_or_else(|| Error::not_found("kind of record"))?;
+    let kind = practice.kind();
+    let (mut fields, custom_fields, classes) = call
+        .read(move |reading| {
+            let fields = kind.all_fields().map(|of_kind| {
+                let mut shown = field(kind, of_kind);
+                if let Some(words) = practice.choices(of_kind.name, reading.connection)? {
+                    (shown.field_type, shown.choices) = ("choice".to_owned(), words);
+                }
+                Ok(shown)
+            });
+            let fields = fields.collect::<Result<Vec<_>>>()?;
+            let custom = custom::fields_of(reading.connection, kind.name)?;
+            let custom = custom.iter().map(custom_field).collect::<Result<Vec<_>>>()?;
+            Ok((fields, custom, classes(&*reading.kernel.classes(reading.connection, kind)?)?))
         })
         .await?;
-    let mut fields: Vec<FormField> = kind.all_fields().map(|f| field(kind, f)).chain(notes(kind, &call)).collect();
     for field in fields.iter_mut().filter(|field| field.field_type == "class") {
-        field.choices.clone_from(&classes);
+        field.choices = classes.iter().map(|class| class.name.clone()).collect();
     }
-    let custom_fields = custom.iter().map(custom_field).collect::<Result<Vec<_>>>()?;
+    fields.extend(notes(kind, &call));
     let caller = &call.cause.caller;
     let steps = kind.lifecycle.steps.iter().filter(|s| !s.automatic);
     let transitions = steps
@@ -263,6 +249,7 @@ async fn get_form(
             from: step.from,
             to: step.to,
             requires: step.requires,
+            requires_when: step.requires_when,
             accepts: step.accepts,
             permitted: caller.can(&kind.permission(step.name)),
         })
@@ -271,6 +258,7 @@ async fn get_form(
         kind: summary(kind, &call),
         fields,
         custom_fields,
+        classes,
         initial_state: kind.lifecycle.initial,
         states: states(kind),
         transitions,
@@ -289,6 +277,22 @@ fn states(kind: &Kind) -> Vec<FormState> {
     states.map(|s| FormState { name: s.name, label: s.label, phase: s.phase.as_str() }).collect()
 }
 
+/// The classes that new records may be of.
+fn classes(classes: &Classes) -> Result<Vec<FormClass>> {
+    let usable = classes.names().filter_map(|name| classes.get(name));
+    let shown = usable.map(|class| {
+        let Class { name, label, description, line, .. } = class;
+        let attributes = class.used().iter().map(|attribute| {
+            let is_recommended = class.attributes.iter().any(|a| a.name == attribute.name && a.recommended);
+            Ok(FormField { recommended: is_recommended, ..custom_field(attribute)? })
+        });
+        let attributes = attributes.collect::<Result<_>>()?;
+        let (name, label, description) = (name.clone(), label.clone(), description.clone());
+        Ok(FormClass { name, label, description, parent: line.get(1).cloned(), attributes })
+    });
+    shown.collect()
+}
+
 fn relations(kind: &Kind) -> Vec<FormRelation> {
     let both = RELATIONS.iter().flat_map(|r| {
         let direct = FormRelation { name: r.name, label: r.label, inverse: r.inverse, kinds: r.to.to_vec() };
@@ -299,136 +303,10 @@ fn relations(kind: &Kind) -> Vec<FormRelation> {
     both.flatten().collect()
 }
 
-/// What holds nothing that can be chosen or limited.
-fn blank(name: String, label: String, help: String, field_type: String) -> FormField {
-    FormField {
-        name,
-        label,
-        help,
-        field_type,
-        choices: Vec::new(),
-        max_length: None,
-        pattern: None,
-        minimum: None,
-        maximum: None,
-        target: None,
-        target_class: None,
-        nullable: true,
-        required: false,
-        required_by: Vec::new(),
-        writable: "always",
-        writable_by: Vec::new(),
-        sortable: false,
-        filterable: true,
-    }
-}
-
-fn field(kind: &Kind, field: &Field) -> FormField {
-    let steps = |wanted: fn(&crate::record::kind::Step) -> &'static [&'static str]| {
-        let of_it = kind.lifecycle.steps.iter().filter(|s| wanted(s).contains(&field.name));
-        of_it.map(|s| s.name).collect::<Vec<_>>()
-    };
-    let (field_type, max_length) = match field.holds {
-        Holds::Line(most) => ("line", Some(most)),
-        Holds::Text(most) => ("text", Some(most)),
-        Holds::Integer(..) => ("integer", None),
-        Holds::Time => ("time", None),
-        Holds::Choice(_) => ("choice", None),
-        Holds::User => ("user", None),
-        Holds::Team => ("team", None),
-        Holds::Organisation => ("organisation", None),
-        Holds::Record(_) => ("record", None),
-        Holds::Tags => ("tags", None),
-        Holds::Custom => ("custom", None),
-        Holds::Class => ("class", None),
-        Holds::Attributes => ("attributes", None),
-    };
-    let mut shown = blank(field.name.into(), field.label.into(), field.doc.into(), field_type.into());
-    shown.max_length = max_length;
-    match field.holds {
-        Holds::Choice(choices) => shown.choices = choices.iter().map(|c| (*c).to_owned()).collect(),
-        Holds::Integer(from, to) => (shown.minimum, shown.maximum) = (Some(from), Some(to)),
-        Holds::Record(of) => shown.target = Some(of.to_owned()),
-        Holds::Line(_)
-        | Holds::Text(_)
-        | Holds::Time
-        | Holds::User
-        | Holds::Team
-        | Holds::Organisation
-        | Holds::Tags
-        | Holds::Custom
-        | Holds::Class
-        | Holds::Attributes => (),
-    }
-    if field.name == "state" {
-        shown.field_type = "choice".to_owned();
-        shown.choices = kind.lifecycle.states.iter().map(|s| s.name.to_owned()).collect();
-    }
-    shown.nullable = field.nullable;
-    shown.required = field.write == Write::Required;
-    shown.required_by = steps(|step| step.requires);
-    shown.writable_by = if field.write == Write::Step { steps(|step| step.accepts) } else { Vec::new() };
-    shown.writable = match field.write {
-        Write::Server => "never",
-        Write::Step => "steps",
-        Write::Caller | Write::Required => "always",
-    };
-    shown.sortable = field.sortable && !kind.fields.iter().any(|f| f.name == field.name);
-    shown.filterable = !matches!(field.holds, Holds::Custom | Holds::Attributes);
-    shown
-}
-
-/// Comment and work note, which are written along with fields, for those who may.
-fn notes(kind: &'static Kind, call: &Call) -> impl Iterator<Item = FormField> {
-    let mine = NOTES.iter().filter(|(name, _)| call.cause.caller.can(&kind.permission(name)));
-    let shown = mine.map(|(name, doc)| {
-        let label = if *name == "comment" { "Comment" } else { "Work note" };
-        let mut shown = blank((*name).into(), label.into(), (*doc).into(), "text".into());
-        (shown.max_length, shown.filterable) = (Some(LONG), false);
-        shown
-    });
-    shown.collect::<Vec<_>>().into_iter()
-}
-
-fn custom_field(field: &CustomField) -> Result<FormField> {
-    let (name, label, help) = (field.name.clone(), field.label.clone(), field.help.clone());
-    let mut shown = blank(name, label, help, field.field_type.clone());
-    if let Some(Reference::Record(of)) = field.refers_to() {
-        (shown.field_type, shown.target) = ("record".to_owned(), Some(of.to_owned()));
-    }
-    shown.target_class.clone_from(&field.target_class);
-    shown.choices = field.choices.read()?;
-    shown.max_length = (field.field_type == "text").then_some(custom::LONGEST);
-    shown.pattern = field.pattern.clone();
-    (shown.required, shown.nullable) = (field.required, !field.required);
-    Ok(shown)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::practice;
-
-    fn of(kind: &str, name: &str) -> FormField {
-        let kind = practice::ALL.iter().map(|p| p.kind()).find(|k| k.name == kind).unwrap();
-        field(kind, kind.field(name).unwrap())
-    }
-
-    #[test]
-    fn fields_tell_when_they_are_written_and_needed() {
-        let title = of("incident", "title");
-        assert_eq!(
-            (title.required, title.writable, title.max_length, title.sortable),
-            (true, "always", Some(255), false)
-        );
-        let code = of("incident", "resolution_code");
-        assert_eq!((code.writable, code.writable_by, code.required_by), ("steps", vec!["resolve"], vec!["resolve"]));
-        let state = of("incident", "state");
-        assert_eq!((state.writable, state.field_type.as_str(), state.choices.len()), ("never", "choice", 6));
-        let urgency = of("incident", "urgency");
-        assert_eq!((urgency.minimum, urgency.maximum, urgency.nullable), (Some(1), Some(3), false));
-        assert_eq!(of("incident", "parent_id").target.as_deref(), Some("incident"));
-    }
 
     #[test]
     fn a_relation_is_offered_to_the_kinds_that_it_fits() {

@@ -8,6 +8,7 @@ pub(super) mod counts;
 mod decisions;
 mod escalations;
 mod export;
+mod form_field;
 mod forms;
 mod history;
 mod journal;

@@ -379,7 +379,7 @@ fn transitions(kind: &'static Kind) -> Endpoint {
         parameters: vec![parameter::record_id(kind)],
         request: None,
         responses: vec![Answer::json(200, "The steps.", shape, json!([{
-            "name": "close", "label": "Close", "to": "closed", "open": true, "accepts": [], "requires": [], "missing": [],
+            "name": "close", "label": "Close", "to": "closed", "open": true, "accepts": [], "requires": [], "requires_when": [], "missing": [],
         }]))],
         problems: vec![Code::NotFound],
     }

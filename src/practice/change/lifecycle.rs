@@ -1,6 +1,9 @@
 //! The states of a change and the steps between them.
 
-use crate::record::kind::{Lifecycle, Phase, State, Step};
+use crate::record::{
+    kind::{Lifecycle, Phase, State, Step},
+    need::{Case, Need},
+};
 
 /// Nobody has begun with it.
 pub(super) const NEW: &str = "new";
@@ -19,6 +22,11 @@ pub(super) const REVIEW: &str = "review";
 pub(super) const ASKED: &[&str] = &[AUTHORISE, SCHEDULED];
 /// The states in which what is approved can still be other.
 pub(super) const BEFORE_WORK: &[&str] = &[NEW, ASSESS, AUTHORISE, SCHEDULED];
+
+/// It did not go as planned.
+const NOT_WELL: Case = Case { field: "result", holds: &["successful_with_issues", "failed", "backed_out"] };
+/// Work had begun.
+const BEGUN: Case = Case { field: "actual_start", holds: &[] };
 
 const STATES: &[State] = &[
     State { name: NEW, label: "New", phase: Phase::Open },
@@ -78,6 +86,11 @@ const STEPS: &[Step] = &[
     },
     Step {
         requires: &["result"],
+        requires_when: &[Need {
+            field: "result_notes",
+            when: &[NOT_WELL],
+            help: "`result_notes` say what went otherwise than planned.",
+        }],
         accepts: &["result", "result_notes"],
         needs_tasks: true,
         done: "implemented",
@@ -90,6 +103,11 @@ const STEPS: &[Step] = &[
         )
     },
     Step {
+        requires_when: &[Need {
+            field: "review_notes",
+            when: &[NOT_WELL, Case { field: "change_type", holds: &["emergency"] }],
+            help: "`review_notes` say what was learned of a change that did not go well, or was an emergency.",
+        }],
         accepts: &["review_notes"],
         ..Step::new(
             "close",
@@ -101,6 +119,18 @@ const STEPS: &[Step] = &[
         )
     },
     Step {
+        requires_when: &[
+            Need {
+                field: "result",
+                when: &[BEGUN],
+                help: "It was begun: say whether it was `backed_out`, or `failed`.",
+            },
+            Need {
+                field: "result_notes",
+                when: &[BEGUN],
+                help: "`result_notes` say what was done, and how it was left.",
+            },
+        ],
         accepts: &["result", "result_notes"],
         ..Step::new(
             "cancel",

@@ -21,6 +21,7 @@ pub mod window;
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use self::model::ModelRow;
 use crate::{
     clock::Moment,
     db::AnyConnection,
@@ -174,6 +175,9 @@ impl Practice for ChangePractice {
     }
     fn begins_in(draft: &Draft<Change>) -> &'static str {
         if draft.details.change_type == EMERGENCY { lifecycle::AUTHORISE } else { lifecycle::NEW }
+    }
+    fn choices(field: &str, connection: &mut AnyConnection) -> Result<Option<Vec<String>>> {
+        if field == "model" { ModelRow::names(connection).map(Some) } else { Ok(None) }
     }
     fn settle(draft: &mut Draft<Change>, desk: &mut Desk<'_, '_>) -> Result<()> {
         rules::settle(draft, desk)

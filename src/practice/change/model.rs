@@ -97,6 +97,12 @@ impl ModelRow {
         let found = change_model::table.filter(change_model::name.eq(name)).filter(change_model::active.eq(true));
         Ok(found.first(connection).optional()?)
     }
+
+    /// The names of those that are active.
+    pub(super) fn names(connection: &mut AnyConnection) -> Result<Vec<String>> {
+        let active = change_model::table.filter(change_model::active.eq(true)).order(change_model::name);
+        Ok(active.select(change_model::name).load(connection)?)
+    }
 }
 
 /// Refuses tasks that don't stand in order.

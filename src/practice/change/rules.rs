@@ -170,44 +170,25 @@ pub(super) fn obstacles(draft: &Draft<Change>, step: &Step) -> Vec<FieldError> {
         let detail = "What it meets is known of a time alone.";
         wrong.extend(empty.map(|(place, _)| FieldError::new(*place, "required", detail)));
     }
-    let went_well = details.result.as_deref() == Some("successful");
-    if step.name == "complete" && !went_well && details.result.is_some() && details.result_notes.is_none() {
-        let detail = "`result_notes` say what went otherwise than planned.";
-        wrong.push(FieldError::new("/result_notes", "required", detail));
-    }
     if step.name == "cancel" {
         wrong.extend(given_up(details));
     }
-    if step.name == "close" {
-        let learns = !went_well || details.change_type == EMERGENCY;
-        if learns && details.review_notes.is_none() {
-            let detail = "`review_notes` say what was learned of a change that did not go well, or was an emergency.";
-            wrong.push(FieldError::new("/review_notes", "required", detail));
-        }
-        if details.cab_review.as_deref() == Some("due") {
-            wrong.push(FieldError::new("", "cab_review", "A change advisory board has not looked at it yet."));
-        }
+    if step.name == "close" && details.cab_review.as_deref() == Some("due") {
+        wrong.push(FieldError::new("", "cab_review", "A change advisory board has not looked at it yet."));
     }
     wrong
 }
 
-/// What is in the way of cancelling: of one that was begun it is said how it was left, and a board looks at what was done in an emergency.
+/// What is in the way of cancelling: what was begun did not go well, and a board looks at what was done in an emergency.
 fn given_up(details: &Change) -> Vec<FieldError> {
     if details.actual_start.is_none() {
         let detail = "It was not begun, so nothing came of it.";
         return Vec::from_iter(details.result.as_ref().map(|_| FieldError::new("/result", "not_begun", detail)));
     }
     let mut wrong = Vec::new();
-    if !details.result.as_deref().is_some_and(|result| FAILURES.contains(&result)) {
+    if details.result.as_deref().is_some_and(|result| !FAILURES.contains(&result)) {
         let detail = "It was begun: say whether it was `backed_out`, or `failed`.";
         wrong.push(FieldError::new("/result", "required", detail));
-    }
-    if details.result_notes.is_none() {
-        wrong.push(FieldError::new(
-            "/result_notes",
-            "required",
-            "`result_notes` say what was done, and how it was left.",
-        ));
     }
     if details.cab_review.is_some() {
         let detail = "A board looks at what was done: complete it, as `backed_out` or `failed`.";

@@ -151,6 +151,10 @@ impl Attribute {
 pub struct Class {
     /// Its name.
     pub name: String,
+    /// For people.
+    pub label: String,
+    /// What is of this class.
+    pub description: String,
     /// Whether nothing is of this class itself.
     pub is_abstract: bool,
     /// Whether new records may be of it.
@@ -214,6 +218,8 @@ impl Classes {
             identification.retain(|way: &Vec<String>| !way.iter().any(given_up));
             let class = Class {
                 name: row.name.clone(),
+                label: row.label.clone(),
+                description: row.description.clone(),
                 is_abstract: row.is_abstract,
                 active: row.active,
                 line: line.iter().map(|row| row.name.clone()).collect(),
@@ -279,6 +285,11 @@ impl Class {
         is_whole: bool,
     ) -> Result<(Map<String, Value>, Vec<FieldError>)> {
         custom::merge(PLACE, &self.used, values, patch, is_whole)
+    }
+
+    /// The attributes that are used, as fields.
+    pub fn used(&self) -> &[CustomField] {
+        &self.used
     }
 
     /// The attribute of that name, as a field.

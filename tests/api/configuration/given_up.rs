@@ -62,6 +62,10 @@ async fn an_attribute_that_is_given_up_stays_where_it_is_and_is_taken_nowhere() 
     // Another class that has it keeps it as well.
     server.patch(&one, json!({"class": "box"})).by(Admin).header("if-match", "*").expect(200).await;
     assert_eq!(server.get(&one).by(Alex).expect(200).await.json()["attributes"]["tag"], "T-1");
+    let form = server.get("/api/v1/meta/configuration_item").by(Alex).expect(200).await.json();
+    let shown = form["classes"].as_array().unwrap().iter().find(|class| class["name"] == "small_box").unwrap();
+    let names: Vec<&Value> = shown["attributes"].as_array().unwrap().iter().map(|field| &field["name"]).collect();
+    assert_eq!(names, [&json!("shelf")]);
 
     // Nothing is recognised by it, and nothing is amiss without it; what sources go on telling of it is left out.
     let health = server.get("/api/v1/configuration-health").by(Alex).expect(200).await.json();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pointsman::record::kind::{Phase, Write};
+use pointsman::record::kind::{Holds, Phase, Write};
 use serde_json::{Value, json};
 
 use super::rows;
@@ -39,7 +39,22 @@ fn every_state_is_reached_and_none_is_a_dead_end_but_the_last_ones() {
                 );
                 assert!(ways.insert((from, step.to)), "{}: two steps from {from} to {}", kind.name, step.to);
             }
-            for name in step.requires.iter().chain(step.accepts) {
+            for need in step.requires_when {
+                let known = |name: &str| kind.field(name).is_some();
+                assert!(known(need.field) && !need.when.is_empty(), "{}.{}: {need:?}", kind.name, step.name);
+                for case in need.when {
+                    assert!(known(case.field), "{}.{}: {case:?}", kind.name, step.name);
+                    let Some(Holds::Choice(words)) = kind.field(case.field).map(|field| field.holds) else { continue };
+                    assert!(
+                        case.holds.iter().all(|word| words.contains(word)),
+                        "{}.{}: {case:?}",
+                        kind.name,
+                        step.name
+                    );
+                }
+            }
+            let in_some_cases = step.requires_when.iter().map(|need| &need.field);
+            for name in step.requires.iter().chain(in_some_cases).chain(step.accepts) {
                 let field = kind.field(name).unwrap_or_else(|| panic!("{}.{}: no field {name}", kind.name, step.name));
                 let given = field.write == Write::Caller || (field.write == Write::Step && step.accepts.contains(name));
                 assert!(given, "{}.{}: nobody can give {name}", kind.name, step.name);
