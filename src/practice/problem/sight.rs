@@ -77,17 +77,27 @@ fn published(connection: &mut AnyConnection, caller: &Caller) -> Result<HashSet<
         Sees::Own => Some(vec![caller.organisation]),
     };
     if let Some(organisations) = organisations {
-        let is_of =
-            || among(connection.engine(), "record.organisation_id", organisations.iter().map(OrganisationId::as_str));
-        // Whoever reads an incident that was told of a workaround knows it.
-        let told = workaround_told::table
-            .inner_join(record::table.on(record::id.eq(workaround_told::incident_id)))
-            .filter(workaround_told::audience.eq(Audience::Public.as_str()))
-            .filter(is_of())
-            .select(workaround_told::problem_id);
-        known = known.filter(is_of().or(record::id.eq_any(told)));
+        let (engine, told) = (connection.engine(), told(connection, &organisations)?);
+        let told = among(engine, "record.id", told.iter().map(RecordId::as_str));
+        known = known.filter(Sql::any([of(engine, &organisations), told]));
     }
     Ok(known.load(connection)?.into_iter().collect())
+}
+
+/// That a record is of one of these organisations.
+fn of(engine: Engine, organisations: &[OrganisationId]) -> Sql<Bool> {
+    among(engine, "record.organisation_id", organisations.iter().map(OrganisationId::as_str))
+}
+
+/// The problems of whose workaround an incident of these organisations has been told, so that its requester reads it.
+fn told(connection: &mut AnyConnection, organisations: &[OrganisationId]) -> Result<Vec<RecordId>> {
+    let told = workaround_told::table
+        .inner_join(record::table.on(record::id.eq(workaround_told::incident_id)))
+        .filter(workaround_told::audience.eq(Audience::Public.as_str()))
+        .filter(of(connection.engine(), organisations))
+        .select(workaround_told::problem_id)
+        .distinct();
+    Ok(told.order(workaround_told::problem_id.desc()).limit(PUBLISHED).load(connection)?)
 }
 
 /// Those of these problems that happen where somebody says: with the same service, or the same category and subcategory; `most` of each.

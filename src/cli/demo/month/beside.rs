@@ -18,7 +18,7 @@ use crate::{
         change::{
             cab::{self, CabDecision, ItemChange, ItemRow},
             questionnaire::{self, Given},
-            unauthorised::{self, DriftRow, DriftState},
+            unauthorised::{self, DriftRow, DriftState, Wanted},
         },
         configuration_item::certification::{self, NewCertificationCampaign, Verdict},
     },
@@ -156,7 +156,8 @@ fn do_tasks(desk: &mut Desk<'_, '_>, kind: &'static Kind, id: RecordId) -> Resul
 fn settle(desk: &mut Desk<'_, '_>, id: RecordId, comment: &str) -> Result<()> {
     let (kernel, cause) = (desk.kernel, desk.cause);
     let mut reading = Reading { kernel, connection: desk.unit.connection()?, cause };
-    let open = DriftRow::page(&mut reading, (Some(DriftState::Open), Some(id)), None, usize::MAX)?;
+    let wanted = Wanted { state: Some(DriftState::Open), item: Some(id), ..Wanted::default() };
+    let open = DriftRow::page(&mut reading, &wanted, None, usize::MAX)?;
     open.into_iter().try_for_each(|row| unauthorised::settle(desk, row.id, None, comment).map(drop))
 }
 
