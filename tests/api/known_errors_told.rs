@@ -57,7 +57,7 @@ async fn who_reports_an_incident_is_told_what_is_published_and_nothing_else() {
         [json!({
             "id": null, "number": null, "title": "Scanners disconnect", "symptom": null, "cause": null,
             "workaround": "Do without Scanners disconnect", "error_code": "E-4711", "known_error_at": null,
-            "score": found[0]["score"], "because": ["error_code"],
+            "score": 0, "because": [],
         })]
     );
     // Who reads problems sees all of theirs, whole.
@@ -100,16 +100,16 @@ async fn what_is_published_is_found_by_where_it_happens_too() {
         publish(&server, problem, "public").await;
     }
     let found = suggested(&server, Rita, json!({"title": "x", "service_id": shop})).await;
-    let because: Vec<Value> = found.iter().map(|one| json!([one["title"], one["because"]])).collect();
-    let expected = [json!(["Night is dark", ["affected_service"]]), json!(["Carts are empty", ["service"]])];
-    assert_eq!(because, expected);
+    assert_eq!(titles(&found), ["Night is dark", "Carts are empty"]);
+    assert!(found.iter().all(|one| one["because"] == json!([])), "what is not published may be why: {found:?}");
     let mut typed = json!({"title": "x"});
     typed.as_object_mut().unwrap().extend(place.as_object().unwrap().clone());
     assert_eq!(titles(&suggested(&server, Rita, typed.clone()).await), ["Tills jam"]);
     assert_eq!(titles(&suggested(&server, Ben, typed).await), [""; 0]);
     // Those who read problems find what affects the service as well.
     let found = suggested(&server, Alex, json!({"title": "x", "service_id": shop})).await;
-    assert_eq!(found.iter().map(|one| &one["id"]).collect::<Vec<_>>(), [&json!(affects), &json!(about)]);
+    let because: Vec<Value> = found.iter().map(|one| json!([one["id"], one["because"]])).collect();
+    assert_eq!(because, [json!([affects, ["affected_service"]]), json!([about, ["service"]])]);
     // Who may do neither is told nothing.
     let narrow = token_for(&server.assembly, Nora, "service.read");
     server.post(SUGGEST, json!({"title": "x", "service_id": shop})).with(&narrow).expect(403).await;
