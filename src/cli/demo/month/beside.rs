@@ -23,7 +23,7 @@ use crate::{
         configuration_item::certification::{self, NewCertificationCampaign, Verdict},
     },
     record::{
-        graph::relate::{self, NewRelation},
+        graph::relate::{self, BY_HAND, NewRelation},
         header::Header,
         kind::Kind,
         store::{Desk, Reading},
@@ -34,9 +34,6 @@ use crate::{
         },
     },
 };
-
-/// Whose word relations are that somebody makes by hand.
-const BY_HAND: &str = "manual";
 
 /// Who does something, and with what.
 type Named = (Arc<Caller>, Map<String, Value>);
