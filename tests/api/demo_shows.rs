@@ -216,9 +216,10 @@ async fn the_schedule_shows_the_freeze_that_is_in_a_changes_way(shown: &Shown) {
     let from = text(&shown.get(&format!("changes/{change}")).await, "planned_start");
     let free = shown.get(&format!("changes/{change}/free-slot?from={from}")).await;
     assert_eq!(free["planned_start"], frozen["over_at"]);
-    let waits = shown.number("changes", "New version of warehouse management").await;
-    let preview = shown.get(&format!("changes/{waits}/impact-preview")).await;
-    holds_all(&titles(&preview["impact"]["records"]), &["Warehouse management"]);
+    let ahead = shown.number("changes", "A second feed for the cabinet at Distribution North").await;
+    let preview = shown.get(&format!("changes/{ahead}/impact-preview")).await;
+    holds_all(&titles(&preview["impact"]["records"]), &["wifi-north", "print-server-01", "Printing"]);
+    assert_eq!(texts(preview["touches"].as_array().unwrap(), "title"), ["edge-router-north", "Corporate network"]);
 }
 
 async fn a_board_has_met_and_meets_again(shown: &Shown) {

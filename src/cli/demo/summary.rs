@@ -5,9 +5,12 @@ use std::{collections::BTreeMap, fmt};
 use diesel::prelude::*;
 use serde::Serialize;
 
-use super::company::{
-    A_REQUESTER, AN_AGENT, AUDITOR, CHANGE_MANAGER, COMPANY, ORGANISATIONS, PEOPLE, POLICY_ADMINISTRATOR,
-    SERVICE_OWNER, TEAMS,
+use super::{
+    company::{
+        A_REQUESTER, AN_AGENT, AUDITOR, CHANGE_MANAGER, COMPANY, ORGANISATIONS, PEOPLE, POLICY_ADMINISTRATOR,
+        SERVICE_OWNER, TEAMS,
+    },
+    stories::{PLANS, Reach},
 };
 use crate::{
     assembly::ADMINISTRATOR,
@@ -81,7 +84,7 @@ pub struct Sights {
     pub outage: Option<String>,
     /// The latest problem whose cause and workaround are known.
     pub known_error: Option<String>,
-    /// The change that a board looks at next.
+    /// A change that is agreed and to come.
     pub change: Option<String>,
     /// What most of the network hangs on.
     pub core: Option<String>,
@@ -98,12 +101,12 @@ impl Sights {
         let known = problem::table.filter(problem::known_error_at.is_not_null()).select(problem::record_id);
         let last = || record::table.order((record::opened_at.desc(), record::id.desc())).select(record::number);
         let meetings = cab_meeting::table.filter(cab_meeting::state.eq("planned")).order(cab_meeting::starts_at.desc());
-        let waiting = record::table.filter(record::kind.eq("change")).filter(record::state.eq("authorise"));
+        let ahead = PLANS.iter().find(|plan| plan.reach == Reach::Agreed).map_or("", |plan| plan.title);
         let baselines = configuration_baseline::table.filter(configuration_baseline::taken_at.is_not_null());
         Ok(Sights {
             outage: last().filter(record::id.eq_any(parents)).first(c).optional()?,
             known_error: last().filter(record::id.eq_any(known)).first(c).optional()?,
-            change: waiting.select(record::number).first(c).optional()?,
+            change: last().filter(record::title.eq(ahead)).first(c).optional()?,
             core: last().filter(record::title.eq(CORE)).first(c).optional()?,
             meeting: meetings.select(cab_meeting::id).first(c).optional()?,
             baseline: baselines.select(configuration_baseline::id).first(c).optional()?,
@@ -123,7 +126,7 @@ impl Sights {
             Some(("how sound all that is", "/configuration-health".to_owned())),
             Some(("what was changed without a change", "/unauthorised-changes?state=open".to_owned())),
             Some(("the schedule, with a freeze", "/change-schedule".to_owned())),
-            of("a change that waits, in advance", "/changes", change, "/impact-preview"),
+            of("what a change will hit", "/changes", change, "/impact-preview"),
             of("what the board looks at next", "/cab-meetings", meeting, "/agenda"),
             of("a known error", "/problems", self.known_error.as_deref(), ""),
             Some(("what comes again and again", "/incident-clusters?by=category,service_id".to_owned())),
