@@ -38,6 +38,9 @@ use crate::{
 /// Whose word relations are that somebody makes by hand.
 const BY_HAND: &str = "manual";
 
+/// Who wants something, and what.
+type Wish = (Arc<Caller>, Map<String, Value>);
+
 impl Month<'_, '_> {
     /// Does something beside a record that is there.
     pub(super) fn beside(
@@ -129,7 +132,7 @@ impl Month<'_, '_> {
     }
 
     /// Who does something that is about no record, and with what; nothing where that refers to what was not made.
-    fn named(&self, act: &Act) -> Result<Option<(Arc<Caller>, Map<String, Value>)>> {
+    fn named(&self, act: &Act) -> Result<Option<Wish>> {
         let Who::Named(user_name) = act.who else { return Ok(None) };
         let caller = self.lived.company.person(user_name)?;
         let input = self.lived.company.resolve(act.input.clone(), &self.lived.made)?;
