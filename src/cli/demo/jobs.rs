@@ -51,12 +51,7 @@ pub enum Job {
 /// # Errors
 /// A row of an import was not taken in.
 pub fn run(assembly: &Assembly, at: Moment, job: Job) -> Result<()> {
-    let bench = Bench {
-        kernel: assembly.kernel.clone(),
-        database: assembly.database.clone(),
-        writer: assembly.writer.clone(),
-        clock: Clock::set_to(at),
-    };
+    let bench = bench(assembly, at);
     match job {
         Job::Inventory => take_in(&bench, inventory::SOURCE, inventory_content(&bench)?),
         Job::Look(look) => take_in(&bench, DISCOVERY, seen(LOOKS.get(look).copied().unwrap_or_default())),
@@ -64,6 +59,15 @@ pub fn run(assembly: &Assembly, at: Moment, job: Job) -> Result<()> {
             let order = move |desk: &mut Desk<'_, '_>| Ok(baseline::order(desk, name, "", "")?.id);
             work(&bench, order, baseline::take).map(drop)
         }
+    }
+}
+
+fn bench(assembly: &Assembly, at: Moment) -> Bench {
+    Bench {
+        kernel: assembly.kernel.clone(),
+        database: assembly.database.clone(),
+        writer: assembly.writer.clone(),
+        clock: Clock::set_to(at),
     }
 }
 
@@ -142,4 +146,33 @@ fn owner(connection: &mut AnyConnection) -> Result<Caller> {
     let missing = || Error::internal("the service owner is not there");
     let user = account::find_user(connection, SERVICE_OWNER)?.ok_or_else(missing)?;
     directory::load_caller(connection, user)?.ok_or_else(missing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{found, settle::Password},
+        *,
+    };
+    use crate::config::{Config, DatabaseUrl};
+
+    #[test]
+    fn a_row_that_is_lost_is_an_error_that_names_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.database.url = DatabaseUrl::new(folder.path().join("demo.db").display().to_string());
+        let at = "2026-03-03T11:00:00Z".parse().unwrap();
+        let assembly = Assembly::open(config, Clock::set_to(at)).unwrap();
+        found(&assembly, Password { hash: String::new(), one_time: true, administrator: false }, at).unwrap();
+        let bench = bench(&assembly, at);
+        take_in(&bench, DISCOVERY, seen(&[("server", "esx-08", &[])])).unwrap();
+        for (lost, outcome) in [
+            ([("server", "esx-09", &[][..]), ("serfer", "esx-10", &[])], "refused"),
+            ([("server", "esx-10", &[]), ("server", "esx-10", &[])], "ambiguous"),
+        ] {
+            let error = take_in(&bench, DISCOVERY, seen(&lost)).unwrap_err();
+            let told = error.source.map(|source| source.to_string()).unwrap_or_default();
+            assert!(told.contains(outcome) && told.contains("esx-10"), "{told}");
+        }
+    }
 }
