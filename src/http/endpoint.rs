@@ -215,6 +215,11 @@ pub fn name_of(most: usize) -> Schema {
     patterned(most, "^[a-z][a-z0-9_]*$")
 }
 
+/// The schema of one of these words, for parameters.
+pub fn one_of<W: Into<Value>>(words: impl IntoIterator<Item = W>) -> Schema {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).into()
+}
+
 /// The schema of a UUID, for parameters.
 pub fn uuid() -> Schema {
     let format = SchemaFormat::KnownFormat(KnownFormat::Uuid);

@@ -8,11 +8,11 @@ mod vote;
 
 use actix_web::{HttpRequest, HttpResponse, http::Method, web};
 use serde_json::{Value, json};
-use utoipa::openapi::{ObjectBuilder, Schema, schema::Type};
+use utoipa::openapi::Schema;
 
 use super::{
     desk::{self, Call, Reply},
-    endpoint::{Access, Answer, Endpoint, in_query, yes_or_no},
+    endpoint::{Access, Answer, Endpoint, in_query, one_of, yes_or_no},
     entity_tag::{IfMatch, etag, is_known},
     mount::Api,
     parameter,
@@ -59,7 +59,7 @@ fn reads() -> Access {
 
 /// The states of approvals, for parameters.
 fn states() -> Schema {
-    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(state::OF_APPROVALS.iter().copied())).into()
+    one_of(state::OF_APPROVALS.iter().copied())
 }
 
 fn list() -> Endpoint {

@@ -13,7 +13,7 @@ use crate::{
     http::{
         body::{Body, fit},
         desk::{self, Call, Reply},
-        endpoint::{Answer, Content, Endpoint, in_path, in_query, moment, short_text, uuid},
+        endpoint::{Answer, Content, Endpoint, in_path, in_query, moment, one_of, short_text, uuid},
         mount::Api,
         parameter::{dry_run, idempotency_key, reason},
         query::Query,
@@ -172,21 +172,14 @@ fn endpoint(method: Method, rest: &str, id: &'static str) -> Endpoint {
     Endpoint::new(method, format!("/api/v1/unauthorised-changes{rest}"), id, CHANGE.label, permission)
 }
 
-fn words(all: impl IntoIterator<Item = &'static str>) -> utoipa::openapi::Schema {
-    utoipa::openapi::ObjectBuilder::new()
-        .schema_type(utoipa::openapi::schema::Type::String)
-        .enum_values(Some(all))
-        .into()
-}
-
 fn list() -> Endpoint {
     let of_item = "Only those of this configuration item, or of a relation with it.";
     let mut parameters = vec![
-        in_query("state", "Only those that stand so.", words(WORDS.iter().map(|(word, _)| *word)), "open"),
+        in_query("state", "Only those that stand so.", one_of(WORDS.iter().map(|(word, _)| *word)), "open"),
         in_query(
             "finding",
             "Only those that are other in this way.",
-            words(Finding::ALL.map(Finding::as_str)),
+            one_of(Finding::ALL.map(Finding::as_str)),
             "changed",
         ),
         in_query("source", "Only what this has found.", short_text(200), "discovery"),

@@ -12,7 +12,7 @@ use crate::{
     http::{
         body::{Body, fit},
         desk::{self, Call, Reply, record_id_of},
-        endpoint::{Answer, Content, Endpoint, in_path, in_query, patterned, yes_or_no},
+        endpoint::{Answer, Content, Endpoint, in_path, in_query, one_of, patterned, yes_or_no},
         mount::Api,
         parameter::{self, dry_run, idempotency_key, reason},
         schema::schema,
@@ -239,16 +239,9 @@ fn listing_items() -> Endpoint {
     let mut endpoint = endpoint(Method::GET, "/{id}/items", "list_certifications", READ);
     endpoint.summary = "List what a certification campaign asks about".into();
     endpoint.description = "Each configuration item with who is asked and what was said.".into();
-    let outcome = utoipa::openapi::ObjectBuilder::new()
-        .schema_type(utoipa::openapi::schema::Type::String)
-        .enum_values(Some(OUTCOMES));
+    let outcome = one_of(OUTCOMES);
     endpoint.parameters.extend([
-        in_query(
-            "outcome",
-            "Only those of this outcome; `open` for none yet.",
-            utoipa::openapi::Schema::from(outcome),
-            "open",
-        ),
+        in_query("outcome", "Only those of this outcome; `open` for none yet.", outcome, "open"),
         in_query("mine", "Only those that you are asked about.", yes_or_no(), true),
     ]);
     endpoint.parameters.extend(sheet::parameters());

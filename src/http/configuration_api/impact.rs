@@ -9,7 +9,7 @@ use crate::{
     error::{Code, Error, Result, did_you_mean},
     http::{
         desk::{self, Call},
-        endpoint::{Answer, Endpoint, in_query, name_of, patterned},
+        endpoint::{Answer, Endpoint, in_query, name_of, one_of, patterned},
         mount::Api,
         record_api::{a, visible},
         schema::schema,
@@ -55,15 +55,12 @@ fn asking(kind: &'static Kind) -> Endpoint {
          fewer than `min_up` of it remain in use; otherwise it is `spared`, with how many are left. Looking `down`, what the record rests \
          on is told, and whether its failure alone would hit it. Each comes with the shortest way and why. Circles end where they began."
         .into();
-    let words = |words: [&'static str; 2]| -> Schema {
-        ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).into()
-    };
     let ids = patterned(1_000, "^[0-9A-Za-z,-]+$");
     endpoint.parameters.extend([
         in_query(
             "direction",
             "`up`, towards what depends on it, if nothing is said; or `down`.",
-            words(["up", "down"]),
+            one_of(["up", "down"]),
             "up",
         ),
         in_query("depth", "How many steps at most; 10 if nothing is said.", number(DEEPEST), 10),

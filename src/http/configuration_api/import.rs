@@ -15,7 +15,8 @@ use crate::{
         body::{JsonOrText, LargeLimits},
         desk::{self, Call, Reply},
         endpoint::{
-            Answer, Content as Body, Endpoint, file_body, in_query, moment, name_of, needed, short_text, yes_or_no,
+            Answer, Content as Body, Endpoint, file_body, in_query, moment, name_of, needed, one_of, short_text,
+            yes_or_no,
         },
         job_api::{self, Job},
         mount::Api,
@@ -287,16 +288,13 @@ fn listing_rows() -> Endpoint {
     });
     let page = sheet::shape("ConfigurationImportRow", schema::<ConfigurationImportRow>());
     let [limit, cursor] = sheet::parameters();
-    let words: Vec<&str> = Outcome::ALL.iter().map(|outcome| outcome.as_str()).collect();
-    let outcome = utoipa::openapi::ObjectBuilder::new()
-        .schema_type(utoipa::openapi::schema::Type::String)
-        .enum_values(Some(words));
+    let outcome = one_of(Outcome::ALL.map(Outcome::as_str));
     Endpoint {
         summary: "List what became of the rows of an import".into(),
         description: "In the order of the body; what is missing comes last.".into(),
         parameters: vec![
             parameter::id("import"),
-            in_query("outcome", "Only those of which this became.", utoipa::openapi::Schema::from(outcome), "refused"),
+            in_query("outcome", "Only those of which this became.", outcome, "refused"),
             limit,
             cursor,
         ],

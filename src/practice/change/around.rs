@@ -284,15 +284,17 @@ pub(super) fn moved(written: &Draft<Change>, desk: &mut Desk<'_, '_>) -> Result<
 /// Lets the changes look around again that touch one of these things, which stand otherwise to each other than they did. How much depends on
 /// what lies further off is looked at with their next step.
 pub(super) fn related(desk: &mut Desk<'_, '_>, ends: &[RecordId]) -> Result<()> {
-    let (now, ends) = (desk.cause.at, ends.iter().copied().collect());
-    let found = plan::to_be_made(desk.unit.connection()?, (now, None), Some(&ends), None, MOST)?;
-    tell(desk, found.into_iter().collect());
-    Ok(())
+    look_again(desk, Some(&ends.iter().copied().collect()))
 }
 
 /// Lets all changes look around again: what depends on what follows from other relations than it did.
 pub fn dependence_changed(desk: &mut Desk<'_, '_>) -> Result<()> {
-    let found = plan::to_be_made(desk.unit.connection()?, (desk.cause.at, None), None, None, MOST)?;
+    look_again(desk, None)
+}
+
+/// Lets the changes that are still to be made look around again: all, or those that touch one of these things.
+fn look_again(desk: &mut Desk<'_, '_>, items: Option<&BTreeSet<RecordId>>) -> Result<()> {
+    let found = plan::to_be_made(desk.unit.connection()?, (desk.cause.at, None), items, None, MOST)?;
     tell(desk, found.into_iter().collect());
     Ok(())
 }

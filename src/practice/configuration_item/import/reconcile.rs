@@ -164,7 +164,7 @@ pub const STATE: &str = "state";
 /// What a new record has where nobody says anything.
 const DEFAULTS: &[(&str, &str)] = &[("environment", "production"), ("criticality", "bronze"), (STATE, "planned")];
 /// With this begins through what a source has written.
-pub(super) const VIA: &str = "source:";
+const VIA: &str = "source:";
 
 /// Who has said something, and when they last did; by hand there is no moment.
 pub type Holder = (String, Option<Moment>);
@@ -172,6 +172,11 @@ pub type Holder = (String, Option<Moment>);
 /// A holder, as [`Weights::may_write`] takes it.
 pub fn borrowed(holder: &Option<Holder>) -> Option<(&str, Option<Moment>)> {
     holder.as_ref().map(|(source, at)| (source.as_str(), *at))
+}
+
+/// The source that has written something, if it was one.
+pub(super) fn written_by(last: &LastChange) -> Option<&str> {
+    last.via.strip_prefix(VIA)
 }
 
 /// Who has said what a field of a record holds. Where no source is known to, the trail tells who has put in what a new record has
@@ -190,9 +195,7 @@ pub fn holder_of(
     }
     let by_hand = Some((MANUAL.to_owned(), None));
     Ok(match history::last_change(connection, record, field)? {
-        Some(LastChange { via, at, .. }) => {
-            via.strip_prefix(VIA).map_or(by_hand, |source| Some((source.to_owned(), Some(at))))
-        }
+        Some(last) => written_by(&last).map_or(by_hand, |source| Some((source.to_owned(), Some(last.at)))),
         None if is_default => None,
         None => by_hand,
     })

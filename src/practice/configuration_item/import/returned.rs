@@ -9,18 +9,14 @@ use serde_json::{Map, Value};
 use super::{
     Ground,
     gone::RETIRED,
-    reconcile::{MANUAL, STATE, VIA},
+    reconcile::{MANUAL, STATE, written_by},
     row::{OriginRow, SeenRow},
 };
 use crate::{
     db::AnyConnection,
     error::Result,
     id::RecordId,
-    record::{
-        cause::Cause,
-        history::{self, LastChange},
-        store::Desk,
-    },
+    record::{cause::Cause, history, store::Desk},
 };
 
 /// Where the step leads that brings something back.
@@ -43,7 +39,7 @@ pub(super) fn implied(
     if retired_at.is_none() || retired_at <= SeenRow::last(connection, source, id)? {
         return Ok(None);
     }
-    let last = history::last_change(connection, id, STATE)?.filter(|last| by(last) == Some(source));
+    let last = history::last_change(connection, id, STATE)?.filter(|last| written_by(last) == Some(source));
     Ok(last.map(|_| LIVE.to_owned()))
 }
 
@@ -54,7 +50,7 @@ pub(super) fn against(
     (id, origins): (RecordId, &HashMap<String, OriginRow>),
 ) -> Result<Option<String>> {
     let last = history::last_change(connection, id, STATE)?;
-    let retired_by = last.as_ref().and_then(by).unwrap_or(MANUAL);
+    let retired_by = last.as_ref().and_then(written_by).unwrap_or(MANUAL);
     if retired_by != source {
         return Ok(Some(retired_by.to_owned()));
     }
@@ -69,9 +65,4 @@ pub(super) fn cause(ground: &Ground, cause: &Cause, now: &Map<String, Value>, to
         cause.reason = format!("`{}` finds it again.", ground.asked.source);
     }
     cause
-}
-
-/// The source that has written something.
-fn by(last: &LastChange) -> Option<&str> {
-    last.via.strip_prefix(VIA)
 }
